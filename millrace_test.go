@@ -1,0 +1,36 @@
+package millrace
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+)
+
+func ExamplePosition() {
+	p, _ := ParsePosition("1767225600000-7-3")
+	fmt.Println(p.Seq, p.Index, p.Before(Position{Epoch: p.Epoch, Seq: 8}))
+	// Output: 7 3 true
+}
+
+func TestParsePosition(t *testing.T) {
+	for _, s := range []string{"", "1-2", "1-2-3-4", "a-1-1", "1-1--1", "1-1-4294967296", "-1-1-1"} {
+		if p, err := ParsePosition(s); KindOf(err) != Invalid {
+			t.Errorf("%q: %v, %v; want Invalid", s, p, err)
+		}
+	}
+	p := Position{Epoch: 1 << 60, Seq: 1 << 63, Index: EndOfFrame}
+	if q, err := ParsePosition(p.String()); err != nil || q != p {
+		t.Errorf("%v became %v, %v", p, q, err)
+	}
+}
+
+func TestErrorf(t *testing.T) {
+	err := fmt.Errorf("outer: %w", Errorf(TooLarge, "inner: %w", io.EOF))
+	if KindOf(err) != TooLarge || !errors.Is(err, io.EOF) {
+		t.Errorf("%v: kind %v", err, KindOf(err))
+	}
+	if KindOf(io.EOF) != Internal {
+		t.Error("an error without a kind is Internal")
+	}
+}
