@@ -1,0 +1,68 @@
+# Everything works on a bare Debian 12 machine with git and make: what is
+# missing is installed by scripts/bootstrap.sh first.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export PATH := $(CURDIR)/.build/go/bin:$(CURDIR)/.build/node/bin:$(PATH)
+export CGO_ENABLED := 1
+TAGS := duckdb_arrow
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TOOL := go tool -modfile=tools/go.mod
+# The real commands; test binaries of DuckDB are large, so two at a time.
+GOTEST := go test -tags $(TAGS) -p 2 -timeout 20m
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+.PHONY: bootstrap
+bootstrap:
+	@sh scripts/bootstrap.sh
+
+.PHONY: browser
+browser: bootstrap collect/browser/dist/.built ## fetch the browser library that the binary serves
+collect/browser/dist/.built: collect/browser/package-lock.json collect/browser/build.mjs
+	cd collect/browser && npm ci --silent --no-audit --no-fund --ignore-scripts && node build.mjs
+	@touch $@
+
+.PHONY: build
+build: browser ## build bin/millrace
+	go build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/millrace ./cmd/millrace
+
+.PHONY: run
+run: build ## start the example shop, send two years of orders, report, keep serving (ONCE=1 exits)
+	@go run -tags $(TAGS) ./examples/run -binary bin/millrace $(if $(ONCE),-once)
+
+.PHONY: test
+test: build ## all tests, with the race detector
+	$(GOTEST) -race ./...
+
+.PHONY: check
+check: browser ## everything else that CI runs: format, vet, lint, generated files
+	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files -co --exclude-standard '*.go'); exit 1; }
+	go mod verify >/dev/null
+	go mod tidy -diff
+	go vet -tags $(TAGS) ./...
+	$(TOOL) staticcheck -tags $(TAGS) ./...
+	$(TOOL) go-errorlint -tags $(TAGS) ./...
+	$(TOOL) revive -config .revive.toml ./...
+	@for f in scripts/*.sh .ci/run; do bash -n $$f; done
+	@git diff --exit-code --stat || { echo 'make check left edits behind'; exit 1; }
+
+.PHONY: bench
+bench: build ## measure everything and write docs/benchmarks.md
+	go run -tags $(TAGS) ./bench -binary bin/millrace -write docs/benchmarks.md
+
+.PHONY: generate
+generate: build ## write the generated reference and golden files again
+	go test -tags $(TAGS) ./project ./serve ./cmd/millrace -update
+
+.PHONY: release
+release: build ## dist/: tarball with checksums, systemd unit, completions
+	bash scripts/release.sh '$(VERSION)'
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist .build collect/browser/dist/*
