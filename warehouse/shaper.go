@@ -1,0 +1,83 @@
+package warehouse
+
+import (
+	"time"
+
+	"github.com/millrace/millrace"
+)
+
+// SystemSchema holds the tables that Millrace keeps about a workspace:
+// rejected, resent, names, notices, checkpoints and pending.
+const SystemSchema = "millrace"
+
+// ShaperOptions say how a Shaper begins.
+type ShaperOptions struct {
+	Settings Settings
+	Known    Known
+	// Shadow, when not nil, makes the rows of a rebuild: only what it asks
+	// for, and none of SystemSchema's own tables. Known then holds no
+	// positions, and the tables to begin with: none for a rebuild of all
+	// times, those of the live schemas when rows are taken over from them.
+	Shadow *ShadowOptions
+	// HoldRows is how many rows an event table holds back at most; default 2,000.
+	HoldRows int
+	// HoldBytes is how much memory all of them may take; default 32 MiB.
+	HoldBytes int
+	// HoldTime is how long a row is held back at most; default 5 s.
+	HoldTime time.Duration
+	Now      func() time.Time // default time.Now
+}
+
+// A Shaper turns the records of one workspace into rows and keeps the account
+// of what is committed. A backend calls, for each Warehouse.Apply,
+//
+//	s.Add(batch)
+//	step := s.Take(batch.Flush)
+//	… commit step in one transaction …
+//	s.Done(step)
+//
+// and after any failure of the transaction makes a new Shaper from what the
+// engine holds (Warehouse.Resume). It is not safe for concurrent use.
+//
+// The checkpoint scheme: every Step carries Scanned, to which all built-in
+// tables are complete. An event table whose rows are held back over a step
+// has a row in millrace.pending: it is complete through that position. So
+// reading resumes behind the least of them all (Resume), and each table skips
+// what it has already.
+type Shaper struct {
+	shaperState
+}
+
+// NewShaper returns a Shaper. The error is Invalid when Settings are wrong.
+func NewShaper(o ShaperOptions) (*Shaper, error) { return newShaper(o) }
+
+// Resume returns the position after which records have to be given.
+func (s *Shaper) Resume() millrace.Position { return s.resume() }
+
+// Configure changes the settings for records that are added from now on.
+func (s *Shaper) Configure(settings Settings) error { return s.configure(settings) }
+
+// Add shapes records. It never fails: what does not fit goes to discards.
+// It keeps no reference to the records.
+func (s *Shaper) Add(b Batch) { s.add(b) }
+
+// Take returns what is to be committed now: the rows of all built-in tables,
+// and of the event tables that have held rows long enough, all when flush.
+// The step has to be committed, or the Shaper thrown away.
+func (s *Shaper) Take(flush bool) *Step { return s.take(flush) }
+
+// Done tells that the step is committed. Its buffers are used again.
+func (s *Shaper) Done(step *Step) { s.done(step) }
+
+// Bounds returns, for a Shadow with From or Until, which positions were shaped
+// anew: low <= p < high. Rows of live tables outside are taken over. high is
+// the greatest possible position when Until has not been reached.
+func (s *Shaper) Bounds() (low, high millrace.Position) { return s.bounds() }
+
+// Refuse takes rows that the engine refused out of a buffer of the step and
+// puts each into discards, whole, as JSON. Rows are in ascending order.
+func (s *Step) Refuse(b *Buffer, rows []int, reason string) { s.refuse(b, rows, reason) }
+
+// KeepBigInt undoes the widening of a column because the engine holds values
+// in it that a double would round: the step's values with a fraction go to discards.
+func (s *Step) KeepBigInt(b *Buffer, v *Vector) { s.keepBigInt(b, v) }
