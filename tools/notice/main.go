@@ -1,0 +1,177 @@
+// Command notice writes NOTICE: the licence of everything that is linked or
+// embedded into the binary.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+)
+
+const header = `Millrace
+Copyright the Millrace authors
+
+Millrace is licensed under the Apache License, Version 2.0 (see LICENSE).
+The binary holds the following works of others, each under its own licence.
+`
+
+var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice)([-.].*)?$`)
+
+type work struct{ name, version, dir string }
+
+func main() {
+	check := flag.Bool("check", false, "say whether NOTICE is up to date instead of writing it")
+	flag.Parse()
+	if err := run(*check); err != nil {
+		fmt.Fprintln(os.Stderr, "notice:", err)
+		os.Exit(1)
+	}
+}
+
+func run(check bool) error {
+	works, err := modules()
+	if err != nil {
+		return err
+	}
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return err
+	}
+	works = append(works, work{"Go standard library", "", strings.TrimSpace(string(goroot))})
+	npm, err := browserPackages("collect/browser")
+	if err != nil {
+		return err
+	}
+	works = append(works, npm...)
+	text, err := notice(works)
+	if err != nil {
+		return err
+	}
+	if check {
+		have, err := os.ReadFile("NOTICE")
+		if err != nil || !bytes.Equal(have, text) {
+			return errors.New("NOTICE is out of date: run make notice")
+		}
+		return nil
+	}
+	return os.WriteFile("NOTICE", text, 0o644)
+}
+
+// notice groups the works that share a licence text to the letter.
+func notice(works []work) ([]byte, error) {
+	names := map[string][]string{}
+	for _, w := range works {
+		text, err := licence(w.dir)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", w.name, err)
+		}
+		names[text] = append(names[text], strings.TrimSpace(w.name+" "+w.version))
+	}
+	texts := make([]string, 0, len(names))
+	for text := range names {
+		sort.Strings(names[text])
+		texts = append(texts, text)
+	}
+	sort.Slice(texts, func(i, j int) bool { return names[texts[i]][0] < names[texts[j]][0] })
+	var b bytes.Buffer
+	b.WriteString(header)
+	for _, text := range texts {
+		fmt.Fprintf(&b, "\n%s\n%s\n\n%s\n", strings.Repeat("=", 72), strings.Join(names[text], "\n"), text)
+	}
+	return b.Bytes(), nil
+}
+
+// modules are those that have a package in the binary.
+func modules() ([]work, error) {
+	cmd := exec.Command("go", "list", "-tags", "duckdb_arrow", "-deps", "-json=Module", "./cmd/millrace")
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]work{}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			Module *struct {
+				Path, Version, Dir string
+				Main               bool
+			}
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+		if p.Module != nil && !p.Module.Main {
+			seen[p.Module.Path] = work{p.Module.Path, p.Module.Version, p.Module.Dir}
+		}
+	}
+	all := make([]work, 0, len(seen))
+	for _, w := range seen {
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+// browserPackages are the npm packages whose code the browser library holds.
+func browserPackages(dir string) ([]work, error) {
+	f, err := os.Open(filepath.Join(dir, "bundled.txt"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var all []work
+	for s := bufio.NewScanner(f); s.Scan(); {
+		name := strings.TrimSpace(s.Text())
+		if name == "" || strings.HasPrefix(name, "#") {
+			continue
+		}
+		w := work{name: "npm " + name, dir: filepath.Join(dir, "node_modules", name)}
+		text, err := os.ReadFile(filepath.Join(w.dir, "package.json"))
+		if err != nil {
+			return nil, fmt.Errorf("%w: run make browser first", err)
+		}
+		var p struct{ Version string }
+		if err := json.Unmarshal(text, &p); err != nil {
+			return nil, err
+		}
+		w.version = p.Version
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+// licence returns the licence and notice files of a folder, or of the nearest
+// folder above it within the module.
+func licence(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	var parts []string
+	for _, e := range entries {
+		if e.IsDir() || !licenceFile.MatchString(e.Name()) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, strings.TrimSpace(strings.ReplaceAll(string(text), "\r\n", "\n")))
+	}
+	if len(parts) == 0 {
+		return "", errors.New("no licence file in " + dir)
+	}
+	return strings.Join(parts, "\n\n"), nil
+}
