@@ -1,5 +1,5 @@
-// Package unit holds sizes and durations as people write them in project
-// files: 512KiB, 20GiB, 30s, 7d.
+// Package unit holds sizes, durations and secrets as people write them in
+// project files: 512KiB, 20GiB, 30s, 7d, ${secret:name}.
 package unit
 
 import (
@@ -91,4 +91,33 @@ func (d Duration) String() string {
 		s = s[:len(s)-2]
 	}
 	return s
+}
+
+// Secret is text that is never shown: every way of printing or encoding it
+// gives "[secret]". Project files hold a reference, ${secret:name}.
+type Secret string
+
+const hidden = "[secret]"
+
+// Reveal returns the text itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// String returns "[secret]", or "" of an empty one.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return hidden
+}
+
+// Format prints String whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
+
+// MarshalText writes String.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes the text as it is.
+func (s *Secret) UnmarshalText(text []byte) error {
+	*s = Secret(text)
+	return nil
 }

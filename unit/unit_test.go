@@ -1,6 +1,10 @@
 package unit
 
 import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 )
@@ -40,5 +44,23 @@ func TestDuration(t *testing.T) {
 		if err := d.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was read as %v", text, d)
 		}
+	}
+}
+
+func TestSecret(t *testing.T) {
+	s := Secret("hunter2")
+	encoded, err := json.Marshal(map[string]any{"s": s, "in": struct{ S Secret }{s}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "secret", s)
+	for _, shown := range []string{string(encoded), log.String(), fmt.Sprintf("%s %v %q %x %d %#v %+v", s, s, s, s, s, s, struct{ S Secret }{s}), s.String()} {
+		if strings.Contains(shown, "hunter2") || strings.Contains(shown, fmt.Sprintf("%x", "hunter2")) || !strings.Contains(shown, "[secret]") {
+			t.Errorf("shown as %s", shown)
+		}
+	}
+	if s.Reveal() != "hunter2" || Secret("").String() != "" {
+		t.Error("Reveal or the empty secret is wrong")
 	}
 }

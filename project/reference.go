@@ -1,0 +1,69 @@
+package project
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// uniqueFields hold values that may be there once among all files of a folder.
+var uniqueFields = map[string]map[string]string{
+	"sources": {"write_keys": "write key"},
+}
+
+// collectUnique reports values that another file, or this one, has already.
+func (l *loader) collectUnique(d *decoder, folder string, root *value) {
+	for name, what := range uniqueFields[folder] {
+		f := root.field(name)
+		if f == nil {
+			continue
+		}
+		for i, item := range f.value.items {
+			text, known, err := l.secrets.expand(item.text)
+			if err != nil || !known || item.shape != shapeString {
+				continue
+			}
+			id := folder + "\x00" + name + "\x00" + text
+			if where, taken := l.unique[id]; taken {
+				d.add(item.line, item.column, "%s[%d]: %s already has this %s: make a new one", name, i, where, what)
+				continue
+			}
+			l.unique[id] = fmt.Sprintf("%s:%d", d.file, item.line)
+		}
+	}
+}
+
+// collectReferences notes the names in fields tagged `ref:"folder"`.
+func (l *loader) collectReferences(d *decoder, config any) {
+	into := reflect.ValueOf(config).Elem()
+	for _, f := range fieldsOf(into.Type()) {
+		folder := f.field.Tag.Get("ref")
+		if folder == "" {
+			continue
+		}
+		switch v := into.FieldByIndex(f.index); v.Kind() {
+		case reflect.String:
+			if v.String() != "" {
+				l.refs = append(l.refs, reference{d.report, d.places[f.name], f.name, folder, v.String()})
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				path := fmt.Sprintf("%s[%d]", f.name, i)
+				l.refs = append(l.refs, reference{d.report, d.places[path], path, folder, v.Index(i).String()})
+			}
+		}
+	}
+}
+
+// references reports names that no file has.
+func (l *loader) references() {
+	for _, ref := range l.refs {
+		if slices.Contains(l.names[ref.folder], ref.name) {
+			continue
+		}
+		r := &report{file: ref.report.file, secrets: l.secrets}
+		r.add(ref.at.line, ref.at.column, "%s: there is no %s/%s.yaml; %s", ref.path, ref.folder, clip(ref.name),
+			didYouMean(ref.name, l.names[ref.folder]))
+		l.problems = append(l.problems, r.problems...)
+	}
+}
