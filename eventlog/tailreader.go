@@ -1,0 +1,144 @@
+package eventlog
+
+import (
+	"context"
+
+	"github.com/millrace/millrace"
+)
+
+// Limits of one batch. A single frame may be larger.
+const (
+	maxBatchRecords = 10_000
+	maxBatchBytes   = 1 << 20 // as stored
+	maxBatchFrames  = 4_096
+)
+
+// A tailReader reads a Tail, and storage while it is behind.
+type tailReader struct {
+	tail   *Tail
+	filter Filter
+	seq    uint64 // next frame
+	index  int    // read in it already up to here; -1: nothing
+	told   bool   // AtEnd was said and nothing came since
+	frames []Frame
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+}
+
+// Close ends a Next that waits.
+func (r *tailReader) Close() error {
+	r.cancel()
+	return nil
+}
+
+// Next is Reader.Next.
+func (r *tailReader) Next(ctx context.Context) (Batch, error) {
+	for {
+		if r.ctx.Err() != nil {
+			return Batch{}, millrace.Errorf(millrace.Canceled, "the log reader is closed")
+		}
+		if err := ctx.Err(); err != nil {
+			return Batch{}, millrace.Errorf(millrace.Canceled, "reading the log: %w", err)
+		}
+		b, last, wait, err := r.look()
+		if err != nil || b.AtEnd {
+			return b, err
+		}
+		if wait != nil {
+			select {
+			case <-wait:
+			case <-ctx.Done():
+			case <-r.ctx.Done():
+			}
+			continue
+		}
+		if len(r.frames) == 0 {
+			if err := r.fetch(ctx, last); err != nil {
+				return Batch{}, err
+			}
+		}
+		if len(r.frames) > 0 {
+			return r.decode(last)
+		}
+	}
+}
+
+// look finds out what there is to do: it fills r.frames from memory, or returns
+// a batch that says AtEnd, or something to wait for, or (none of these) that
+// storage has the next frame.
+func (r *tailReader) look() (b Batch, last uint64, wait <-chan struct{}, err error) {
+	t := r.tail
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.frames = r.frames[:0]
+	switch {
+	case t.closed:
+		return b, 0, nil, errLogClosed()
+	case r.seq < t.first:
+		return b, 0, nil, t.gone(r.seq - 1)
+	case r.seq > t.last && r.told:
+		return b, 0, t.wait(), nil
+	case r.seq > t.last:
+		r.told = true
+		_, through := t.bounds()
+		return Batch{Through: through, Time: t.stamp, AtEnd: true}, 0, nil, nil
+	}
+	inMemory := t.last - uint64(len(t.frames)) // last frame that is not in memory
+	if r.seq <= inMemory {
+		return b, min(inMemory, t.last), nil, nil
+	}
+	records, size := 0, 0
+	for _, f := range t.frames[r.seq-inMemory-1:] {
+		if len(r.frames) > 0 && (records+f.Len() > maxBatchRecords || size+f.Size() > maxBatchBytes || len(r.frames) == maxBatchFrames) {
+			break
+		}
+		records += f.Len()
+		size += f.Size()
+		r.frames = append(r.frames, f)
+	}
+	return b, t.last, nil, nil
+}
+
+// fetch fills r.frames from storage.
+func (r *tailReader) fetch(ctx context.Context, last uint64) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)()
+	frames, err := r.tail.fetch(ctx, r.seq, last, maxBatchBytes)
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	r.frames = append(r.frames, frames...)
+	return nil
+}
+
+// decode makes the batch of r.frames.
+func (r *tailReader) decode(last uint64) (Batch, error) {
+	var b Batch
+	for _, f := range r.frames {
+		at := millrace.Position{Epoch: r.tail.epoch, Seq: r.seq}
+		var err error
+		b.Records, err = f.Decode(b.Records, at, r.index, r.filter)
+		if err != nil {
+			return Batch{}, millrace.Errorf(millrace.KindOf(err), "frame %d of the log: %w; `millrace log verify` reads all of it", r.seq, err)
+		}
+		at.Index = millrace.EndOfFrame
+		b.Through, b.Time = at, f.Time()
+		r.seq, r.index = r.seq+1, -1
+	}
+	clear(r.frames) // the frames' memory is not ours to keep
+	r.frames = r.frames[:0]
+	r.told = false
+	if r.seq > last {
+		r.atEnd(&b)
+	}
+	return b, nil
+}
+
+// atEnd says AtEnd when nothing came while the batch was decoded.
+func (r *tailReader) atEnd(b *Batch) {
+	r.tail.mu.Lock()
+	defer r.tail.mu.Unlock()
+	b.AtEnd = r.seq > r.tail.last
+	r.told = b.AtEnd
+}
