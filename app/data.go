@@ -1,0 +1,61 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace"
+)
+
+// A dataDir is the folder that one process keeps everything in.
+type dataDir struct {
+	path string
+	lock *os.File
+}
+
+// openData makes the folder, private to its owner, and locks it against a
+// second process. The error is Conflict when another one holds it.
+func openData(path string) (*dataDir, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the data folder: %w", err)
+	}
+	if err := os.Chmod(path, 0o700); err != nil {
+		return nil, fmt.Errorf("the data folder cannot be made private: %w: it has to belong to the user that runs millrace", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write to the data folder: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder := make([]byte, 32)
+		n, _ := lock.ReadAt(holder, 0)
+		_ = lock.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, millrace.Errorf(millrace.Conflict, "another millrace (process %s) uses the data folder %s: stop it, or name another folder with --data",
+				strings.TrimSpace(string(holder[:n])), path)
+		}
+		return nil, fmt.Errorf("cannot lock the data folder %s: %w", path, err)
+	}
+	if err := lock.Truncate(0); err != nil {
+		return nil, err
+	}
+	if _, err := fmt.Fprintf(lock, "%d\n", os.Getpid()); err != nil {
+		return nil, err
+	}
+	return &dataDir{path: path, lock: lock}, nil
+}
+
+// sub returns the path of a part's own folder.
+func (d *dataDir) sub(name string) string { return filepath.Join(d.path, name) }
+
+// Close gives the folder free.
+func (d *dataDir) Close() error { return d.lock.Close() }
