@@ -1,0 +1,178 @@
+package collect
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/millrace/millrace"
+)
+
+// Header values that are the same for all answers. net/http does not change them.
+var (
+	headerTrue      = []string{"true"}
+	headerExpose    = []string{"Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Millrace-Position"}
+	headerVary      = []string{"Origin"}
+	headerAllow     = []string{"POST, OPTIONS"}
+	headerMethods   = []string{"GET, POST, OPTIONS"}
+	headerMaxAge    = []string{"7200"}
+	headerJSON      = []string{"application/json"}
+	headerNoStore   = []string{"no-store"}
+	headerClose     = []string{"close"}
+	headerChallenge = []string{`Basic realm="Millrace write key"`}
+	headerLength16  = []string{strconv.Itoa(len(successBody))}
+)
+
+var successBody = []byte(`{"success":true}`)
+
+// An answer is the answer to one request.
+type answer struct {
+	h      *Handler
+	w      http.ResponseWriter
+	header http.Header
+	route  route
+}
+
+// preflight answers what a browser asks before it sends: any headers, from any
+// origin. A fixed list would lose the retries of SDKs that add a header then.
+func (a *answer) preflight(r *http.Request) {
+	a.header["Access-Control-Allow-Methods"] = headerMethods
+	if asked, ok := r.Header["Access-Control-Request-Headers"]; ok {
+		a.header["Access-Control-Allow-Headers"] = asked
+	}
+	a.header["Access-Control-Max-Age"] = headerMaxAge
+	a.header["Vary"] = []string{"Origin, Access-Control-Request-Headers"}
+	a.w.WriteHeader(http.StatusNoContent)
+	a.h.metrics.request(a.route, http.StatusNoContent)
+}
+
+func (a *answer) write(status int, body []byte) {
+	a.header["Content-Type"] = headerJSON
+	if len(body) == len(successBody) {
+		a.header["Content-Length"] = headerLength16
+	}
+	if status != http.StatusOK {
+		a.w.WriteHeader(status)
+	}
+	_, _ = a.w.Write(body) // the client left: there is nobody to tell
+	a.h.metrics.request(a.route, status)
+}
+
+var statusKinds = map[int]millrace.Kind{
+	400: millrace.Invalid, 401: millrace.Unauthorized, 403: millrace.Forbidden, 404: millrace.NotFound,
+	405: millrace.Invalid, 408: millrace.Invalid, 413: millrace.TooLarge, 429: millrace.Limited,
+	503: millrace.Unavailable,
+}
+
+// refusal is the start of a refusal's body, without the closing brace.
+func refusal(dst []byte, status int, message string) []byte {
+	dst = append(dst, `{"success":false,"kind":"`...)
+	dst = append(dst, statusKinds[status].String()...)
+	dst = append(dst, `","message":`...)
+	return appendQuoted(dst, message)
+}
+
+// refuse answers that nothing was taken, and why.
+func (a *answer) refuse(status int, message string) {
+	a.write(status, append(refusal(nil, status, message), '}'))
+}
+
+// later answers that the sender should come back after wait.
+func (a *answer) later(status int, message string, wait time.Duration) {
+	seconds := max(1, int64((wait+time.Second-1)/time.Second))
+	a.header["Retry-After"] = []string{strconv.FormatInt(seconds, 10)}
+	if status == http.StatusTooManyRequests {
+		reset := a.h.now().Add(time.Duration(seconds) * time.Second).Unix()
+		a.header["X-Ratelimit-Reset"] = []string{strconv.FormatInt(reset, 10)}
+	}
+	a.refuse(status, message)
+}
+
+// outageWait spreads the return of senders over the last minute of what SDKs
+// honour: they cut a longer Retry-After down to 300 s and would then all come
+// at the same moment.
+func outageWait() time.Duration { return 240*time.Second + rand.N(61*time.Second) }
+
+// failed answers that the log did not take the records. SDKs throw events away
+// on other 4xx, give up on 503 within minutes, and last longest on 429: so a
+// brief overload is 503, an outage 429.
+func (a *answer) failed(err error) {
+	var e *millrace.Error
+	if !errors.As(err, &e) {
+		e = &millrace.Error{Kind: millrace.KindOf(err)}
+	}
+	now := a.h.now()
+	switch e.Kind {
+	case millrace.Canceled:
+		a.later(http.StatusServiceUnavailable, "the request was given up before the log had it: send it again", time.Second)
+	case millrace.TooLarge:
+		a.refuse(http.StatusRequestEntityTooLarge, "together with what applies to all of them, these events are too large for one append: send smaller batches")
+	case millrace.Limited:
+		wait := e.RetryAfter
+		if wait <= 0 || wait > 300*time.Second {
+			wait = outageWait()
+		}
+		a.h.logFailure(err)
+		a.later(http.StatusTooManyRequests, "the log takes no records at present: keep these and send them again", wait)
+	case millrace.Invalid:
+		a.h.logFailure(err)
+		a.refuse(http.StatusInternalServerError, "the log refused these records: see the server's log")
+	default:
+		a.h.logFailure(err)
+		since := a.h.failing.Load()
+		if since == 0 {
+			a.h.failing.CompareAndSwap(0, now.UnixNano())
+			since = now.UnixNano()
+		}
+		if now.UnixNano()-since > int64(a.h.outage) {
+			a.later(http.StatusTooManyRequests, "the log has been away for some time: keep these and send them again", outageWait())
+			return
+		}
+		wait := e.RetryAfter
+		if wait <= 0 || wait > 10*time.Second {
+			wait = time.Second + rand.N(2*time.Second)
+		}
+		a.later(http.StatusServiceUnavailable, "the log is busy or away for a moment: send these again", wait)
+	}
+}
+
+func (h *Handler) logFailure(err error) {
+	h.logger.Warn("the log did not take records", "error", err)
+}
+
+// position says where the records are.
+func (a *answer) position(p millrace.Position) {
+	var b [48]byte
+	s := strconv.AppendUint(b[:0], p.Epoch, 10)
+	s = append(s, '-')
+	s = strconv.AppendUint(s, p.Seq, 10)
+	s = append(s, '-')
+	s = strconv.AppendUint(s, uint64(p.Index), 10)
+	a.header["Millrace-Position"] = []string{string(s)}
+}
+
+// rate says how the write key stands.
+func (a *answer) rate(b *bucket, now time.Time) {
+	limit, left, full := b.state(now)
+	a.header["X-Ratelimit-Limit"] = []string{strconv.Itoa(limit)}
+	a.header["X-Ratelimit-Remaining"] = []string{strconv.Itoa(left)}
+	a.header["X-Ratelimit-Reset"] = []string{strconv.FormatInt(full.Unix()+1, 10)}
+}
+
+// unauthorized answers a request without a valid key. It never repeats the key.
+func (a *answer) unauthorized(key []byte, devKeys bool) {
+	a.header["Www-Authenticate"] = headerChallenge
+	switch {
+	case len(key) == 0:
+		a.h.metrics.refused.WithLabelValues("no_key").Inc()
+		a.refuse(http.StatusUnauthorized, "a write key is missing: send it as the user name of Basic authentication, as a Bearer token, or as writeKey in the body")
+	case len(key) >= len(devPrefix) && string(key[:len(devPrefix)]) == devPrefix && !devKeys:
+		a.h.metrics.refused.WithLabelValues("dev_key").Inc()
+		a.refuse(http.StatusUnauthorized, "write keys that begin with dev_ work in millrace dev only: use a production key of the source")
+	default:
+		a.h.metrics.refused.WithLabelValues("unknown_key").Inc()
+		a.refuse(http.StatusUnauthorized, "this write key is not known here: it has to be in write_keys of a file in sources/, see GET /api/v1/sources")
+	}
+}

@@ -1,0 +1,97 @@
+package collect
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// gif is one transparent dot.
+var gif = []byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;")
+
+var headerGIF = []string{"image/gif"}
+
+// pixel takes the event in ?data= and answers with a dot, whatever becomes of
+// it: there is nobody who would read anything else.
+func (h *Handler) pixel(a *answer, r *http.Request, tail string) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		h.pixelEvent(a, r, strings.TrimSuffix(tail, ".gif"))
+	}
+	a.header["Content-Type"] = headerGIF
+	a.header["Cache-Control"] = headerNoStore
+	_, _ = a.w.Write(gif) // the client left: there is nobody to tell
+	h.metrics.request(routePixel, http.StatusOK)
+}
+
+func (h *Handler) pixelEvent(a *answer, r *http.Request, name string) {
+	to := routePixel
+	if name != "" {
+		if to, _ = find("/v1/" + name); eventTypes[to] == "" {
+			h.metrics.refused.WithLabelValues("pixel_type").Inc()
+			return
+		}
+	}
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		h.metrics.refused.WithLabelValues("pixel_data").Inc()
+		return
+	}
+	q := h.requests.Get().(*request)
+	q.begin(h, to, "")
+	defer q.end()
+	q.http, q.ctx = r, r.Context()
+	q.body = pixelData(q.body[:0], values.Get("data"))
+	key := values.Get("writeKey")
+	if key == "" {
+		key = string(text(nil, q.body, findKey(q.body)))
+	}
+	k, ok := h.table.Load().keys[key]
+	if !ok {
+		h.metrics.refused.WithLabelValues("unknown_key").Inc()
+		return
+	}
+	q.src, q.bucket = k.src, k.bucket
+	q.takePixel(a)
+}
+
+// takePixel is take without an answer.
+func (q *request) takePixel(a *answer) {
+	if q.bucket != nil {
+		if ok, _ := q.bucket.take(q.now, 1); !ok {
+			q.h.metrics.refused.WithLabelValues("rate").Inc()
+			return
+		}
+	}
+	if whole := q.parse(); whole.is() {
+		q.env.items = q.env.items[:0]
+		q.rejectWhole(whole)
+	}
+	q.build()
+	if err := q.append(); err != nil {
+		q.h.logFailure(err)
+		q.h.metrics.refused.WithLabelValues("log").Inc()
+		return
+	}
+	if len(q.records) > 0 {
+		a.position(q.last)
+	}
+}
+
+// pixelData decodes base64 of either alphabet, with or without padding; a text
+// that begins like JSON is taken as it is.
+func pixelData(dst []byte, data string) []byte {
+	if strings.HasPrefix(strings.TrimSpace(data), "{") {
+		return append(dst, data...)
+	}
+	encoding := base64.RawStdEncoding
+	data = strings.TrimRight(strings.ReplaceAll(data, " ", "+"), "=")
+	if strings.ContainsAny(data, "-_") {
+		encoding = base64.RawURLEncoding
+	}
+	out, err := encoding.AppendDecode(dst, []byte(data))
+	if err != nil {
+		return append(dst, data...)
+	}
+	return out
+}

@@ -1,0 +1,349 @@
+package collect
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+)
+
+// maxKeptBytes bounds the memory that an idle request keeps for the next one.
+const maxKeptBytes = 1 << 20
+
+// A request is one intake request under way, with all the memory it needs. It
+// is reused: nothing of it may be kept after end.
+type request struct {
+	h      *Handler
+	route  route
+	tail   string // of the path
+	now    time.Time
+	src    *source
+	bucket *bucket
+	http   *http.Request // nil when it is not from HTTP
+	ctx    context.Context
+	last   millrace.Position // of what was appended
+	status int               // when nothing is accepted
+	// resubmitted says that what is refused is on record already.
+	resubmitted bool
+	held        int64 // bytes counted in Handler.inFlight
+
+	body, packed []byte
+	scan         scanner
+	env          envelope
+	idempotency  string
+
+	records  []millrace.Record
+	marks    []mark
+	text     []byte // IDs and keys of records
+	meta     []byte // Meta of records
+	shared   [4]sharedMeta
+	made     []madeID
+	problems []located
+	rejects  int // records that are rejected ones; they come last
+	rejected int // bytes of their bodies
+	dropped  int // rejected and not kept
+	bytes    int // of the bodies of accepted records
+	out      []byte
+	client   clientText
+}
+
+// A mark says where in text the ID and the Key of a record lie.
+type mark struct{ id, idEnd, key, keyEnd int }
+
+// madeID is an ID that the item at index did not have.
+type madeID struct{ index, mark int }
+
+// located is a problem of the item at index.
+type located struct {
+	index     int
+	messageID string
+	problem
+}
+
+func (q *request) begin(h *Handler, to route, tail string) {
+	q.h, q.route, q.tail = h, to, tail
+	q.now = h.now().UTC().Truncate(time.Millisecond)
+	q.held = int64(cap(q.body) + cap(q.packed))
+	h.inFlight.Add(q.held)
+}
+
+// end gives the memory back.
+func (q *request) end() {
+	h := q.h
+	h.inFlight.Add(-q.held)
+	if cap(q.body) > maxKeptBytes {
+		q.body = nil
+	}
+	if cap(q.packed) > maxKeptBytes {
+		q.packed = nil
+	}
+	if cap(q.meta) > maxKeptBytes {
+		q.meta = nil
+	}
+	clear(q.records)
+	clear(q.made)
+	clear(q.problems)
+	q.h, q.src, q.bucket, q.http, q.ctx, q.tail, q.idempotency = nil, nil, nil, nil, nil, "", ""
+	q.records, q.marks, q.made, q.problems = q.records[:0], q.marks[:0], q.made[:0], q.problems[:0]
+	q.text, q.meta, q.out = q.text[:0], q.meta[:0], q.out[:0]
+	q.shared = [4]sharedMeta{}
+	q.resubmitted = false
+	q.packed = q.packed[:0]
+	q.client = clientText{}
+	q.rejects, q.rejected, q.dropped, q.bytes, q.held, q.status = 0, 0, 0, 0, 0, 0
+	q.env.reset()
+	q.scan = scanner{}
+	h.requests.Put(q)
+}
+
+// serve answers an intake request.
+func (q *request) serve(a *answer, r *http.Request) {
+	h := q.h
+	q.http, q.ctx = r, r.Context()
+	if keys, ok := r.Header["Idempotency-Key"]; ok && keys[0] != "" {
+		if q.idempotency = keys[0]; !validIdempotencyKey(q.idempotency) {
+			a.refuse(http.StatusBadRequest, "Idempotency-Key has to be 1 to 255 printable ASCII characters")
+			return
+		}
+	}
+	if q.route == routeWebhook {
+		q.serveWebhook(a, r)
+		return
+	}
+	t := h.table.Load()
+	var buf [192]byte
+	key, inHeader := headerKey(buf[:0], r)
+	if inHeader && !q.authorize(a, t, key) {
+		return
+	}
+	limit := int(max(h.limits.BatchSize, h.limits.EventSize))
+	if q.src != nil {
+		limit = int(q.src.limits.BatchSize)
+	}
+	err := q.read(a, r, limit)
+	if q.src == nil && !q.authorizeBody(a, t, r, err) {
+		return
+	}
+	if !q.src.allows(r) {
+		h.metrics.refused.WithLabelValues("origin").Inc()
+		a.refuse(http.StatusForbidden, "this origin is not in cors_origins of the source")
+		return
+	}
+	q.take(a, err)
+}
+
+// authorizeBody finds the key in the query or in the body that was read.
+func (q *request) authorizeBody(a *answer, t *table, r *http.Request, err *bodyError) bool {
+	if k := queryKey(r); k != "" {
+		return q.authorize(a, t, []byte(k))
+	}
+	if err != nil && (err.status == http.StatusRequestTimeout || err.status == http.StatusServiceUnavailable) {
+		q.unreadable(a, err)
+		return false
+	}
+	p := findKey(q.body)
+	if !p.isString() && err != nil {
+		q.unreadable(a, err)
+		return false
+	}
+	return q.authorize(a, t, text(nil, q.body, p))
+}
+
+// authorize sets the source that the key belongs to, or answers.
+func (q *request) authorize(a *answer, t *table, key []byte) bool {
+	k, ok := t.keys[string(key)]
+	if !ok {
+		a.unauthorized(key, q.h.devKeys)
+		return false
+	}
+	q.src, q.bucket = k.src, k.bucket
+	return true
+}
+
+// unreadable answers that the body could not be had and that nothing is kept.
+func (q *request) unreadable(a *answer, e *bodyError) {
+	if e.status == http.StatusServiceUnavailable {
+		a.later(e.status, e.reason, time.Second)
+		return
+	}
+	if e.status != http.StatusBadRequest {
+		a.header["Connection"] = headerClose
+	}
+	a.refuse(e.status, e.reason)
+}
+
+// take scans the body, makes records of it and appends them.
+func (q *request) take(a *answer, e *bodyError) {
+	q.status = http.StatusBadRequest
+	switch {
+	case e != nil && !e.keep:
+		q.unreadable(a, e)
+		return
+	case e != nil:
+		q.status = e.status
+		q.rejectWhole(problem{reason: e.reason})
+	default:
+		if whole := q.parse(); whole.is() {
+			if whole.reason == errTooLarge.reason || whole.reason == reasonTooMany {
+				q.status = http.StatusRequestEntityTooLarge
+			}
+			q.env.items = q.env.items[:0]
+			q.rejectWhole(whole)
+		}
+	}
+	if q.bucket != nil {
+		ok, wait := q.bucket.take(q.now, max(1, len(q.env.items)))
+		a.rate(q.bucket, q.now)
+		if !ok {
+			a.later(http.StatusTooManyRequests, "this write key is over its rate: send again a little later", wait)
+			return
+		}
+	}
+	q.build()
+	q.finish(a)
+}
+
+const reasonTooMany = "more events than batch_events allows: send smaller batches"
+
+// parse reads the body into env. It returns a problem of the whole body.
+func (q *request) parse() problem {
+	q.scan.reset(q.body, q.src.scan)
+	q.scan.blankAddress = !q.src.addresses
+	ok := false
+	switch q.route {
+	case routeBatch:
+		if ok = q.scan.batch(&q.env, q.src.limits.BatchEvents); ok && !q.env.isBatch {
+			return problem{"there is no batch array in the body", "batch"}
+		}
+	case routeStream:
+		ok = q.scan.lines(&q.env, q.src.limits.BatchEvents)
+	default:
+		ok = q.scan.one(&q.env)
+	}
+	switch {
+	case q.env.tooMany:
+		return problem{reason: reasonTooMany}
+	case !ok:
+		return problem{reason: "the body is not JSON that can be read: " + q.scan.err}
+	}
+	return problem{}
+}
+
+// finish appends what build made and answers.
+func (q *request) finish(a *answer) {
+	if err := q.append(); err != nil {
+		a.failed(err)
+		return
+	}
+	if len(q.records) > 0 {
+		a.position(q.last)
+	}
+	status := q.status
+	accepted := len(q.records) - q.rejects
+	switch {
+	case len(q.problems) == 0 && len(q.made) == 0:
+		a.write(http.StatusOK, successBody)
+		return
+	case accepted > 0 || len(q.problems) == 0:
+		status = http.StatusOK
+		q.out = append(q.out[:0], `{"success":true`...)
+	default:
+		message := "nothing of this was taken: see rejected"
+		if len(q.problems) == 1 {
+			message = q.problems[0].reason
+		}
+		q.out = refusal(q.out[:0], status, message)
+	}
+	q.describe()
+	if a.route == routePixel {
+		return
+	}
+	a.write(status, q.out)
+}
+
+// describe adds to out which IDs were made and what was rejected, and why.
+func (q *request) describe() {
+	out := q.out
+	if len(q.made) > 0 {
+		out = append(out, `,"messageIds":[`...)
+		for i, m := range q.made {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(out, `{"index":`...)
+			out = appendInt(out, m.index)
+			out = append(out, `,"messageId":`...)
+			out = appendQuoted(out, q.records[m.mark].ID)
+			out = append(out, '}')
+		}
+		out = append(out, ']')
+	}
+	if len(q.problems) > 0 {
+		out = append(out, `,"rejected":[`...)
+		for i, p := range q.problems {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(out, `{"index":`...)
+			out = appendInt(out, p.index)
+			out = append(out, `,"messageId":`...)
+			out = appendQuoted(out, p.messageID)
+			out = append(out, `,"reason":`...)
+			out = appendQuoted(out, p.reason)
+			out = append(out, `,"field":`...)
+			out = appendQuoted(out, p.field)
+			out = append(out, '}')
+		}
+		out = append(out, ']')
+		if q.dropped > 0 {
+			out = append(out, `,"rejectedNotKept":`...)
+			out = appendInt(out, q.dropped)
+		}
+	}
+	q.out = append(out, '}')
+}
+
+// append gives IDs and keys to the records and appends them to the log.
+func (q *request) append() error {
+	if len(q.records) == 0 {
+		return nil
+	}
+	all := string(q.text)
+	size := 0
+	for i := range q.records {
+		r, m := &q.records[i], q.marks[i]
+		r.ID, r.Key = all[m.id:m.idEnd], all[m.key:m.keyEnd]
+		size += len(r.ID) + len(r.Key) + len(r.Stream) + len(r.Body) + len(r.Meta) + recordOverheadBytes
+	}
+	if size = max(size, len(q.meta)); size > eventlog.MaxAppendSizeBytes || len(q.records) > eventlog.MaxAppendRecords {
+		return &millrace.Error{Kind: millrace.TooLarge, Message: "too much for one append"}
+	}
+	h, src := q.h, q.src
+	began := time.Now()
+	last, err := h.log.Append(q.ctx, q.records)
+	if err != nil {
+		return err
+	}
+	h.metrics.append.Observe(time.Since(began).Seconds())
+	if h.failing.Load() != 0 {
+		h.failing.Store(0)
+	}
+	src.last.Store(q.now.UnixMilli())
+	if q.resubmitted {
+		src.counters.add(len(q.records)-q.rejects, 0, 0, q.bytes)
+	} else {
+		src.counters.add(len(q.records)-q.rejects, q.rejects, q.dropped, q.bytes)
+	}
+	q.last = last
+	return nil
+}
+
+// recordOverheadBytes is what a record costs beside its texts.
+const recordOverheadBytes = 64
+
+func validIdempotencyKey(s string) bool {
+	return len(s) <= 255 && strings.IndexFunc(s, func(r rune) bool { return r < 0x21 || r > 0x7e }) < 0
+}

@@ -1,0 +1,279 @@
+package collect
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/millrace/millrace"
+)
+
+// A hook is a webhook source made ready.
+type hook struct {
+	signature             *Signature // nil: write keys
+	event, id, user, time *vm.Program
+}
+
+// hookEnv is what an expression of a webhook sees.
+type hookEnv struct {
+	Body    any               `expr:"body"`
+	Headers map[string]string `expr:"headers"`
+}
+
+// maxExpressionNodes and maxExpressionBytes bound an expression. Together with
+// what it may not use (loops, variables) its work is linear in the body.
+const (
+	maxExpressionNodes  = 100
+	maxExpressionBytes  = 2000
+	maxExpressionMemory = 100_000 // cells of the expression machine
+)
+
+// expressionBuiltins are the functions that cannot loop over the body.
+var expressionBuiltins = []string{
+	"len", "type", "abs", "ceil", "floor", "round", "int", "float", "string", "trim", "trimPrefix", "trimSuffix",
+	"upper", "lower", "split", "hasPrefix", "hasSuffix", "indexOf", "lastIndexOf", "date", "duration", "first", "last", "get",
+}
+
+// A plainOnly refuses the parts of the language that make work grow.
+type plainOnly struct{ found string }
+
+func (p *plainOnly) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.VariableDeclaratorNode:
+		p.found = "let"
+	case *ast.PredicateNode, *ast.PointerNode:
+		p.found = "loops over lists"
+	case *ast.BinaryNode:
+		if n.Operator == ".." || n.Operator == "**" || n.Operator == "^" {
+			p.found = n.Operator
+		}
+	}
+}
+
+// compileExpressions compiles what the source takes from the body.
+func compileExpressions(c *WebhookSource, errs *fieldErrors) *hook {
+	compile := func(field, text string) *vm.Program {
+		if text == "" {
+			return nil
+		}
+		if len(text) > maxExpressionBytes {
+			errs.add(field, "an expression has at most %d bytes", maxExpressionBytes)
+			return nil
+		}
+		plain := &plainOnly{}
+		options := []expr.Option{
+			expr.Env(hookEnv{}), expr.AsAny(), expr.MaxNodes(maxExpressionNodes),
+			expr.DisableAllBuiltins(), expr.Patch(plain),
+		}
+		for _, name := range expressionBuiltins {
+			options = append(options, expr.EnableBuiltin(name))
+		}
+		program, err := expr.Compile(text, options...)
+		switch {
+		case err != nil:
+			errs.add(field, "%v: write an expression over body and headers, such as body.type or headers[\"x-github-event\"]", err)
+			return nil
+		case plain.found != "":
+			errs.add(field, "%s cannot be used here: take values from body and headers only", plain.found)
+			return nil
+		}
+		return program
+	}
+	return &hook{
+		signature: c.Signature,
+		event:     compile("event", c.Event), id: compile("id", c.ID),
+		user: compile("user", c.User), time: compile("time", c.Time),
+	}
+}
+
+// serveWebhook answers POST /v1/webhook/{source}.
+func (q *request) serveWebhook(a *answer, r *http.Request) {
+	h := q.h
+	candidates := h.table.Load().webhooks[q.tail]
+	if len(candidates) == 0 {
+		a.refuse(http.StatusNotFound, "there is no webhook of this name: the path is /v1/webhook/ and the name of a source of kind webhook")
+		return
+	}
+	limit := 0
+	for _, src := range candidates {
+		limit = max(limit, int(src.limits.BatchSize))
+	}
+	err := q.read(a, r, limit)
+	if err != nil && !err.keep {
+		q.unreadable(a, err)
+		return
+	}
+	key, _ := headerKey(make([]byte, 0, 192), r)
+	if key == nil {
+		key = []byte(queryKey(r))
+	}
+	why := "this webhook needs one of its write_keys: as Basic user name, Bearer token or ?writeKey="
+	for _, src := range candidates {
+		if s := src.webhook.signature; s != nil {
+			if why = s.check(r.Header, q.signed(), q.now); why == "" {
+				q.src = src
+				break
+			}
+		} else if k, ok := src.keys[string(key)]; ok {
+			q.src, q.bucket = src, k.bucket
+			break
+		}
+	}
+	if q.src == nil {
+		h.metrics.refused.WithLabelValues("webhook").Inc()
+		a.refuse(http.StatusUnauthorized, why)
+		return
+	}
+	q.take(a, err)
+}
+
+// signed is the body as the sender signed it: as it was sent.
+func (q *request) signed() []byte {
+	if len(q.packed) > 0 {
+		return q.packed
+	}
+	return q.body
+}
+
+// addHook makes a record of a webhook's body.
+func (q *request) addHook(it *item) {
+	hook := q.src.webhook
+	env := hookEnv{Headers: map[string]string{}}
+	if hook.event != nil || hook.id != nil || hook.user != nil || hook.time != nil {
+		env.Body = decodeNumbers(q.body[it.start:it.end])
+		if q.http != nil {
+			for name, values := range q.http.Header {
+				env.Headers[strings.ToLower(name)] = values[0]
+			}
+		}
+	}
+	event := q.evaluate(it, hook.event, env, "event")
+	id := q.evaluate(it, hook.id, env, "id")
+	user := q.evaluate(it, hook.user, env, "user")
+	when := q.evaluate(it, hook.time, env, "time")
+	if len(q.problems) > 0 {
+		return
+	}
+	if event == "" {
+		event = q.src.name
+	}
+	r := millrace.Record{
+		Workspace: q.src.workspace, Source: q.src.name, Stream: millrace.StreamCustom + event,
+		Received: q.now, Occurred: hookTime(when, q.now), Body: q.body[it.start:it.end:it.end],
+	}
+	m := mark{id: len(q.text)}
+	made := id == ""
+	if made {
+		q.text = q.deriveID(q.text, 0)
+	} else {
+		q.text = append(q.text, id...)
+	}
+	m.idEnd = len(q.text)
+	m.key, m.keyEnd = m.id, m.idEnd
+	if user != "" {
+		m.key = len(q.text)
+		q.text = append(q.text, user...)
+		m.keyEnd = len(q.text)
+	}
+	q.meta = append(q.meta, '{')
+	q.field("messageId")
+	q.meta = appendQuoted(q.meta, string(q.text[m.id:m.idEnd]))
+	if made {
+		q.field("madeId")
+		q.meta = append(q.meta, "true"...)
+		q.made = append(q.made, madeID{0, len(q.marks)})
+	}
+	q.field("event")
+	q.meta = appendQuoted(q.meta, event)
+	if user != "" {
+		q.field("userId")
+		q.meta = appendQuoted(q.meta, user)
+	}
+	q.meta = append(q.meta, '}')
+	r.Meta = q.meta
+	q.records, q.marks = append(q.records, r), append(q.marks, m)
+	q.bytes += len(r.Body)
+}
+
+// evaluate returns what an expression says as text, or "" for nothing. What it
+// cannot say is a problem of the item.
+func (q *request) evaluate(it *item, program *vm.Program, env hookEnv, field string) string {
+	if program == nil {
+		return ""
+	}
+	machine := vm.VM{MemoryBudget: maxExpressionMemory}
+	v, err := machine.Run(program, env)
+	if err != nil {
+		q.problem(it, 0, "the expression fails on this body", field)
+		return ""
+	}
+	s := ""
+	switch v := v.(type) {
+	case nil:
+	case string:
+		s = v
+	case int:
+		s = strconv.Itoa(v)
+	case float64:
+		s = strconv.FormatFloat(v, 'f', -1, 64)
+	case time.Time:
+		s = v.UTC().Format(time.RFC3339Nano)
+	default:
+		q.problem(it, 0, "the expression gives neither text nor a number on this body", field)
+	}
+	if len(s) > maxTextBytes {
+		q.problem(it, 0, reasonLong, field)
+	}
+	return s
+}
+
+func hookTime(s string, received time.Time) time.Time {
+	if t, ok := parseTime([]byte(s)); ok {
+		return t
+	}
+	if v, err := strconv.ParseFloat(s, 64); err == nil && v > 0 && v < 1e14 {
+		return epochTime(v)
+	}
+	return received
+}
+
+// decodeNumbers decodes JSON that has been validated, with whole numbers as int.
+func decodeNumbers(b []byte) any {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil
+	}
+	return plainNumbers(v)
+}
+
+func plainNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := strconv.Atoi(v.String()); err == nil {
+			return n
+		}
+		f, err := v.Float64()
+		if err != nil {
+			return v.String()
+		}
+		return f
+	case map[string]any:
+		for k, e := range v {
+			v[k] = plainNumbers(e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = plainNumbers(e)
+		}
+	}
+	return v
+}
