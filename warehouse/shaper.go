@@ -44,35 +44,43 @@ type ShaperOptions struct {
 // has a row in millrace.pending: it is complete through that position. So
 // reading resumes behind the least of them all (Resume), and each table skips
 // what it has already.
-type Shaper struct {
-	shaperState
-}
+type Shaper struct{ shaping shaping }
 
 // NewShaper returns a Shaper. The error is Invalid when Settings are wrong.
-func NewShaper(o ShaperOptions) (*Shaper, error) { return newShaper(o) }
+func NewShaper(o ShaperOptions) (*Shaper, error) {
+	s, err := newShaping(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Shaper{*s}, nil
+}
 
 // Resume returns the position after which records have to be given.
-func (s *Shaper) Resume() millrace.Position { return s.resume() }
+func (s *Shaper) Resume() millrace.Position { return s.shaping.resume() }
 
 // Configure changes the settings for records that are added from now on.
-func (s *Shaper) Configure(settings Settings) error { return s.configure(settings) }
+func (s *Shaper) Configure(settings Settings) error { return s.shaping.configure(settings) }
 
 // Add shapes records. It never fails: what does not fit goes to discards.
 // It keeps no reference to the records.
-func (s *Shaper) Add(b Batch) { s.add(b) }
+func (s *Shaper) Add(b Batch) { s.shaping.add(b) }
 
 // Take returns what is to be committed now: the rows of all built-in tables,
 // and of the event tables that have held rows long enough, all when flush.
 // The step has to be committed, or the Shaper thrown away.
-func (s *Shaper) Take(flush bool) *Step { return s.take(flush) }
+func (s *Shaper) Take(flush bool) *Step {
+	step := s.shaping.take(flush)
+	step.shaper = s
+	return step
+}
 
 // Done tells that the step is committed. Its buffers are used again.
-func (s *Shaper) Done(step *Step) { s.done(step) }
+func (s *Shaper) Done(step *Step) { s.shaping.done(step) }
 
 // Bounds returns, for a Shadow with From or Until, which positions were shaped
 // anew: low <= p < high. Rows of live tables outside are taken over. high is
 // the greatest possible position when Until has not been reached.
-func (s *Shaper) Bounds() (low, high millrace.Position) { return s.bounds() }
+func (s *Shaper) Bounds() (low, high millrace.Position) { return s.shaping.bounds() }
 
 // Refuse takes rows that the engine refused out of a buffer of the step and
 // puts each into discards, whole, as JSON. Rows are in ascending order.

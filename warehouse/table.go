@@ -123,7 +123,7 @@ type Vector struct {
 	Widened bool
 
 	buffer  *Buffer
-	bits    []uint64 // numbers; of text, offset<<32 | length in the arena
+	bits    []uint64 // numbers; of text, where it is in the arena (see setBytes)
 	valid   []uint64 // bitmap
 	cleared []uint64 // bitmap, of keyed tables
 }
@@ -158,7 +158,7 @@ func (v *Vector) Bool(row int) bool { return v.bits[row] != 0 }
 // memory is the buffer's.
 func (v *Vector) Bytes(row int) []byte {
 	b := v.bits[row]
-	off, n := b>>32, b&math.MaxUint32
+	off, n := b>>lengthBits, b&MaxTextBytes
 	return v.buffer.arena[off : off+n : off+n]
 }
 

@@ -1,0 +1,112 @@
+package warehouse
+
+import "fmt"
+
+// stream returns the shape of the record's stream, making it if need be.
+func (src *source) stream(s *shaping, r *entry) *stream {
+	if st := src.streams[r.Stream]; st != nil {
+		return st
+	}
+	kind, original := kindOf(r.Stream)
+	st := &stream{original: cleanText(original)}
+	name := TableName{src.name, kind.main}
+	if kind == kindTrack || kind == kindStream {
+		st.name = EventTable(src.name, original)
+		name.Table = st.name
+	}
+	full := (kind == kindTrack || kind == kindStream) && src.tables[st.name] == nil && src.events >= src.maxTables
+	if full {
+		// All that are too many share a shape, whatever their number.
+		name.Table = ""
+		s.noticeTables(src, r, st)
+	}
+	key := name
+	key.Table = kind.main + ":" + name.Table
+	st.shape = src.shapes[key]
+	if st.shape == nil {
+		st.shape = s.newShape(src, kind, name, full)
+		src.shapes[key] = st.shape
+	}
+	if !full && (kind == kindTrack || kind == kindStream) {
+		r.stream = st
+		s.addName(r, kind.nameKind(), original, st.name)
+	}
+	if len(src.streams) >= maxStreams {
+		clear(src.streams)
+	}
+	src.streams[r.Stream] = st
+	return st
+}
+
+func (k *shapeKind) nameKind() string {
+	if k == kindStream {
+		return "stream"
+	}
+	return "event"
+}
+
+func (s *shaping) newShape(src *source, kind *shapeKind, name TableName, full bool) *shape {
+	sh := &shape{shapeKind: kind, source: src, noTable: full}
+	switch {
+	case kind.system:
+		sh.main = s.source(SystemSchema).table(s, kind.main, kind.columns)
+	case kind == kindTrack:
+		sh.main = src.table(s, kind.main, kind.columns)
+		if !full {
+			sh.extra = src.table(s, name.Table, kind.columns)
+		}
+	case kind == kindStream:
+		if !full {
+			sh.main = src.table(s, name.Table, kind.columns)
+		}
+	default:
+		sh.main = src.table(s, kind.main, kind.columns)
+		if kind.extra != "" {
+			sh.extra = src.table(s, kind.extra, latestColumns)
+		}
+	}
+	sh.reset()
+	return sh
+}
+
+// addName adds a row to millrace.names, once.
+func (s *shaping) addName(r *entry, kind, original, name string) {
+	src := r.shape.source
+	key := nameKey(src.name, kind, original)
+	if s.names[key] || r.counted || s.options.Shadow != nil || src.names >= maxNames {
+		return
+	}
+	s.names[key] = true
+	src.names++
+	t := s.source(SystemSchema).table(s, "names", nameColumns)
+	row := s.newRow(t, r.Position, "")
+	t.setText(fixedSource, row, src.name)
+	t.setText(fixedKind, row, kind)
+	t.setText(fixedOriginalName, row, cleanText(original))
+	t.setText(fixedName, row, name)
+	t.setTime(fixedReceived, row, r.Received)
+}
+
+func (s *shaping) noticeTables(src *source, r *entry, st *stream) {
+	r.stream = &stream{shape: &shape{source: src}}
+	s.notice(r, "tables", "", fmt.Sprintf("source %s has %d event tables, as many as it may: the properties of other events (the first was %q) are kept in tracks.%s. Send fewer different names, or raise limits.event_tables of the source, then rebuild the warehouse.",
+		src.name, src.maxTables, st.original, overflowColumn))
+}
+
+// notice adds a row to millrace.notices, once.
+func (s *shaping) notice(r *entry, kind, table, message string) {
+	src := r.shape.source
+	id := hash8(src.name + "\x00" + kind + "\x00" + table)
+	if s.notices[id] || r.counted || s.options.Shadow != nil {
+		return
+	}
+	s.notices[id] = true
+	t := s.source(SystemSchema).table(s, "notices", noticeColumns)
+	row := s.newRow(t, r.Position, "")
+	t.setText(fixedID, row, id)
+	t.setText(fixedSource, row, src.name)
+	t.setText(fixedKind, row, kind)
+	t.setText(fixedTableName, row, table)
+	t.setText(fixedMessage, row, message)
+	t.setTime(fixedReceived, row, r.Received)
+}
