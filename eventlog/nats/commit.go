@@ -1,0 +1,194 @@
+package nats
+
+import (
+	"context"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+)
+
+// run is the committer: it writes one frame after another until ctx ends. The
+// next frame fills while the last is on its way to the disk.
+func (l *Log) run(ctx context.Context) {
+	defer close(l.stopped)
+	defer l.failQueue(errClosed())
+	var scratch []byte
+	for {
+		b := l.next()
+		if b == nil {
+			select {
+			case <-l.kick:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			b.finish(0, errClosed())
+			return
+		}
+		var broken bool
+		scratch, broken = l.commit(b, scratch[:0])
+		if broken {
+			l.failQueue(millrace.Errorf(millrace.Unavailable, "the log's disk did not answer, the log is being opened again: try again in a moment"))
+			if !l.reopen(ctx) {
+				return
+			}
+		}
+	}
+}
+
+// next takes the oldest batch from the queue.
+func (l *Log) next() *batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		return nil
+	}
+	b := l.queue[0]
+	l.queue[0] = nil
+	l.queue = l.queue[1:]
+	if len(l.queue) == 0 {
+		l.queue = nil
+	}
+	l.queuedBytes -= b.size
+	return b
+}
+
+// finish tells everyone who waits for the batch.
+func (b *batch) finish(seq uint64, err error) {
+	b.seq, b.err = seq, err
+	close(b.done)
+}
+
+// failQueue fails everything that waits; none of it was written.
+func (l *Log) failQueue(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.down = true
+	}
+	for _, b := range l.queue {
+		b.finish(0, err)
+	}
+	l.queue, l.queuedBytes = nil, 0
+}
+
+// recycle keeps the builder for the next frame, unless it has grown large.
+func (l *Log) recycle(b *batch) {
+	fb, size := b.builder, b.builder.Size()
+	b.builder = nil
+	if size > 2*frameTargetBytes {
+		return
+	}
+	fb.Reset()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.free) < 4 {
+		l.free = append(l.free, fb)
+	}
+}
+
+// commit writes the batch as one frame and answers those who wait for it. It
+// says whether the store is broken. data is scratch, and is returned as such.
+func (l *Log) commit(b *batch, data []byte) (_ []byte, broken bool) {
+	start := time.Now()
+	stamp := l.o.Now().UTC().Truncate(time.Millisecond)
+	if last := l.tail.Time(); stamp.Before(last) {
+		stamp = last // the clock was set back
+	}
+	records := b.builder.Len()
+	data = b.builder.Encode(data, stamp)
+	l.recycle(b)
+	if err := l.refuse(l.space.full(l.o.Now(), len(data))); err != nil {
+		b.finish(0, err)
+		return data, false
+	}
+	frame, err := eventlog.OpenFrame(append(make([]byte, 0, len(data)), data...))
+	if err != nil { // cannot happen; better no answer than a frame that nobody can read
+		b.finish(0, err)
+		return data, false
+	}
+	_, last := l.tail.Bounds()
+	seq, err := l.store.publish(data, l.o.PublishTimeout)
+	if err == nil && seq != last.Seq+1 {
+		err = millrace.Errorf(millrace.Internal, "frame %d was stored as number %d", last.Seq+1, seq)
+	}
+	if err == nil {
+		err = l.store.syncNewBlock()
+	}
+	if err != nil {
+		l.logger.Error("the log's disk did not take a frame, opening the log again", "frame", last.Seq+1, "error", err)
+		b.finish(0, millrace.Errorf(millrace.Unavailable, "the log's disk did not answer, whether the records were stored is not known: try again in a moment: %w", err))
+		return nil, true
+	}
+	l.sizeBytes.Add(int64(len(data)))
+	l.tail.Push(frame)
+	b.finish(seq, nil)
+	l.metrics.committed(records, len(data), time.Since(start))
+	if cap(data) > 4*frameTargetBytes {
+		data = nil
+	}
+	return data, false
+}
+
+// reopen closes the store and opens it again, as often as it takes. It returns
+// false when ctx ended. Meanwhile Append is Unavailable and readers who need
+// the store wait.
+func (l *Log) reopen(ctx context.Context) bool {
+	l.metrics.reopened()
+	l.store.disconnect() // ends the reads that wait for an answer
+	l.storeMu.Lock()
+	old := l.store
+	l.store = nil
+	l.storeMu.Unlock()
+	closed := make(chan struct{})
+	go func() { // a server whose disk hangs may hang too
+		old.close()
+		close(closed)
+	}()
+	for waiting := true; waiting; {
+		select {
+		case <-closed:
+			waiting = false
+		case <-time.After(10 * time.Second):
+			l.logger.Error("still waiting for the log's disk, so that the log can be opened again")
+		case <-ctx.Done():
+			return false
+		}
+	}
+	id := l.identity()
+	for attempt := 0; ; attempt++ {
+		s, _, err := openStore(ctx, l.o, &id)
+		if err == nil {
+			l.resume(s)
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		if attempt%30 == 0 {
+			l.logger.Error("the log could not be opened again, trying each second", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(reopenEvery):
+		}
+	}
+}
+
+// resume goes on with the store that was opened again. Frames whose fate was
+// unknown may be in it.
+func (l *Log) resume(s *store) {
+	l.tail.Skip(s.last, s.stamp)
+	l.sizeBytes.Store(s.size)
+	l.storeMu.Lock()
+	l.store = s
+	l.storeMu.Unlock()
+	l.mu.Lock()
+	l.down = false
+	l.mu.Unlock()
+	l.logger.Info("the log is open again", "last", s.last)
+}

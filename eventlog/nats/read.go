@@ -1,0 +1,141 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+)
+
+const (
+	directGet   = "$JS.API.DIRECT.GET." + streamName
+	fetchFrames = 512 // in one request
+
+	retryReadEvery = 100 * time.Millisecond
+)
+
+// fetch is the tail's eventlog.Fetch. It tries again while the store is away.
+func (l *Log) fetch(ctx context.Context, seq, last uint64, maxBytes int) ([]eventlog.Frame, error) {
+	for attempt := 0; ; attempt++ {
+		s, release, err := l.opened()
+		if err == nil {
+			var frames []eventlog.Frame
+			frames, err = s.frames(ctx, seq, int(min(fetchFrames, last-seq+1)), maxBytes)
+			release()
+			if err == nil {
+				return frames, nil
+			}
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if first, _ := l.tail.Bounds(); first.Seq > seq {
+			return nil, nil // trimmed meanwhile
+		}
+		if millrace.KindOf(err) != millrace.Unavailable || l.isClosed() {
+			return nil, err
+		}
+		if attempt%100 == 99 {
+			l.logger.Warn("a reader still waits for the log's disk", "frame", seq, "error", err)
+		}
+		select {
+		case <-time.After(retryReadEvery):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// frame reads one frame.
+func (s *store) frame(ctx context.Context, seq uint64) (eventlog.Frame, error) {
+	frames, err := s.frames(ctx, seq, 1, 1)
+	if err != nil {
+		return eventlog.Frame{}, err
+	}
+	return frames[0], nil
+}
+
+// frames reads at least one frame and up to n or about maxBytes, from seq on
+// without a gap.
+func (s *store) frames(ctx context.Context, seq uint64, n, maxBytes int) ([]eventlog.Frame, error) {
+	messages, err := s.messages(ctx, seq, n, maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	frames := make([]eventlog.Frame, 0, len(messages))
+	for i, m := range messages {
+		if got := m.seq; got != seq+uint64(i) {
+			if i > 0 {
+				break // the next call finds out
+			}
+			return nil, millrace.Errorf(millrace.Internal, "frame %d of the log is missing, the next one is %d: `millrace log verify` lists what is missing; reset the reader behind it with `millrace reader reset`", seq, got)
+		}
+		f, err := eventlog.OpenFrame(m.data)
+		if err != nil {
+			return nil, millrace.Errorf(millrace.KindOf(err), "frame %d of the log: %w; `millrace log verify` reads all of it", seq+uint64(i), err)
+		}
+		frames = append(frames, f)
+	}
+	return frames, nil
+}
+
+// A message is a frame as the server gave it.
+type message struct {
+	seq  uint64
+	data []byte
+}
+
+// messages asks the server for what lies at seq and behind it.
+func (s *store) messages(ctx context.Context, seq uint64, n, maxBytes int) ([]message, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	fail := func(err error) ([]message, error) {
+		return nil, millrace.Errorf(millrace.Unavailable, "reading frame %d of the log: %w", seq, err)
+	}
+	inbox := s.reader.NewInbox()
+	sub, err := s.reader.SubscribeSync(inbox)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // the connection may be gone, and with it the subscription
+	if err := sub.SetPendingLimits(-1, -1); err != nil {
+		return fail(err)
+	}
+	request := fmt.Appendf(nil, `{"seq":%d,"batch":%d,"max_bytes":%d}`, seq, n, maxBytes)
+	if err := s.reader.PublishRequest(directGet, inbox, request); err != nil {
+		return fail(err)
+	}
+	messages := make([]message, 0, min(n, 64))
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return fail(err)
+		}
+		switch status := m.Header.Get("Status"); status {
+		case "":
+			got, err := strconv.ParseUint(m.Header.Get(nats.JSSequence), 10, 64)
+			if err != nil {
+				return fail(err)
+			}
+			messages = append(messages, message{got, m.Data})
+		case "204": // the end of the batch
+			if len(messages) == 0 {
+				return fail(fmt.Errorf("the server gave nothing"))
+			}
+			return messages, nil
+		default:
+			return fail(fmt.Errorf("the server answered %s %s", status, m.Header.Get("Description")))
+		}
+	}
+}
+
+// timeOf returns the log time of a frame.
+func (s *store) timeOf(ctx context.Context, seq uint64) (time.Time, error) {
+	f, err := s.frame(ctx, seq)
+	return f.Time(), err
+}

@@ -1,0 +1,355 @@
+package nats
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+)
+
+const (
+	streamName   = "log"
+	subject      = "frame"
+	ackSubject   = "ack"
+	startTimeout = 60 * time.Second // recovery reads what an unclean end left
+	apiTimeout   = 10 * time.Second
+)
+
+// A store is a running server with its stream.
+type store struct {
+	dir    string
+	blocks string // folder of the stream's block files
+	server *server.Server
+	writer *nats.Conn
+	reader *nats.Conn // of its own, because the server answers reads on the connection's goroutine
+	acks   chan *nats.Msg
+	hurt   chan struct{} // the server logged that it cannot write
+	number uint64        // of the last publish
+	block  uint64        // number of the newest block file
+
+	first, last uint64 // as opened
+	stamp       time.Time
+	size        int64 // bytes, as opened
+}
+
+// openStore starts the server in o.Dir and finds out what the log holds. When
+// known is not nil the log is being opened again and must be the same.
+func openStore(ctx context.Context, o Options, known *identity) (*store, identity, error) {
+	id := known
+	if id == nil {
+		var err error
+		if id, err = readIdentity(o.Dir); err != nil {
+			return nil, identity{}, err
+		}
+	}
+	s := &store{dir: o.Dir, acks: make(chan *nats.Msg, 16), hurt: make(chan struct{}, 1)}
+	err := s.start(o)
+	if err == nil {
+		err = s.connect()
+	}
+	var state nats.StreamState
+	if err == nil {
+		state, err = s.stream(ctx)
+	}
+	if err == nil {
+		err = s.syncOpened()
+	}
+	if err == nil && known != nil && state.LastSeq < known.Last {
+		err = millrace.Errorf(millrace.Internal, "the log ended at frame %d and now ends at %d", known.Last, state.LastSeq)
+	}
+	if err == nil {
+		id, err = s.identify(ctx, o, id, state)
+	}
+	if err != nil {
+		s.close()
+		return nil, identity{}, err
+	}
+	return s, *id, nil
+}
+
+// start starts the server.
+func (s *store) start(o Options) error {
+	srv, err := server.NewServer(&server.Options{
+		ServerName: "millrace", DontListen: true, NoSigs: true, JetStream: true, StoreDir: o.Dir, SyncAlways: true,
+		MaxPayload: 2 * eventlog.MaxFrameSizeBytes, JetStreamMaxMemory: 1 << 20, JetStreamMaxStore: 1 << 60, NoSystemAccount: true,
+	})
+	if err != nil {
+		return millrace.Errorf(millrace.Internal, "making the log's server: %w", err)
+	}
+	s.server = srv
+	srv.SetLogger(&serverLogger{logger: o.Logger, hurt: s.hurt}, false, false)
+	srv.Start()
+	if !srv.ReadyForConnections(startTimeout) {
+		return millrace.Errorf(millrace.Unavailable, "the log's server in %s was not ready within %v", o.Dir, startTimeout)
+	}
+	if !srv.JetStreamEnabled() {
+		return millrace.Errorf(millrace.Internal, "the log's server in %s has no storage: see the messages before", o.Dir)
+	}
+	return nil
+}
+
+// connect makes the connections within the process.
+func (s *store) connect() (err error) {
+	options := []nats.Option{nats.InProcessServer(s.server), nats.NoReconnect(), nats.Timeout(apiTimeout)}
+	if s.writer, err = nats.Connect("", options...); err == nil {
+		s.reader, err = nats.Connect("", options...)
+	}
+	if err == nil {
+		_, err = s.writer.ChanSubscribe(ackSubject+".*", s.acks)
+	}
+	if err != nil {
+		return millrace.Errorf(millrace.Internal, "connecting to the log's server: %w", err)
+	}
+	return nil
+}
+
+// stream finds the stream, or makes it, and returns its state.
+func (s *store) stream(ctx context.Context) (nats.StreamState, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	js, err := s.reader.JetStream(nats.Context(ctx))
+	if err != nil {
+		return nats.StreamState{}, err
+	}
+	info, err := js.StreamInfo(streamName)
+	if errors.Is(err, nats.ErrStreamNotFound) {
+		info, err = js.AddStream(&nats.StreamConfig{
+			Name: streamName, Subjects: []string{subject}, Storage: nats.FileStorage, Retention: nats.LimitsPolicy,
+			MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1, Replicas: 1,
+			DenyDelete: true, AllowDirect: true,
+		})
+	}
+	if err != nil {
+		return nats.StreamState{}, millrace.Errorf(millrace.Unavailable, "opening the log's stream: %w", err)
+	}
+	return info.State, nil
+}
+
+// syncOpened brings to the disk what a process that was killed had written and
+// not yet synced: readers are about to see it. It finds the newest block.
+func (s *store) syncOpened() error {
+	s.blocks = filepath.Join(s.dir, "jetstream", server.DEFAULT_GLOBAL_ACCOUNT, "streams", streamName, "msgs")
+	names, err := os.ReadDir(s.blocks)
+	if err != nil {
+		return millrace.Errorf(millrace.Internal, "looking at the log's files: %w", err)
+	}
+	for _, name := range names {
+		if n, err := strconv.ParseUint(strings.TrimSuffix(name.Name(), ".blk"), 10, 64); err == nil {
+			s.block = max(s.block, n)
+		}
+	}
+	for n := max(2, s.block) - 1; n <= s.block; n++ {
+		if e := syncPath(s.blockPath(n)); !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	// Folders: a new block, and at first the whole way down to it.
+	for dir := s.blocks; ; dir = filepath.Dir(dir) {
+		err = errors.Join(err, syncPath(dir))
+		if dir == filepath.Clean(s.dir) || len(dir) <= len(s.dir) {
+			break
+		}
+	}
+	err = errors.Join(err, syncPath(filepath.Dir(filepath.Clean(s.dir))))
+	if err != nil {
+		return millrace.Errorf(millrace.Internal, "bringing the log's files to the disk: %w", err)
+	}
+	return nil
+}
+
+func (s *store) blockPath(n uint64) string {
+	return filepath.Join(s.blocks, strconv.FormatUint(n, 10)+".blk")
+}
+
+// syncNewBlock brings the folder to the disk when the server has begun a new
+// block file since the last call: it syncs files, not the folder they are new in.
+func (s *store) syncNewBlock() error {
+	for found := false; ; found = true {
+		if _, err := os.Lstat(s.blockPath(s.block + 1)); err != nil {
+			if !found {
+				return nil
+			}
+			return syncPath(s.blocks)
+		}
+		s.block++
+	}
+}
+
+// identify compares the stream with what the log knows of itself, and decides
+// about the epoch.
+func (s *store) identify(ctx context.Context, o Options, id *identity, state nats.StreamState) (*identity, error) {
+	first := max(state.FirstSeq, 1)
+	if state.Msgs == 0 {
+		first = state.LastSeq + 1
+	}
+	s.first, s.last, s.size = first, state.LastSeq, int64(state.Bytes)
+	switch {
+	case id == nil:
+		fresh := newIdentity(o, 0)
+		id = &fresh
+	case state.LastSeq < id.Last:
+		o.Logger.Error("the log has lost frames: a new epoch begins; reset its readers with `millrace reader reset`, make the warehouse anew with `millrace warehouse rebuild`",
+			"ended at", id.Last, "ends at", state.LastSeq, "old epoch", id.Epoch)
+		fresh := newIdentity(o, id.Epoch)
+		fresh.Stamp = id.Stamp
+		id = &fresh
+	}
+	if err := s.raiseFirst(id.First); err != nil {
+		return nil, err
+	}
+	s.stamp = id.time()
+	if s.last >= s.first {
+		frame, err := s.frame(ctx, s.last)
+		if err != nil {
+			return nil, fmt.Errorf("reading the last frame of the log: %w", err)
+		}
+		if t := frame.Time(); t.After(s.stamp) {
+			s.stamp = t
+		}
+	}
+	id.First, id.Last, id.Stamp = s.first, s.last, s.stamp.UnixMilli()
+	return id, id.write(o.Dir)
+}
+
+// raiseFirst finishes a trim that a crash interrupted, and keeps sequence
+// numbers from being used again.
+func (s *store) raiseFirst(first uint64) error {
+	if first <= s.first {
+		return nil
+	}
+	if err := s.purge(first); err != nil {
+		return err
+	}
+	s.first, s.last = first, max(s.last, first-1)
+	return nil
+}
+
+// purge forgets the frames before first.
+func (s *store) purge(first uint64) error {
+	js, err := s.reader.JetStream(nats.MaxWait(apiTimeout))
+	if err == nil {
+		err = js.PurgeStream(streamName, &nats.StreamPurgeRequest{Sequence: first})
+	}
+	if err != nil {
+		return millrace.Errorf(millrace.Unavailable, "trimming the log before frame %d: %w", first, err)
+	}
+	return nil
+}
+
+// An ack is the server's answer to a publish.
+type ack struct {
+	Seq   uint64 `json:"seq"`
+	Error *struct {
+		Code        int    `json:"code"`
+		Description string `json:"description"`
+	} `json:"error"`
+}
+
+// publish stores a frame and returns its sequence when it is on disk. After an
+// error its fate is unknown, and the store must be opened again.
+func (s *store) publish(frame []byte, timeout time.Duration) (seq uint64, err error) {
+	s.number++
+	reply := ackSubject + "." + strconv.FormatUint(s.number, 10)
+	if err := s.writer.PublishRequest(subject, reply, frame); err != nil {
+		return 0, err
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	for {
+		select {
+		case m := <-s.acks:
+			if m.Subject != reply {
+				continue
+			}
+			var a ack
+			if err := json.Unmarshal(m.Data, &a); err != nil {
+				return 0, fmt.Errorf("the answer %.80q is not understood: %w", m.Data, err)
+			}
+			if a.Error != nil {
+				return 0, fmt.Errorf("the server refused it: %s (%d)", a.Error.Description, a.Error.Code)
+			}
+			return a.Seq, nil
+		case <-s.hurt:
+			return 0, errors.New("the server cannot write")
+		case <-timer.C:
+			return 0, fmt.Errorf("no answer within %v", timeout)
+		}
+	}
+}
+
+// disconnect closes the connections.
+func (s *store) disconnect() {
+	for _, c := range [...]*nats.Conn{s.writer, s.reader} {
+		if c != nil {
+			c.Close()
+		}
+	}
+}
+
+// close stops the server and waits for it.
+func (s *store) close() {
+	s.disconnect()
+	if s.server != nil {
+		s.server.Shutdown()
+		s.server.WaitForShutdown()
+	}
+}
+
+// A serverLogger hands what the server says to slog.
+type serverLogger struct {
+	logger *slog.Logger
+	hurt   chan<- struct{}
+	said   atomic.Int64 // unix second of the last warning: a full disk repeats itself
+}
+
+func (l *serverLogger) say(level slog.Level, format string, v []any) {
+	if level >= slog.LevelWarn {
+		if now := time.Now().Unix(); l.said.Swap(now) == now {
+			level = slog.LevelDebug
+		}
+	}
+	l.logger.Log(context.Background(), level, "log server: "+fmt.Sprintf(format, v...))
+}
+
+// Noticef is for the server.
+func (l *serverLogger) Noticef(format string, v ...any) { l.debug(format, v) }
+
+// Debugf is for the server.
+func (l *serverLogger) Debugf(string, ...any) {}
+
+// Tracef is for the server.
+func (l *serverLogger) Tracef(string, ...any) {}
+
+// Warnf is for the server.
+func (l *serverLogger) Warnf(format string, v ...any) { l.say(slog.LevelWarn, format, v) }
+
+// Fatalf is for the server, which does not end the process itself.
+func (l *serverLogger) Fatalf(format string, v ...any) { l.say(slog.LevelError, format, v) }
+
+// Errorf is for the server. A write error ends the publish that waits: the
+// server will not answer it.
+func (l *serverLogger) Errorf(format string, v ...any) {
+	l.say(slog.LevelError, format, v)
+	if strings.Contains(format, "write error") {
+		select {
+		case l.hurt <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (l *serverLogger) debug(format string, v []any) { l.say(slog.LevelDebug, format, v) }

@@ -1,0 +1,48 @@
+package eventlog
+
+import (
+	"context"
+	"time"
+
+	"github.com/millrace/millrace"
+)
+
+// Retention says how much of a log is kept.
+type Retention struct {
+	Age       time.Duration // log time behind the clock; 0 keeps for ever
+	SizeBytes int64         // on disk; 0 means without limit
+}
+
+// A Retainer is a Log that can say what is older or more than is to be kept.
+type Retainer interface {
+	// Expired returns the last position that is beyond the retention, for Trim:
+	// whole frames. It is zero when there is none. With a limit of size it may
+	// take a few rounds of Expired and Trim to come below it.
+	Expired(ctx context.Context, r Retention) (through millrace.Position, err error)
+	// FirstAfter returns the position of the first frame whose log time is not
+	// before t; the end of the log when there is none.
+	FirstAfter(ctx context.Context, t time.Time) (millrace.Position, error)
+}
+
+// A Verification is what Verify found.
+type Verification struct {
+	First, Last millrace.Position
+	Frames      uint64
+	Records     uint64
+	SizeBytes   int64
+	// Problems says what is broken, where; the first hundred, with Broken
+	// counting all of them. Empty when the log is whole.
+	Problems []string
+	Broken   uint64
+}
+
+// MaxProblems is how many problems a Verification names.
+const MaxProblems = 100
+
+// A Verifier is a Log that can check itself.
+type Verifier interface {
+	// Verify reads every frame that is there when it begins and checks
+	// checksums and order. progress, unless nil, is called now and then with
+	// the number of frames. The error is only about not being able to read.
+	Verify(ctx context.Context, progress func(done, total int64)) (Verification, error)
+}
