@@ -1,0 +1,231 @@
+package duckdb
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	duck "github.com/duckdb/duckdb-go-bindings"
+
+	"github.com/millrace/millrace"
+)
+
+// query runs one SELECT in the child, over a connection of its own that is
+// thrown away after, in a read-only transaction.
+func (c *child) query(w *wire, req *request) (result, error) {
+	if req.Query == nil {
+		return result{}, errors.New("a query without a query")
+	}
+	s := c.store(req.Workspace)
+	db, err := s.acquire()
+	if err != nil {
+		return result{}, err
+	}
+	defer s.release()
+	conn, err := db.connect()
+	if err != nil {
+		return result{}, millrace.Errorf(millrace.Unavailable, "the warehouse gives no connection: %w", err)
+	}
+	stop := watch(w, conn, req.Query.Timeout)
+	res, err := answer(w, conn, req.Query)
+	reason := stop()
+	conn.close()
+	if err == nil {
+		return res, nil
+	}
+	if isFatal(err) {
+		endProcess(err)
+		return res, millrace.Errorf(millrace.Unavailable, "the warehouse engine failed and is being restarted: %s", cleanMessage(err.Error()))
+	}
+	switch reason {
+	case stoppedByDeadline:
+		return res, millrace.Errorf(millrace.Canceled, "the query ran over its deadline of %s: select less, or give it more time", req.Query.Timeout)
+	case stoppedByAsker:
+		return res, millrace.Errorf(millrace.Canceled, "the query was cancelled")
+	}
+	return res, queryError(err)
+}
+
+// queryError makes an error of the engine one for the author of the query.
+func queryError(err error) error {
+	var e *millrace.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	message := err.Error()
+	switch {
+	case strings.Contains(message, "Out of Memory Error"), strings.Contains(message, "max_temp_directory_size"):
+		return millrace.Errorf(millrace.TooLarge, "the query needs more memory or disk than it may use: select fewer rows or columns, or group them: %s", cleanMessage(message))
+	case strings.HasPrefix(message, "IO Error"):
+		return millrace.Errorf(millrace.Unavailable, "the warehouse could not read its file: %s", message)
+	}
+	return millrace.Errorf(millrace.Invalid, "%s", cleanMessage(message))
+}
+
+// Why a query was stopped.
+type stopReason int
+
+const (
+	notStopped stopReason = iota
+	stoppedByDeadline
+	stoppedByAsker
+)
+
+// watch interrupts the connection when the deadline passes or the asker closes
+// his side, again and again: an interrupt counts for what runs at that moment
+// only. The function that it returns ends the watch.
+func watch(w *wire, conn *connection, timeout time.Duration) func() stopReason {
+	left, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		_, _, _ = w.receive() // nothing more comes: it returns when the asker leaves
+		close(left)
+	}()
+	var reason stopReason
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		deadline := time.NewTimer(timeout)
+		defer deadline.Stop()
+		select {
+		case <-done:
+			return
+		case <-deadline.C:
+			reason = stoppedByDeadline
+			// Sending may block on an asker that does not read.
+			_ = w.conn.SetWriteDeadline(time.Now().Add(answerGrace))
+		case <-left:
+			reason = stoppedByAsker
+		}
+		for again := time.NewTicker(20 * time.Millisecond); ; {
+			conn.interrupt()
+			select {
+			case <-done:
+				again.Stop()
+				return
+			case <-again.C:
+			}
+		}
+	})
+	return func() stopReason {
+		close(done)
+		watcher.Wait()
+		return reason
+	}
+}
+
+// answerGrace is how long the end of an answer may take to send.
+const answerGrace = 500 * time.Millisecond
+
+// answer guards, prepares and runs a query, and sends its rows.
+func answer(w *wire, conn *connection, q *wireQuery) (result, error) {
+	// One row more than asked for says whether there were more.
+	s, err := guard(conn, q.SQL, q.Limit+1)
+	if err != nil {
+		return result{}, err
+	}
+	if s.params != len(q.Params) {
+		return result{}, millrace.Errorf(millrace.Invalid, "the query takes %d parameters, and %d were given", s.params, len(q.Params))
+	}
+	if err := conn.exec("BEGIN TRANSACTION READ ONLY"); err != nil {
+		return result{}, err
+	}
+	// The query as it was given is prepared first: its errors point to places
+	// that its author knows, and its columns have the names that he gave.
+	given, err := prepareQuery(conn, s.sql, q.Params)
+	if err != nil {
+		return result{}, err
+	}
+	defer duck.DestroyPrepare(&given)
+	run, shifted := given, false
+	if s.limited != "" {
+		if limited, err := prepareQuery(conn, s.limited, q.Params); err == nil {
+			defer duck.DestroyPrepare(&limited)
+			run, shifted = limited, true
+		}
+	}
+	res, err := stream(w, run, columnNames(given), q)
+	if err != nil && shifted {
+		err = unshift(err)
+	}
+	return res, err
+}
+
+// prepareQuery prepares exactly one SELECT and binds its parameters.
+func prepareQuery(conn *connection, sql string, params []wireParam) (duck.PreparedStatement, error) {
+	var extracted duck.ExtractedStatements
+	defer duck.DestroyExtracted(&extracted)
+	count := duck.ExtractStatements(conn.conn, sql, &extracted)
+	if count != 1 {
+		if message := duck.ExtractStatementsError(extracted); message != "" {
+			return duck.PreparedStatement{}, errors.New(message)
+		}
+		return duck.PreparedStatement{}, millrace.Errorf(millrace.Invalid, "the query holds %d statements: send one SELECT at a time", count)
+	}
+	var stmt duck.PreparedStatement
+	if duck.PrepareExtractedStatement(conn.conn, extracted, 0, &stmt) == duck.StateError {
+		err := errors.New(duck.PrepareError(stmt))
+		duck.DestroyPrepare(&stmt)
+		return stmt, err
+	}
+	if duck.PreparedStatementType(stmt) != duck.StatementTypeSelect {
+		duck.DestroyPrepare(&stmt)
+		return stmt, millrace.Errorf(millrace.Invalid, "only a SELECT can be run here: the warehouse is read-only")
+	}
+	for i, p := range params {
+		if bind(stmt, duck.IdxT(i+1), p) == duck.StateError {
+			duck.DestroyPrepare(&stmt)
+			return stmt, millrace.Errorf(millrace.Invalid, "the query does not take its parameter %d", i+1)
+		}
+	}
+	return stmt, nil
+}
+
+func bind(stmt duck.PreparedStatement, i duck.IdxT, p wireParam) duck.State {
+	switch {
+	case p.Text != nil:
+		return duck.BindVarcharLength(stmt, i, *p.Text, duck.IdxT(len(*p.Text)))
+	case p.Bool != nil:
+		return duck.BindBoolean(stmt, i, *p.Bool)
+	case p.Int != nil:
+		return duck.BindInt64(stmt, i, *p.Int)
+	case p.Double != nil:
+		return duck.BindDouble(stmt, i, *p.Double)
+	case p.Special != "":
+		f, err := strconv.ParseFloat(p.Special, 64)
+		if err != nil {
+			f = math.NaN()
+		}
+		return duck.BindDouble(stmt, i, f)
+	}
+	return duck.BindNull(stmt, i)
+}
+
+func columnNames(stmt duck.PreparedStatement) []string {
+	names := make([]string, duck.PreparedStatementColumnCount(stmt))
+	for i := range names {
+		names[i] = duck.PreparedStatementColumnName(stmt, duck.IdxT(i))
+	}
+	return names
+}
+
+var linePattern = regexp.MustCompile(`LINE (\d+):`)
+
+// unshift makes the lines in a message those of the query as it was given.
+func unshift(err error) error {
+	message := linePattern.ReplaceAllStringFunc(err.Error(), func(s string) string {
+		n, convErr := strconv.Atoi(linePattern.FindStringSubmatch(s)[1])
+		if convErr != nil || n < 2 {
+			return s
+		}
+		return fmt.Sprintf("LINE %d:", n-1)
+	})
+	var e *millrace.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return errors.New(message)
+}

@@ -1,0 +1,69 @@
+package duckdb
+
+import (
+	"os"
+	"time"
+)
+
+// checkpointPolicy says when the write-ahead file is folded into the database.
+// A checkpoint holds up commits for seconds when there are many tables, and
+// fails while a query runs; opening a file takes about 20 ms for each MB of
+// write-ahead file. So it is made when nothing happens, tried when the file is
+// large, and forced (queries wait) before it is too large.
+type checkpointPolicy struct {
+	Quiet      time.Duration // without commits before QuietBytes counts
+	QuietBytes int64
+	TryBytes   int64
+	ForceBytes int64
+}
+
+// defaultCheckpointPolicy bounds reopening to about 10 s.
+var defaultCheckpointPolicy = checkpointPolicy{Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 192 << 20, ForceBytes: 400 << 20}
+
+// maintain makes checkpoints as long as the process lives.
+func (s *store) maintain() {
+	var lastTry time.Time
+	for range time.Tick(500 * time.Millisecond) {
+		size := fileSize(s.path + ".wal")
+		policy := s.config.Checkpoint
+		s.life.Lock()
+		open, quiet := s.db != nil, time.Since(s.wrote) >= policy.Quiet
+		s.life.Unlock()
+		switch {
+		case !open || time.Since(lastTry) < time.Second:
+		case size >= policy.ForceBytes:
+			s.gate.Lock() // waits for running queries, whose deadline bounds it
+			lastTry = time.Now()
+			s.checkpoint()
+			s.gate.Unlock()
+		case size >= policy.TryBytes, quiet && size >= policy.QuietBytes:
+			if s.gate.TryLock() {
+				lastTry = time.Now()
+				s.checkpoint()
+				s.gate.Unlock()
+			}
+		}
+	}
+}
+
+// checkpoint folds the write-ahead file into the database. s.gate is held for
+// writing: no query runs.
+func (s *store) checkpoint() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loader == nil {
+		return
+	}
+	// A checkpoint that fails changes nothing: the next one does it.
+	if err := s.loader.conn.exec("CHECKPOINT"); err != nil && isFatal(err) {
+		endProcess(err)
+	}
+}
+
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}

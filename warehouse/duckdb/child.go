@@ -1,0 +1,218 @@
+package duckdb
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	duck "github.com/duckdb/duckdb-go-bindings"
+
+	"github.com/millrace/millrace"
+)
+
+// childConfig is what the parent tells a new child.
+type childConfig struct {
+	Parent             int // its process id
+	Dir                string
+	SpillDir           string
+	MemoryLimitBytes   int64 // of each open workspace's engine
+	SpillLimitBytes    int64
+	Threads            int
+	IdleTimeout        time.Duration
+	Checkpoint         checkpointPolicy
+	GoMemoryLimitBytes int64
+}
+
+// ChildMain turns the process into the warehouse engine if it was started as
+// such, and does not return then. Call it first in main and in TestMain of
+// every binary that opens a Warehouse.
+func ChildMain() {
+	if IsChild() {
+		if err := RunChild(); err != nil {
+			fmt.Fprintln(os.Stderr, "millrace: warehouse engine:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+}
+
+// IsChild says whether this process was started as the warehouse engine.
+func IsChild() bool { return len(os.Args) > 1 && os.Args[1] == childArgument }
+
+// RunChild serves the parent until it is gone.
+func RunChild() error {
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	control, err := connectionOf(os.NewFile(3, "control"))
+	if err != nil {
+		return fmt.Errorf("it was not started by millrace: %w", err)
+	}
+	w := newWire(control)
+	t, payload, err := w.receive()
+	if err != nil || t != messageHello {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	var config childConfig
+	if err := json.Unmarshal(payload, &config); err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	if !prepareSelf(config.Parent) {
+		return errors.New("the process that started it is gone")
+	}
+	if config.GoMemoryLimitBytes > 0 {
+		debug.SetMemoryLimit(config.GoMemoryLimitBytes)
+	}
+	if err := w.sendJSON(messageHello, hello{Version: wireVersion, Engine: duck.LibraryVersion()}); err != nil {
+		return fmt.Errorf("say hello: %w", err)
+	}
+	c := &child{config: config, stores: map[string]*store{}}
+	go c.closeIdle()
+	for {
+		conn, err := receiveConnection(control)
+		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+			return nil // the parent is gone: everything committed is on disk
+		}
+		if err != nil {
+			return err
+		}
+		go c.serve(conn)
+	}
+}
+
+// A child is the engine's side: the open files of all workspaces.
+type child struct {
+	config childConfig
+
+	mu     sync.Mutex
+	stores map[string]*store // by workspace
+}
+
+// serve answers one request.
+func (c *child) serve(conn *net.UnixConn) {
+	defer conn.Close()
+	w := newWire(conn)
+	t, payload, err := w.receive()
+	if err != nil || t != messageRequest {
+		return
+	}
+	var req request
+	if err := json.Unmarshal(payload, &req); err != nil {
+		return
+	}
+	res, err := c.handle(w, &req)
+	if err != nil {
+		var e *millrace.Error
+		f := failure{Kind: millrace.Internal, Message: err.Error()}
+		if errors.As(err, &e) {
+			f = failure{Kind: e.Kind, Message: e.Message}
+		}
+		_ = w.sendJSON(messageFailure, f) // the asker may have left
+		return
+	}
+	_ = w.sendJSON(messageResult, res) // the asker may have left
+}
+
+// handle does what a request asks for.
+func (c *child) handle(w *wire, req *request) (result, error) {
+	if !validWorkspace(req.Workspace) {
+		return result{}, millrace.Errorf(millrace.Invalid, "%.60q is not the name of a workspace", req.Workspace)
+	}
+	if req.Op == opQuery {
+		return c.query(w, req)
+	}
+	batch, err := receiveBatch(w, req)
+	if err != nil {
+		return result{}, millrace.Errorf(millrace.Canceled, "the batch was cut off: %w", err)
+	}
+	s := c.store(req.Workspace)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.touch()
+	if err := s.open(); err != nil {
+		return result{}, err
+	}
+	switch req.Op {
+	case opResume:
+		after, err := s.resume()
+		return result{After: after}, err
+	case opConfigure:
+		return result{}, s.configure(*req.Settings)
+	case opApply:
+		progress, err := s.apply(batch)
+		return result{Progress: progress}, err
+	case opShadowBegin:
+		id, err := s.beginShadow(*req.Shadow)
+		return result{ShadowID: id}, err
+	}
+	shadow, err := s.shadowOf(req.ShadowID)
+	if err != nil {
+		return result{}, err
+	}
+	switch req.Op {
+	case opShadowApply:
+		progress, err := shadow.apply(batch)
+		return result{Progress: progress}, err
+	case opShadowCompare:
+		counts, err := shadow.compare()
+		return result{Counts: counts}, err
+	case opShadowSwap:
+		return result{}, shadow.swap(req.Through)
+	case opShadowDiscard:
+		return result{}, shadow.discard()
+	}
+	return result{}, fmt.Errorf("the operation %q is unknown", req.Op)
+}
+
+// store returns the store of a workspace, open or not.
+func (c *child) store(workspace string) *store {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stores[workspace]
+	if s == nil {
+		s = &store{
+			config: &c.config, workspace: workspace,
+			path: filepath.Join(c.config.Dir, workspace+".duckdb"), used: time.Now(),
+		}
+		c.stores[workspace] = s
+		go s.maintain()
+	}
+	return s
+}
+
+// closeIdle closes the files of workspaces that nobody has used for a while.
+func (c *child) closeIdle() {
+	for range time.Tick(max(c.config.IdleTimeout/10, 50*time.Millisecond)) {
+		c.mu.Lock()
+		stores := make([]*store, 0, len(c.stores))
+		for _, s := range c.stores {
+			stores = append(stores, s)
+		}
+		c.mu.Unlock()
+		for _, s := range stores {
+			s.closeIfIdle()
+		}
+	}
+}
+
+// validWorkspace says whether a name is safe as a file's name.
+func validWorkspace(name string) bool {
+	if name == "" || len(name) > 100 {
+		return false
+	}
+	for i, r := range name {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', i > 0 && (r == '_' || r == '-'):
+		default:
+			return false
+		}
+	}
+	return true
+}

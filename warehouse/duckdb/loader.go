@@ -1,0 +1,180 @@
+package duckdb
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// formatVersion is the version of the system tables.
+const formatVersion = "1"
+
+var errNewerFormat = errors.New("its tables are of a newer format")
+
+// A loader moves batches into a database, over a connection of its own. Its
+// caller serializes.
+type loader struct {
+	conn   *connection
+	shaper *warehouse.Shaper // nil before resume
+	holds  bool              // rows are held back in the shaper
+}
+
+func newLoader(db *database) (*loader, error) {
+	c, err := db.connect()
+	if err != nil {
+		return nil, err
+	}
+	return &loader{conn: c}, nil
+}
+
+func (l *loader) close() { l.conn.close() }
+
+// prepareSystemTables makes the tables of the checkpoint scheme, or checks
+// that this version can read them.
+func prepareSystemTables(c *connection) error {
+	err := c.exec(`BEGIN TRANSACTION;
+		CREATE SCHEMA IF NOT EXISTS millrace;
+		CREATE TABLE IF NOT EXISTS millrace.format (version VARCHAR NOT NULL);
+		CREATE TABLE IF NOT EXISTS millrace.checkpoints (name VARCHAR NOT NULL, _epoch BIGINT NOT NULL, _seq BIGINT NOT NULL, _index INTEGER NOT NULL);
+		CREATE TABLE IF NOT EXISTS millrace.pending ("schema" VARCHAR NOT NULL, "table" VARCHAR NOT NULL, _epoch BIGINT NOT NULL, _seq BIGINT NOT NULL, _index INTEGER NOT NULL);
+		INSERT INTO millrace.format SELECT '` + formatVersion + `' WHERE NOT EXISTS (FROM millrace.format);
+		COMMIT`)
+	if err != nil {
+		c.rollback()
+		return fmt.Errorf("make the system tables: %w", err)
+	}
+	rows, err := c.texts("SELECT version FROM millrace.format")
+	if err != nil {
+		return err
+	}
+	if len(rows) != 1 || rows[0][0] != formatVersion {
+		return fmt.Errorf("%w: %v, this version reads %s", errNewerFormat, rows, formatVersion)
+	}
+	return nil
+}
+
+// resume makes a new shaper from what the engine holds.
+func (l *loader) resume(settings warehouse.Settings) (millrace.Position, error) {
+	known, err := readKnown(l.conn)
+	if err != nil {
+		return millrace.Position{}, fmt.Errorf("read what the warehouse holds: %w", err)
+	}
+	shaper, err := warehouse.NewShaper(warehouse.ShaperOptions{Settings: settings, Known: known})
+	if err != nil {
+		return millrace.Position{}, err
+	}
+	l.shaper, l.holds = shaper, false
+	return shaper.Resume(), nil
+}
+
+// apply shapes a batch and commits what is due.
+func (l *loader) apply(b warehouse.Batch) (warehouse.Progress, error) {
+	l.shaper.Add(b)
+	step := l.shaper.Take(b.Flush)
+	if err := writeStep(l.conn, step, liveTables); err != nil {
+		return warehouse.Progress{}, err
+	}
+	l.shaper.Done(step)
+	l.holds = len(step.Pending) > 0
+	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards}, nil
+}
+
+// readKnown reads where a shaper begins.
+func readKnown(c *connection) (warehouse.Known, error) {
+	var known warehouse.Known
+	var err error
+	if known.Tables, err = readTables(c); err != nil {
+		return known, err
+	}
+	for _, t := range known.Tables {
+		if t.Schema != warehouse.SystemSchema {
+			continue
+		}
+		switch t.Table {
+		case "names":
+			known.Names, err = readNames(c)
+		case "notices":
+			known.Notices, err = readNotices(c)
+		}
+		if err != nil {
+			return known, err
+		}
+	}
+	rows, err := c.texts("SELECT name, '', _epoch::VARCHAR, _seq::VARCHAR, _index::VARCHAR FROM millrace.checkpoints WHERE name = 'scanned'" +
+		` UNION ALL SELECT "schema", "table", _epoch::VARCHAR, _seq::VARCHAR, _index::VARCHAR FROM millrace.pending`)
+	if err != nil {
+		return known, err
+	}
+	known.Pending = map[warehouse.TableName]millrace.Position{}
+	for _, row := range rows {
+		p, err := millrace.ParsePosition(row[2] + "-" + row[3] + "-" + row[4])
+		if err != nil {
+			return known, err
+		}
+		if row[1] == "" {
+			known.Scanned = p
+		} else {
+			known.Pending[warehouse.TableName{Schema: row[0], Table: row[1]}] = p
+		}
+	}
+	return known, nil
+}
+
+// readTables lists the tables of sources and of the system, with their columns.
+func readTables(c *connection) ([]warehouse.KnownTable, error) {
+	rows, err := c.texts(`SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()
+		WHERE NOT internal AND schema_name <> 'main' AND table_name NOT LIKE '% (rebuild)'
+		  AND NOT (schema_name = 'millrace' AND table_name IN ('format', 'checkpoints', 'pending'))
+		ORDER BY schema_name, table_name, column_index`)
+	if err != nil {
+		return nil, err
+	}
+	var tables []warehouse.KnownTable
+	for _, row := range rows {
+		name := warehouse.TableName{Schema: row[0], Table: row[1]}
+		if n := len(tables); n == 0 || tables[n-1].TableName != name {
+			tables = append(tables, warehouse.KnownTable{TableName: name})
+		}
+		t := &tables[len(tables)-1]
+		t.Columns = append(t.Columns, warehouse.Column{Name: row[2], Type: typeOf(row[3])})
+	}
+	return tables, nil
+}
+
+func readNames(c *connection) ([]warehouse.Name, error) {
+	rows, err := c.texts("SELECT source, kind, original, name FROM millrace.names")
+	names := make([]warehouse.Name, len(rows))
+	for i, row := range rows {
+		names[i] = warehouse.Name{Source: row[0], Kind: row[1], Original: row[2], Name: row[3]}
+	}
+	return names, err
+}
+
+func readNotices(c *connection) ([]string, error) {
+	rows, err := c.texts("SELECT id FROM millrace.notices")
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row[0]
+	}
+	return ids, err
+}
+
+// sqlTypes are the engine's names of the types.
+var sqlTypes = map[warehouse.Type]string{
+	warehouse.Bool: "BOOLEAN", warehouse.BigInt: "BIGINT", warehouse.Double: "DOUBLE",
+	warehouse.Timestamp: "TIMESTAMP WITH TIME ZONE", warehouse.Text: "VARCHAR", warehouse.JSON: "JSON",
+	warehouse.Integer: "INTEGER",
+}
+
+// typeOf is the type of a column that the engine calls so.
+func typeOf(sql string) warehouse.Type {
+	for t, name := range sqlTypes {
+		if strings.EqualFold(name, sql) {
+			return t
+		}
+	}
+	return warehouse.Text
+}

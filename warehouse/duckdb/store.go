@@ -1,0 +1,279 @@
+package duckdb
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// A store is one workspace's file in the child.
+type store struct {
+	config    *childConfig
+	workspace string
+	path      string
+
+	// mu is held by whoever loads: one at a time.
+	mu     sync.Mutex
+	loader *loader // nil before resume
+	// resumed says that resume went well in this life of the process and
+	// nothing failed since, so that a file closed when idle opens by itself.
+	resumed  bool
+	settings warehouse.Settings
+	shadow   *shadow
+	shadows  uint64 // number of the last shadow
+
+	// gate is held for reading by each query and for writing by a checkpoint.
+	gate sync.RWMutex
+
+	life  sync.Mutex // guards what follows
+	db    *database
+	users int // queries that hold db
+	used  time.Time
+	wrote time.Time // the last commit with rows
+}
+
+// open opens the file if it is closed. s.mu is held.
+func (s *store) open() error {
+	if err := s.openFile(); err != nil {
+		return err
+	}
+	if s.loader != nil {
+		return nil
+	}
+	l, err := newLoader(s.db)
+	if err != nil {
+		return s.failed(err)
+	}
+	s.loader = l
+	return nil
+}
+
+// openFile opens the database if it is closed.
+func (s *store) openFile() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.db != nil {
+		return nil
+	}
+	for _, dir := range []string{s.config.Dir, s.spillDir()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return millrace.Errorf(millrace.Unavailable, "make the folder of the warehouse: %w", err)
+		}
+	}
+	db, err := openDatabase(s.path, s.databaseSettings())
+	if err != nil {
+		return s.openFailed(err)
+	}
+	if err := prepareDatabase(db); err != nil {
+		db.close()
+		return s.openFailed(err)
+	}
+	s.db = db
+	return nil
+}
+
+func (s *store) spillDir() string { return filepath.Join(s.config.SpillDir, s.workspace) }
+
+// databaseSettings are the engine's settings. The block size counts when the
+// file is made: small blocks keep many small tables small.
+func (s *store) databaseSettings() map[string]string {
+	spill := s.spillDir()
+	return map[string]string{
+		"threads":                            strconv.Itoa(s.config.Threads),
+		"memory_limit":                       bytesSetting(s.config.MemoryLimitBytes),
+		"temp_directory":                     spill,
+		"max_temp_directory_size":            bytesSetting(s.config.SpillLimitBytes),
+		"default_block_size":                 "16384",
+		"allow_community_extensions":         "false",
+		"allow_persistent_secrets":           "false",
+		"autoinstall_known_extensions":       "false",
+		"autoload_known_extensions":          "false",
+		"extension_directory":                filepath.Join(spill, "extensions"),
+		"secret_directory":                   filepath.Join(spill, "secrets"),
+		"checkpoint_threshold":               "1TB", // explicit: see maintain
+		"auto_checkpoint_skip_wal_threshold": "1099511627776",
+		"max_expression_depth":               "100",
+	}
+}
+
+func bytesSetting(n int64) string { return strconv.FormatInt(n, 10) + "B" }
+
+// prepareDatabase makes the system tables, removes what a rebuild left behind,
+// and locks the configuration.
+func prepareDatabase(db *database) error {
+	c, err := db.connect()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := prepareSystemTables(c); err != nil {
+		return err
+	}
+	if err := dropShadows(c); err != nil {
+		return err
+	}
+	return c.exec("PRAGMA disable_checkpoint_on_shutdown; SET GLOBAL TimeZone='UTC'; SET enable_external_access=false; SET lock_configuration=true")
+}
+
+// openFailed explains why a file does not open.
+func (s *store) openFailed(err error) error {
+	message := strings.TrimSpace(err.Error())
+	lower := strings.ToLower(message)
+	switch {
+	case strings.Contains(lower, "could not set lock"), strings.Contains(lower, "conflicting lock"):
+		return millrace.Errorf(millrace.Unavailable, "the warehouse file %s is open in another process: close that one: %s", s.path, message)
+	case strings.Contains(lower, "newer version"), strings.Contains(lower, "version number"), strings.Contains(lower, "storage version"),
+		errors.Is(err, errNewerFormat):
+		return millrace.Errorf(millrace.Internal, "the warehouse file %s was written by a newer version: run that version of Millrace, or move the file away and it is rebuilt from the archive: %s", s.path, message)
+	default:
+		return millrace.Errorf(millrace.Internal, "the warehouse file %s cannot be opened: move it and %s.wal away and start again, and it is rebuilt from the archive: %s", s.path, filepath.Base(s.path), message)
+	}
+}
+
+// failed turns an error of the engine while loading into Unavailable, and
+// makes the loader begin anew. An engine that declares itself broken ends the
+// process: the next one opens the file as the last commit left it.
+func (s *store) failed(err error) error {
+	s.forgetLoader()
+	if isFatal(err) {
+		endProcess(err)
+	}
+	var e *millrace.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return millrace.Errorf(millrace.Unavailable, "the warehouse did not take a batch: %w", err)
+}
+
+// isFatal says whether the engine is of no more use in this process.
+func isFatal(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "FATAL Error") || strings.Contains(text, "database has been invalidated") ||
+		strings.Contains(text, "INTERNAL Error")
+}
+
+// endProcess ends the child when the answer to the asker has had time to leave.
+func endProcess(err error) {
+	fmt.Fprintln(os.Stderr, "millrace: warehouse engine: ending after:", err)
+	time.AfterFunc(100*time.Millisecond, func() { os.Exit(3) })
+}
+
+// forgetLoader throws away what is not committed. s.mu is held.
+func (s *store) forgetLoader() {
+	if s.loader != nil {
+		s.loader.close()
+		s.loader = nil
+	}
+	s.resumed = false
+}
+
+// resume begins anew from what is committed. s.mu is held, the file open.
+func (s *store) resume() (millrace.Position, error) {
+	s.forgetLoader()
+	if err := s.open(); err != nil {
+		return millrace.Position{}, err
+	}
+	after, err := s.loader.resume(s.settings)
+	if err != nil {
+		return millrace.Position{}, s.failed(err)
+	}
+	s.resumed = true
+	return after, nil
+}
+
+func (s *store) configure(settings warehouse.Settings) error {
+	s.settings = settings
+	if s.loader == nil || s.loader.shaper == nil {
+		return nil
+	}
+	return s.loader.shaper.Configure(settings)
+}
+
+// apply loads a batch. s.mu is held, the file open.
+func (s *store) apply(b warehouse.Batch) (warehouse.Progress, error) {
+	if !s.resumed {
+		return warehouse.Progress{}, millrace.Errorf(millrace.Unavailable, "the warehouse engine is new: call Resume and begin from there")
+	}
+	if s.loader.shaper == nil {
+		if _, err := s.loader.resume(s.settings); err != nil {
+			return warehouse.Progress{}, s.failed(err)
+		}
+	}
+	progress, err := s.loader.apply(b)
+	if err != nil {
+		return warehouse.Progress{}, s.failed(err)
+	}
+	if progress.Rows > 0 {
+		s.life.Lock()
+		s.wrote = time.Now()
+		s.life.Unlock()
+	}
+	return progress, nil
+}
+
+// touch notes that the store was used just now.
+func (s *store) touch() {
+	s.life.Lock()
+	s.used = time.Now()
+	s.life.Unlock()
+}
+
+// acquire gives the open database to a query, until release.
+func (s *store) acquire() (*database, error) {
+	s.gate.RLock()
+	for {
+		if err := s.openFile(); err != nil {
+			s.gate.RUnlock()
+			return nil, err
+		}
+		s.life.Lock()
+		if s.db != nil { // not closed in between
+			s.users++
+			db := s.db
+			s.life.Unlock()
+			return db, nil
+		}
+		s.life.Unlock()
+	}
+}
+
+func (s *store) release() {
+	s.life.Lock()
+	s.users--
+	s.used = time.Now()
+	s.life.Unlock()
+	s.gate.RUnlock()
+}
+
+// closeIfIdle closes a file that nobody has used for a while. Rows that are
+// held back stay: such a file is not idle.
+func (s *store) closeIfIdle() {
+	if !s.mu.TryLock() {
+		return
+	}
+	defer s.mu.Unlock()
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.db == nil || s.users > 0 || time.Since(s.used) < s.config.IdleTimeout || s.shadow != nil {
+		return
+	}
+	if s.loader != nil {
+		if s.loader.holds {
+			return
+		}
+		// What a checkpoint cannot do now it does after the next opening.
+		_ = s.loader.conn.exec("CHECKPOINT")
+		s.loader.close()
+		s.loader = nil
+	}
+	s.db.close()
+	s.db = nil
+}

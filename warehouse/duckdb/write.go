@@ -1,0 +1,192 @@
+package duckdb
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// A target is where steps are written to: the live tables, or a rebuild's.
+type target struct {
+	suffix     string // of a table's name in the engine
+	checkpoint bool   // whether steps carry the workspace's checkpoint
+}
+
+// shadowSuffix marks the tables of a rebuild. No table of events has such a
+// name: theirs are snake_case.
+const shadowSuffix = " (rebuild)"
+
+var (
+	liveTables   = target{checkpoint: true}
+	shadowTables = target{suffix: shadowSuffix}
+)
+
+// place returns what the engine calls a table.
+func (t target) place(n warehouse.TableName) warehouse.TableName {
+	n.Table += t.suffix
+	return n
+}
+
+// sqlTable is a table's name in SQL.
+func sqlTable(n warehouse.TableName) string { return quote(n.Schema) + "." + quote(n.Table) }
+
+// writeStep commits a step in one transaction. Rows that the engine refuses
+// are found and set aside, and the rest is written.
+func writeStep(c *connection, step *warehouse.Step, to target) error {
+	if err := keepBigInts(c, step, to); err != nil {
+		return err
+	}
+	// Each round sets at least one row aside, or it is the last.
+	for {
+		refusal, err := tryStep(c, step, to)
+		if err == nil {
+			return nil
+		}
+		c.rollback()
+		if refusal == nil || isFatal(err) {
+			return err
+		}
+		rows, findErr := refusedRows(c, refusal, to)
+		if findErr != nil {
+			return errors.Join(err, findErr)
+		}
+		if len(rows) == 0 {
+			return err
+		}
+		step.Refuse(refusal, rows, "the warehouse refused the row: "+cleanMessage(err.Error()))
+	}
+}
+
+// tryStep commits a step. When a table refuses its rows, it names the buffer.
+func tryStep(c *connection, step *warehouse.Step, to target) (*warehouse.Buffer, error) {
+	if err := c.begin(); err != nil {
+		return nil, err
+	}
+	for _, b := range step.Buffers {
+		if b.Rows == 0 {
+			continue
+		}
+		if err := alterTable(c, b, to); err != nil {
+			return nil, err
+		}
+		if err := writeRows(c, b, to.place(b.TableName), 0, b.Rows); err != nil {
+			return b, err
+		}
+	}
+	if to.checkpoint {
+		if err := writeCheckpoint(c, step); err != nil {
+			return nil, err
+		}
+	}
+	return nil, c.commit()
+}
+
+// keepBigInts undoes the widening of columns whose values a double would round.
+func keepBigInts(c *connection, step *warehouse.Step, to target) error {
+	for _, b := range slices.Clone(step.Buffers) {
+		for _, v := range b.Columns {
+			if !v.Widened {
+				continue
+			}
+			column := quote(v.Name)
+			rows, err := c.texts(fmt.Sprintf("SELECT 'yes' FROM %s WHERE %s > 9007199254740992 OR %s < -9007199254740992 LIMIT 1",
+				sqlTable(to.place(b.TableName)), column, column))
+			if err != nil {
+				return err
+			}
+			if len(rows) > 0 {
+				step.KeepBigInt(b, v)
+			}
+		}
+	}
+	return nil
+}
+
+// alterTable makes the table and the columns that are missing.
+func alterTable(c *connection, b *warehouse.Buffer, to target) error {
+	name := to.place(b.TableName)
+	var sql strings.Builder
+	if b.Create {
+		fmt.Fprintf(&sql, "CREATE SCHEMA IF NOT EXISTS %s; CREATE TABLE %s (", quote(name.Schema), sqlTable(name))
+		for i, v := range b.Columns {
+			if i > 0 {
+				sql.WriteString(", ")
+			}
+			fmt.Fprintf(&sql, "%s %s", quote(v.Name), sqlTypes[v.Type])
+		}
+		sql.WriteString(")")
+		return c.exec(sql.String())
+	}
+	for _, v := range b.Columns {
+		switch {
+		case v.New:
+			fmt.Fprintf(&sql, "ALTER TABLE %s ADD COLUMN %s %s;", sqlTable(name), quote(v.Name), sqlTypes[v.Type])
+		case v.Widened:
+			fmt.Fprintf(&sql, "ALTER TABLE %s ALTER COLUMN %s TYPE %s;", sqlTable(name), quote(v.Name), sqlTypes[v.Type])
+		}
+	}
+	if sql.Len() == 0 {
+		return nil
+	}
+	return c.exec(sql.String())
+}
+
+// writeCheckpoint stores how far the workspace is.
+func writeCheckpoint(c *connection, step *warehouse.Step) error {
+	var sql strings.Builder
+	checkpointSQL(&sql, step.Scanned)
+	if step.PendingChanged {
+		sql.WriteString("DELETE FROM millrace.pending;")
+		separator := "INSERT INTO millrace.pending VALUES "
+		for name, p := range step.Pending {
+			fmt.Fprintf(&sql, "%s(%s, %s, %d, %d, %d)", separator, literal(name.Schema), literal(name.Table), p.Epoch, p.Seq, p.Index)
+			separator = ", "
+		}
+	}
+	return c.exec(sql.String())
+}
+
+func checkpointSQL(sql *strings.Builder, p millrace.Position) {
+	fmt.Fprintf(sql, "DELETE FROM millrace.checkpoints WHERE name = 'scanned'; INSERT INTO millrace.checkpoints VALUES ('scanned', %d, %d, %d);", p.Epoch, p.Seq, p.Index)
+}
+
+// refusedRows finds by bisection the rows of a buffer that the engine refuses,
+// in transactions that are rolled back.
+func refusedRows(c *connection, b *warehouse.Buffer, dest target) ([]int, error) {
+	try := func(from, to int) (bool, error) {
+		if err := c.begin(); err != nil {
+			return false, err
+		}
+		defer c.rollback()
+		if err := alterTable(c, b, dest); err != nil {
+			return false, err
+		}
+		err := writeRows(c, b, dest.place(b.TableName), from, to)
+		if err != nil && isFatal(err) {
+			return false, err
+		}
+		return err == nil, nil
+	}
+	var refused []int
+	var search func(from, to int) error
+	search = func(from, to int) error {
+		ok, err := try(from, to)
+		switch {
+		case err != nil || ok:
+			return err
+		case to-from == 1:
+			refused = append(refused, from)
+			return nil
+		}
+		middle := (from + to) / 2
+		if err := search(from, middle); err != nil {
+			return err
+		}
+		return search(middle, to)
+	}
+	return refused, search(0, b.Rows)
+}
