@@ -1,0 +1,123 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+const (
+	requestTimeout  = 30 * time.Second // of operations that do not stream
+	bodyReadTimeout = 15 * time.Second
+	maxBodyBytes    = 1 << 20
+)
+
+// An operation is what the API description says of a route.
+type operation struct {
+	id, method, path, tag string
+	summary, description  string
+	open                  bool  // needs no token
+	errors                []int // besides 401, 403, 422 and 500
+	status                int   // default 200
+	maxBodyBytes          int64
+	timeout               time.Duration // default requestTimeout; negative: the operation's own
+	also                  map[int]any   // other answers, by status, with their type
+	responses             map[string]*huma.Response
+}
+
+type bodyOf[T any] struct{ Body T }
+
+// newAPI makes the description that operations are added to.
+func newAPI(mux humago.Mux, version string) huma.API {
+	useLibrary()
+	config := huma.DefaultConfig("Millrace", version)
+	config.CreateHooks = nil // no $schema in answers
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
+	config.RejectUnknownQueryParameters = true
+	config.Info.Description = "Collect events, query them in SQL, and run the server. Errors are problems (RFC 9457) with a kind for programs and a detail for people."
+	config.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
+	config.Tags = []*huma.Tag{
+		{Name: "health", Description: "For load balancers and process managers; open to all."},
+		{Name: "status", Description: "How the server is."},
+		{Name: "sources", Description: "Where records come in."},
+		{Name: "query", Description: "SQL on the warehouse."},
+		{Name: "records", Description: "Records as they arrive, and those that were rejected."},
+		{Name: "readers", Description: "The parts that follow the log."},
+		{Name: "jobs", Description: "Long work."},
+	}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"admin": {Type: "http", Scheme: "bearer", Description: "The admin token. `millrace dev` asks for none on loopback."},
+	}
+	return humago.New(mux, config)
+}
+
+// register adds an operation: its deadline, its errors as problems, and its
+// place in the description.
+func register[I, O any](s *server, op operation, handle func(context.Context, *I) (*O, error)) {
+	h := huma.Operation{
+		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag},
+		Summary: op.summary, Description: op.description, DefaultStatus: op.status,
+		MaxBodyBytes: op.maxBodyBytes, BodyReadTimeout: bodyReadTimeout, Responses: op.responses,
+	}
+	if h.MaxBodyBytes == 0 {
+		h.MaxBodyBytes = maxBodyBytes
+	}
+	h.Errors = append([]int{http.StatusServiceUnavailable}, op.errors...)
+	if !op.open {
+		h.Errors = append(h.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
+		h.Security = []map[string][]string{{"admin": {}}}
+	}
+	slices.Sort(h.Errors)
+	h.Errors = slices.DeleteFunc(slices.Compact(h.Errors), func(status int) bool { return op.also[status] != nil })
+	for status, body := range op.also {
+		if h.Responses == nil {
+			h.Responses = map[string]*huma.Response{}
+		}
+		h.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
+			"application/json": {Schema: s.schema(reflect.TypeOf(body))}}}
+	}
+	timeout := op.timeout
+	if timeout == 0 {
+		timeout = requestTimeout
+	}
+	huma.Register(s.api, h, func(ctx context.Context, in *I) (*O, error) {
+		if timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, timeout)
+			defer cancel()
+		}
+		out, err := handle(ctx, in)
+		if err != nil {
+			p := problemOf(ctx, err)
+			if p.Status >= 500 {
+				s.o.Logger.Warn("request failed", "request", p.RequestID, "operation", op.id, "status", p.Status, "error", err)
+			}
+			return nil, p
+		}
+		return out, nil
+	})
+}
+
+func (s *server) schema(t reflect.Type) *huma.Schema {
+	return s.api.OpenAPI().Components.Schemas.Schema(t, true, "")
+}
+
+// OpenAPI returns the description of the API as indented JSON, the same at
+// every call. It is what /api/openapi.json answers.
+func OpenAPI(version string) ([]byte, error) {
+	s := &server{mux: http.NewServeMux(), o: Options{Version: version}}
+	s.routes()
+	return s.openAPI()
+}
+
+func (s *server) openAPI() ([]byte, error) {
+	data, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
+	return append(data, '\n'), err
+}

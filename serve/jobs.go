@@ -1,0 +1,97 @@
+package serve
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/serve/job"
+)
+
+func (s *server) registerDuplicates() {
+	type duplicateCounts struct {
+		Judged     int64 `json:"judged" doc:"Records of the ranges that are judged. Fewer than asked for when verdicts have left with the log."`
+		Duplicates int64 `json:"duplicates" doc:"How many of them are duplicates."`
+	}
+	type duplicateQuestion struct {
+		Ranges []Range `json:"ranges" minItems:"1" maxItems:"1000" doc:"From the answers of intake: each answer's Millrace-Position and how many records it took."`
+	}
+	register(s, operation{id: "count-duplicates", method: http.MethodPost, path: "/api/v1/duplicates", tag: "records",
+		summary: "Count the duplicates among records one has sent", description: "Waits up to 30 seconds until the records are judged.",
+		timeout: requestTimeout, errors: []int{http.StatusBadRequest, http.StatusConflict, http.StatusGatewayTimeout}},
+		func(ctx context.Context, in *struct {
+			Body duplicateQuestion
+		}) (*bodyOf[duplicateCounts], error) {
+			judged, duplicates, err := s.o.Duplicates.CountDuplicates(ctx, in.Body.Ranges)
+			if err != nil {
+				return nil, err
+			}
+			return &bodyOf[duplicateCounts]{Body: duplicateCounts{judged, duplicates}}, nil
+		})
+}
+
+func (s *server) registerJobs() {
+	type named struct {
+		ID string `path:"id" maxLength:"64" doc:"The job's ID."`
+	}
+	type jobList struct {
+		Jobs []job.Job `json:"jobs"`
+	}
+	register(s, operation{id: "list-jobs", method: http.MethodGet, path: "/api/v1/jobs", tag: "jobs", summary: "List jobs, newest first"},
+		func(context.Context, *struct{}) (*bodyOf[jobList], error) {
+			return &bodyOf[jobList]{Body: jobList{s.o.Jobs.List()}}, nil
+		})
+	register(s, operation{id: "get-job", method: http.MethodGet, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Get a job",
+		errors: []int{http.StatusNotFound}},
+		func(_ context.Context, in *named) (*bodyOf[job.Job], error) {
+			j, err := s.o.Jobs.Get(in.ID)
+			return &bodyOf[job.Job]{Body: j}, err
+		})
+	register(s, operation{id: "cancel-job", method: http.MethodDelete, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Cancel a job",
+		description: "Asks it to end and answers at once; its state says when it has. A job that has ended stays as it is.",
+		status:      http.StatusOK, errors: []int{http.StatusNotFound}},
+		func(_ context.Context, in *named) (*bodyOf[job.Job], error) {
+			j, err := s.o.Jobs.Cancel(in.ID)
+			return &bodyOf[job.Job]{Body: j}, err
+		})
+	s.registerStarts()
+}
+
+// started is the answer of what starts a job.
+type started struct {
+	Location string `header:"Location" doc:"Where the job is."`
+	Body     job.Job
+}
+
+func (s *server) start(kind string, work job.Work) (*started, error) {
+	j, err := s.o.Jobs.Start(kind, work)
+	return &started{Location: "/api/v1/jobs/" + j.ID, Body: j}, err
+}
+
+func (s *server) registerStarts() {
+	register(s, operation{id: "start-rebuild", method: http.MethodPost, path: "/api/v1/warehouse/rebuilds", tag: "jobs",
+		summary:     "Rebuild the warehouse from archive and log",
+		description: "Makes the tables anew beside the live ones and swaps them in, in one transaction. Refuses to swap in tables with fewer rows unless yes.",
+		status:      http.StatusAccepted, errors: []int{http.StatusBadRequest, http.StatusConflict}},
+		func(_ context.Context, in *struct {
+			Body Rebuild
+		}) (*started, error) {
+			r := in.Body
+			if r.From != nil && r.Until != nil && !r.From.Before(*r.Until) {
+				return nil, millrace.Errorf(millrace.Invalid, "from %s is not before until %s", r.From, r.Until)
+			}
+			return s.start("warehouse.rebuild", func(ctx context.Context, progress func(job.Progress)) (any, error) {
+				return s.o.Rebuilder.Rebuild(ctx, s.o.Workspace, r, progress)
+			})
+		})
+	register(s, operation{id: "start-archive-verification", method: http.MethodPost, path: "/api/v1/archive/verifications", tag: "jobs",
+		summary: "Verify the archive", description: "Reads every file and checks that each record is there once.",
+		status: http.StatusAccepted, errors: []int{http.StatusConflict}},
+		func(context.Context, *struct{}) (*started, error) {
+			return s.start("archive.verify", s.o.VerifyArchive)
+		})
+	register(s, operation{id: "start-log-verification", method: http.MethodPost, path: "/api/v1/log/verifications", tag: "jobs",
+		summary: "Verify the log", description: "Reads every frame and checks its sums.",
+		status: http.StatusAccepted, errors: []int{http.StatusConflict}},
+		func(context.Context, *struct{}) (*started, error) { return s.start("log.verify", s.o.VerifyLog) })
+}

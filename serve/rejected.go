@@ -1,0 +1,200 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// A Rejected is a record that intake refused.
+type Rejected struct {
+	ID         string            `json:"id"`
+	Source     string            `json:"source" example:"web"`
+	ReceivedAt time.Time         `json:"received_at"`
+	Reason     string            `json:"reason" doc:"Why it was refused."`
+	Field      string            `json:"field,omitempty" doc:"The field that is wrong."`
+	Type       string            `json:"type,omitempty" example:"track" doc:"What the route or the event said it is."`
+	Raw        string            `json:"raw,omitempty" doc:"What was received, when it is text."`
+	RawBase64  string            `json:"raw_base64,omitempty" doc:"What was received, when it is not."`
+	Truncated  bool              `json:"truncated,omitempty" doc:"It was too large to keep whole."`
+	Outcome    string            `json:"outcome,omitempty" doc:"What became of it when it was last sent again: accepted or rejected."`
+	Position   millrace.Position `json:"position"`
+}
+
+const rejectedSQL = `SELECT r.rejected_id, r.source, r.received_at, r.reason, r.field, r.type, r.raw, r.raw_base64, r.truncated,
+  s.outcome, r._epoch, r._seq, r._index
+FROM millrace.rejected r LEFT JOIN (
+  SELECT rejected_id, outcome, row_number() OVER (PARTITION BY rejected_id ORDER BY _epoch DESC, _seq DESC, _index DESC) AS n
+  FROM millrace.resent) s ON s.rejected_id = r.rejected_id AND s.n = 1`
+
+// rejectedQuery makes the SQL of a list.
+func rejectedQuery(source, reason, id string, before *millrace.Position, limit int) (string, []any) {
+	var where []string
+	var params []any
+	add := func(condition string, values ...any) {
+		numbers := make([]any, len(values))
+		for i, v := range values {
+			params = append(params, v)
+			numbers[i] = len(params)
+		}
+		where = append(where, fmt.Sprintf(condition, numbers...))
+	}
+	if source != "" {
+		add("r.source = $%d", source)
+	}
+	if reason != "" {
+		add("strpos(lower(r.reason), lower($%d)) > 0", reason)
+	}
+	if id != "" {
+		add("r.rejected_id = $%d", id)
+	}
+	if p := before; p != nil {
+		add("(r._epoch < $%d OR r._epoch = $%d AND (r._seq < $%d OR r._seq = $%d AND r._index < $%d))",
+			int64(p.Epoch), int64(p.Epoch), int64(p.Seq), int64(p.Seq), int64(p.Index))
+	}
+	sql := rejectedSQL
+	if len(where) > 0 {
+		sql += "\nWHERE " + strings.Join(where, " AND ")
+	}
+	return fmt.Sprintf("%s\nORDER BY r._epoch DESC, r._seq DESC, r._index DESC LIMIT %d", sql, limit), params
+}
+
+func (s *server) rejected(ctx context.Context, source, reason, id string, before *millrace.Position, limit int) ([]Rejected, error) {
+	sql, params := rejectedQuery(source, reason, id, before, limit)
+	rows, err := s.o.Querier.Query(ctx, warehouse.Query{Workspace: s.o.Workspace, SQL: sql, Params: params, Limit: limit, Timeout: requestTimeout})
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := []Rejected{}
+	for {
+		batch, err := rows.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		columns := cells(batch)
+		for i := range int(batch.NumRows()) {
+			var r Rejected
+			p := &r.Position
+			for j, into := range []any{&r.ID, &r.Source, &r.ReceivedAt, &r.Reason, &r.Field, &r.Type, &r.Raw, &r.RawBase64, &r.Truncated,
+				&r.Outcome, &p.Epoch, &p.Seq, &p.Index} {
+				if err := json.Unmarshal(columns[j](nil, i), into); err != nil {
+					batch.Release()
+					return nil, fmt.Errorf("millrace.rejected, column %d: %w", j, err)
+				}
+			}
+			out = append(out, r)
+		}
+		batch.Release()
+	}
+}
+
+func (s *server) rejectedByID(ctx context.Context, id string) (Rejected, error) {
+	found, err := s.rejected(ctx, "", "", id, nil, 1)
+	if err != nil {
+		return Rejected{}, err
+	}
+	if len(found) == 0 {
+		return Rejected{}, millrace.Errorf(millrace.NotFound, "there is no rejected record %.80q: the list shows those of the last seconds a moment later", id)
+	}
+	return found[0], nil
+}
+
+func (s *server) registerRejected() {
+	type rejectedPage struct {
+		Rejected []Rejected `json:"rejected"`
+		Cursor   string     `json:"cursor" doc:"Give it as cursor for what follows; empty at the end."`
+	}
+	register(s, operation{id: "list-rejected", method: http.MethodGet, path: "/api/v1/rejected", tag: "records",
+		summary: "List rejected records, newest first", description: "Intake keeps what it refuses. Fix the sender or the record, and send it again.",
+		errors: []int{http.StatusBadRequest, http.StatusGatewayTimeout}},
+		func(ctx context.Context, in *struct {
+			Source string `query:"source" maxLength:"63" doc:"Only of this source."`
+			Reason string `query:"reason" maxLength:"200" doc:"Only whose reason contains this, in any case."`
+			Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000" doc:"Most records of a page."`
+			Cursor string `query:"cursor" maxLength:"80" doc:"From the page before."`
+		}) (*bodyOf[rejectedPage], error) {
+			var before *millrace.Position
+			if in.Cursor != "" {
+				p, err := millrace.ParsePosition(in.Cursor)
+				if err != nil {
+					return nil, millrace.Errorf(millrace.Invalid, "the cursor is not one of this list: begin again without")
+				}
+				before = &p
+			}
+			found, err := s.rejected(ctx, in.Source, in.Reason, "", before, in.Limit)
+			if err != nil {
+				return nil, err
+			}
+			out := rejectedPage{Rejected: found}
+			if len(found) == in.Limit {
+				out.Cursor = found[len(found)-1].Position.String()
+			}
+			return &bodyOf[rejectedPage]{Body: out}, nil
+		})
+	register(s, operation{id: "get-rejected", method: http.MethodGet, path: "/api/v1/rejected/{id}", tag: "records",
+		summary: "Get a rejected record", errors: []int{http.StatusNotFound}},
+		func(ctx context.Context, in *struct {
+			ID string `path:"id" maxLength:"200" doc:"The rejected record's ID."`
+		}) (*bodyOf[Rejected], error) {
+			r, err := s.rejectedByID(ctx, in.ID)
+			return &bodyOf[Rejected]{Body: r}, err
+		})
+	s.registerResend()
+}
+
+type resendBody struct {
+	Body json.RawMessage `json:"body,omitempty" doc:"The event to send in place of what was received."`
+}
+
+type resent struct {
+	RejectedID string             `json:"rejected_id"`
+	ID         string             `json:"id" doc:"Of the new record; when it was rejected again, of the new rejected record."`
+	Outcome    string             `json:"outcome" enum:"accepted,rejected"`
+	Reason     string             `json:"reason,omitempty" doc:"Why it was rejected again."`
+	Position   *millrace.Position `json:"position,omitempty" doc:"Where it lies in the log."`
+}
+
+func (s *server) registerResend() {
+	register(s, operation{id: "resend-rejected", method: http.MethodPost, path: "/api/v1/rejected/{id}/resend", tag: "records",
+		summary: "Send a rejected record again", description: "Goes through intake as if it came in now, with the body as it was received or as given here.",
+		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}},
+		func(ctx context.Context, in *struct {
+			ID   string      `path:"id" maxLength:"200" doc:"The rejected record's ID."`
+			Body *resendBody `required:"false"`
+		}) (*bodyOf[resent], error) {
+			r, err := s.rejectedByID(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			body := []byte(r.Raw)
+			switch {
+			case in.Body != nil && len(in.Body.Body) > 0:
+				body = in.Body.Body
+			case r.Truncated:
+				return nil, millrace.Errorf(millrace.Conflict, "the record was too large to be kept whole: give its body to send it again")
+			case r.RawBase64 != "" || !json.Valid(body):
+				return nil, millrace.Errorf(millrace.Conflict, "what was received is not JSON: give a body to send in its place")
+			}
+			out, err := s.o.Resubmitter.Resubmit(ctx, Resubmission{Workspace: s.o.Workspace, Source: r.Source, RejectedID: r.ID, Type: r.Type, Body: body})
+			if err != nil {
+				return nil, err
+			}
+			answer := resent{RejectedID: r.ID, ID: out.ID, Outcome: out.Outcome, Reason: out.Reason}
+			if !out.Position.IsZero() {
+				answer.Position = &out.Position
+			}
+			return &bodyOf[resent]{Body: answer}, nil
+		})
+}

@@ -1,0 +1,243 @@
+// Package serve is the HTTP side of the server: the API under /api/, health
+// and metrics, who may ask, and the hand-over to intake. What it needs of the
+// rest of the system are small interfaces that app fills.
+package serve
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/serve/job"
+)
+
+// A Mode says who may ask.
+type Mode string
+
+// The modes. In Dev, requests from this machine need no login, but their Host
+// has to be a name of it and no page of another site may make them; requests
+// from elsewhere need the admin token. In Production all need the token.
+// Intake and health are open in both.
+const (
+	Dev        Mode = "dev"
+	Production Mode = "serve"
+)
+
+// MinAdminTokenLength is how long an admin token is at least.
+const MinAdminTokenLength = 16
+
+// Options of New.
+type Options struct {
+	Mode Mode // required
+	// AdminToken is required in Production; in Dev it is what requests from
+	// other machines need, which are refused without.
+	AdminToken string
+	// AllowedHosts are names beside localhost under which Dev may be reached
+	// from this machine, without ports.
+	AllowedHosts []string
+	// ClientIP returns the address of who asks, for throttling those who guess
+	// tokens; default the peer's. Behind a trusted proxy it is the proxy's
+	// client, so that one guesser does not shut out everyone.
+	ClientIP func(*http.Request) netip.Addr
+
+	Workspace string // default millrace.DefaultWorkspace
+	Version   string // of Millrace
+
+	Collect     http.Handler      // required: intake
+	System      System            // required
+	Querier     Querier           // required
+	Waiter      Waiter            // required: for `after` in queries
+	Log         Log               // required: for the tail
+	Verdicts    eventlog.Verdicts // nil: the tail tells no duplicates
+	Readers     Readers           // required
+	Duplicates  Duplicates        // required
+	Resubmitter Resubmitter       // required
+	Rebuilder   Rebuilder         // required
+	// VerifyArchive and VerifyLog check what is stored; required. The result
+	// is what the job shows.
+	VerifyArchive, VerifyLog job.Work
+	Jobs                     *job.Registry // required; closed by the caller
+
+	// MaxQueryTimeout bounds timeout_ms of queries; default 10 minutes.
+	// DefaultQueryTimeout and DefaultQueryRows hold where a query says nothing;
+	// 0 leaves it to the warehouse.
+	MaxQueryTimeout, DefaultQueryTimeout time.Duration
+	DefaultQueryRows                     int
+	MaxTails                             int // tails at the same time; default 32
+	// Stopping, when closed, ends the tails, so that a drain need not wait for
+	// them. Nil: they end with their clients.
+	Stopping <-chan struct{}
+
+	Metrics *prometheus.Registry // /metrics shows it; nil: a new one
+	Logger  *slog.Logger         // default: none
+	Now     func() time.Time     // default time.Now
+}
+
+func (o *Options) complete() error {
+	var missing []string
+	need := func(name string, there bool) {
+		if !there {
+			missing = append(missing, name)
+		}
+	}
+	need("Mode", o.Mode == Dev || o.Mode == Production)
+	need("Collect", o.Collect != nil)
+	need("System", o.System != nil)
+	need("Querier", o.Querier != nil)
+	need("Waiter", o.Waiter != nil)
+	need("Log", o.Log != nil)
+	need("Readers", o.Readers != nil)
+	need("Duplicates", o.Duplicates != nil)
+	need("Resubmitter", o.Resubmitter != nil)
+	need("Rebuilder", o.Rebuilder != nil)
+	need("VerifyArchive", o.VerifyArchive != nil)
+	need("VerifyLog", o.VerifyLog != nil)
+	need("Jobs", o.Jobs != nil)
+	if len(missing) > 0 {
+		return fmt.Errorf("serve: options are missing: %s", strings.Join(missing, ", "))
+	}
+	if o.Mode == Production && o.AdminToken == "" {
+		return millrace.Errorf(millrace.Invalid, "there is no admin token: set MILLRACE_ADMIN_TOKEN, for example to the output of: openssl rand -hex 32")
+	}
+	if o.AdminToken != "" && len(o.AdminToken) < MinAdminTokenLength {
+		return millrace.Errorf(millrace.Invalid, "the admin token is too short: it has at least %d characters; make one with: openssl rand -hex 32", MinAdminTokenLength)
+	}
+	if o.ClientIP == nil {
+		o.ClientIP = peer
+	}
+	if o.Workspace == "" {
+		o.Workspace = millrace.DefaultWorkspace
+	}
+	if o.MaxQueryTimeout <= 0 {
+		o.MaxQueryTimeout = 10 * time.Minute
+	}
+	if o.MaxTails <= 0 {
+		o.MaxTails = 32
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return nil
+}
+
+type server struct {
+	o       Options
+	mux     *http.ServeMux
+	api     huma.API
+	guard   *guard
+	metrics *metrics
+	tails   chan struct{} // a place each
+}
+
+// New returns the handler of the whole server. Intake's paths go straight to
+// Collect, without any of the rest.
+func New(o Options) (http.Handler, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	s := &server{o: o, mux: http.NewServeMux(), guard: newGuard(o), tails: make(chan struct{}, o.MaxTails)}
+	var err error
+	if s.metrics, err = newMetrics(o.Metrics); err != nil {
+		return nil, err
+	}
+	s.routes()
+	description, err := s.openAPI()
+	if err != nil {
+		return nil, err
+	}
+	s.mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(description) // the client is gone
+	})
+	s.mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{Registry: o.Metrics, MaxRequestsInFlight: 4}))
+	s.mux.HandleFunc("GET /{$}", s.landing)
+	s.mux.HandleFunc("/", s.unknown)
+	api := s.observed(s.guarded(s.mux))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isCollect(r.URL.Path) {
+			o.Collect.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	}), nil
+}
+
+// routes adds the operations of the API.
+func (s *server) routes() {
+	s.api = newAPI(s.mux, s.o.Version)
+	s.registerStatus()
+	s.registerSources()
+	s.registerQuery()
+	s.registerTail()
+	s.registerRejected()
+	s.registerDuplicates()
+	s.registerReaders()
+	s.registerJobs()
+}
+
+func isCollect(path string) bool {
+	return strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/analytics.js/") || strings.HasPrefix(path, "/analytics-next/")
+}
+
+func (s *server) landing(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, `Millrace is running.
+
+  POST /v1/batch            send events (Segment's protocol; the user name is a write key)
+  POST /api/v1/query        ask in SQL: {"sql": "SELECT count(*) FROM web.tracks"}
+  GET  /api/v1/tail         records as they arrive
+  GET  /api/v1/status       how the server is
+  GET  /api/openapi.json    the whole API
+  GET  /readyz, /metrics    for machines
+
+On the command line: millrace status, millrace query, millrace tail.
+`)
+}
+
+// unknown answers what no route takes.
+func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		if _, pattern := s.mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "/" && pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		writeProblem(w, r, millrace.Errorf(millrace.NotFound, "there is nothing at %.100q: GET /api/openapi.json lists what there is", r.URL.Path))
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	writeProblem(w, r, &Problem{Status: http.StatusMethodNotAllowed, Title: "Method Not Allowed", Kind: millrace.Invalid.String(),
+		Detail: fmt.Sprintf("%s takes %s", r.URL.Path, strings.Join(allowed, ", ")), RequestID: requestID(r.Context())})
+}
+
+// NewHTTPServer returns a server for the handler with limits against slow and
+// idle clients. Bodies and streams have deadlines of their own.
+func NewHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,115 @@
+package serve
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/millrace/millrace"
+)
+
+func (s *server) registerSources() {
+	type sourceList struct {
+		Sources []Source `json:"sources"`
+	}
+	register(s, operation{id: "list-sources", method: http.MethodGet, path: "/api/v1/sources", tag: "sources", summary: "List the sources"},
+		func(ctx context.Context, _ *struct{}) (*bodyOf[sourceList], error) {
+			all, err := s.o.System.Sources(ctx, s.o.Workspace)
+			if err != nil {
+				return nil, err
+			}
+			return &bodyOf[sourceList]{Body: sourceList{list(all)}}, nil
+		})
+	register(s, operation{id: "get-source", method: http.MethodGet, path: "/api/v1/sources/{source}", tag: "sources",
+		summary: "Get a source", errors: []int{http.StatusNotFound}},
+		func(ctx context.Context, in *struct {
+			Source string `path:"source" maxLength:"63" example:"web" doc:"Name of the source."`
+		}) (*bodyOf[Source], error) {
+			all, err := s.o.System.Sources(ctx, s.o.Workspace)
+			if err != nil {
+				return nil, err
+			}
+			known := make([]string, 0, len(all))
+			for _, source := range all {
+				if source.Name == in.Source {
+					source.WriteKeys = list(source.WriteKeys)
+					return &bodyOf[Source]{Body: source}, nil
+				}
+				known = append(known, source.Name)
+			}
+			return nil, millrace.Errorf(millrace.NotFound, "there is no source %q: the project has %s", in.Source, nameList(known))
+		})
+}
+
+func nameList(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func (s *server) registerReaders() {
+	type readerList struct {
+		Readers []Reader `json:"readers"`
+	}
+	type named struct {
+		Name string `path:"name" maxLength:"100" example:"warehouse" doc:"Name of the reader."`
+	}
+	type readerReset struct {
+		After *millrace.Position `json:"after,omitempty" doc:"Begin with what follows this position; the very beginning when absent."`
+	}
+	answer := func(ctx context.Context, name string) (*bodyOf[Reader], error) {
+		all, err := s.o.Readers.Readers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range all {
+			if r.Name == name {
+				r.Actions = list(r.Actions)
+				return &bodyOf[Reader]{Body: r}, nil
+			}
+		}
+		return nil, millrace.Errorf(millrace.NotFound, "there is no reader %q any more", name)
+	}
+	register(s, operation{id: "list-readers", method: http.MethodGet, path: "/api/v1/readers", tag: "readers", summary: "List the readers of the log"},
+		func(ctx context.Context, _ *struct{}) (*bodyOf[readerList], error) {
+			all, err := s.o.Readers.Readers(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for i := range all {
+				all[i].Actions = list(all[i].Actions)
+			}
+			return &bodyOf[readerList]{Body: readerList{list(all)}}, nil
+		})
+	change := func(action, summary, description string, do func(context.Context, string) error) {
+		register(s, operation{id: action + "-reader", method: http.MethodPost, path: "/api/v1/readers/{name}/" + action, tag: "readers",
+			summary: summary, description: description, errors: []int{http.StatusNotFound, http.StatusConflict}},
+			func(ctx context.Context, in *named) (*bodyOf[Reader], error) {
+				if err := do(ctx, in.Name); err != nil {
+					return nil, err
+				}
+				return answer(ctx, in.Name)
+			})
+	}
+	change("pause", "Pause a reader", "It finishes what it has begun and then stands still until it is resumed or the server restarts.",
+		func(ctx context.Context, name string) error { return s.o.Readers.Pause(ctx, name) })
+	change("resume", "Resume a paused reader", "It goes on where it stopped.",
+		func(ctx context.Context, name string) error { return s.o.Readers.Resume(ctx, name) })
+	register(s, operation{id: "reset-reader", method: http.MethodPost, path: "/api/v1/readers/{name}/reset", tag: "readers",
+		summary: "Make a reader begin again", description: "It begins again after a position, or at the very beginning. What it has done since is done again.",
+		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone}},
+		func(ctx context.Context, in *struct {
+			named
+			Body *readerReset `required:"false"`
+		}) (*bodyOf[Reader], error) {
+			var after *millrace.Position
+			if in.Body != nil {
+				after = in.Body.After
+			}
+			if err := s.o.Readers.Reset(ctx, in.Name, after); err != nil {
+				return nil, err
+			}
+			return answer(ctx, in.Name)
+		})
+}

@@ -1,0 +1,346 @@
+package serve
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+)
+
+const (
+	tailBuffer    = 1024             // lines that wait for a slow client
+	tailVerdict   = 2 * time.Second  // patience for the verdict on duplicates
+	tailHeartbeat = 15 * time.Second // between signs of life
+)
+
+// Results that a tail tells of a record.
+const (
+	tailAccepted  = "accepted"
+	tailDuplicate = "duplicate"
+	tailRejected  = "rejected"
+	tailReceived  = "received" // not judged yet
+)
+
+// A TailLine is what the tail tells of a record.
+type TailLine struct {
+	Position   millrace.Position `json:"position"`
+	Result     string            `json:"result" enum:"accepted,duplicate,rejected,received" doc:"received: it is in the log and not judged yet."`
+	Source     string            `json:"source" example:"web"`
+	Stream     string            `json:"stream" example:"track:Order Completed" doc:"track:EVENT, identify, page, screen, group, alias, stream:NAME, rejected, resent."`
+	Event      string            `json:"event,omitempty" example:"Order Completed" doc:"Name of a track event."`
+	Op         string            `json:"op" example:"event"`
+	ID         string            `json:"id"`
+	Key        string            `json:"key,omitempty" doc:"The user or anonymous ID."`
+	ReceivedAt time.Time         `json:"received_at"`
+	OccurredAt time.Time         `json:"occurred_at"`
+	Body       json.RawMessage   `json:"body" doc:"As it was received."`
+	Meta       json.RawMessage   `json:"meta,omitempty" doc:"What intake added."`
+}
+
+type tailInput struct {
+	Accept    string `header:"Accept" hidden:"true"`
+	LastEvent string `header:"Last-Event-ID" doc:"As after; browsers send it when they reconnect."`
+	Source    string `query:"source" maxLength:"63" doc:"Only of this source."`
+	Event     string `query:"event" maxLength:"200" doc:"Only track events of this name, or identify, page, screen, group, alias, rejected."`
+	Grep      string `query:"grep" maxLength:"200" doc:"Only records whose body, ID or key contains this text, in any case."`
+	After     string `query:"after" maxLength:"80" doc:"Begin with what follows this position, and miss nothing; when absent, with what arrives from now on."`
+	Limit     int    `query:"limit" minimum:"0" maximum:"1000000" doc:"End after so many records; 0 goes on until one of the two leaves."`
+}
+
+func (s *server) registerTail() {
+	line := s.schema(reflect.TypeFor[TailLine]())
+	register(s, operation{id: "tail", method: http.MethodGet, path: "/api/v1/tail", tag: "records", summary: "Follow records as they arrive",
+		description: "One JSON object a line, or server-sent events to Accept: text/event-stream. Empty lines are signs of life. Without after, a client that reads too slowly misses records and is told how many: {\"dropped\": 12}. An end that the server makes is told: {\"error\": {…}}.",
+		timeout:     -1, errors: []int{http.StatusBadRequest, http.StatusConflict, http.StatusGone},
+		responses: map[string]*huma.Response{"200": {Description: "The records", Content: map[string]*huma.MediaType{
+			"application/x-ndjson": {Schema: line}, "text/event-stream": {Schema: line}}}}},
+		func(ctx context.Context, in *tailInput) (*huma.StreamResponse, error) { return s.tail(ctx, in) })
+}
+
+func (s *server) tail(ctx context.Context, in *tailInput) (*huma.StreamResponse, error) {
+	var from millrace.Position
+	after := cmp.Or(in.After, in.LastEvent)
+	if after != "" {
+		var err error
+		if from, err = millrace.ParsePosition(after); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case s.tails <- struct{}{}:
+	default:
+		return nil, &millrace.Error{Kind: millrace.Limited, RetryAfter: 10 * time.Second,
+			Message: fmt.Sprintf("%d tails run already: end one of them", s.o.MaxTails)}
+	}
+	t := &tail{server: s, grep: []byte(strings.ToLower(in.Grep)), limit: in.Limit,
+		keep: after != "", events: strings.Contains(in.Accept, "text/event-stream")}
+	reader, err := s.openTail(ctx, from, t.keep, in)
+	if err != nil {
+		<-s.tails
+		return nil, err
+	}
+	t.reader = reader
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer func() { <-s.tails }()
+		_, t.w = humago.Unwrap(hc)
+		t.run(ctx)
+	}}, nil
+}
+
+// openTail opens the log after from, or at its end.
+func (s *server) openTail(ctx context.Context, from millrace.Position, given bool, in *tailInput) (eventlog.Reader, error) {
+	if !given {
+		_, last, err := s.o.Log.Bounds(ctx)
+		if err != nil {
+			return nil, err
+		}
+		from = last
+	}
+	filter := eventlog.Filter{Workspace: s.o.Workspace}
+	if in.Source != "" {
+		filter.Sources = []string{in.Source}
+	}
+	if in.Event != "" {
+		filter.Streams = []string{millrace.StreamTrack + in.Event, millrace.StreamCustom + in.Event, in.Event}
+	}
+	return s.o.Log.Open(ctx, from, filter)
+}
+
+// A tail moves records from a reader to a client.
+type tail struct {
+	*server
+	reader eventlog.Reader
+	grep   []byte // in lower case
+	keep   bool   // let the log wait for the client, rather than drop
+	events bool   // server-sent events
+	limit  int    // 0: none
+	w      http.ResponseWriter
+}
+
+type tailItem struct {
+	position millrace.Position
+	line     []byte
+	dropped  int64 // lines that were dropped before this one
+	err      error // the end
+}
+
+func (t *tail) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	lines := make(chan tailItem, tailBuffer)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		t.read(ctx, lines)
+	}()
+	defer func() {
+		cancel()
+		_ = t.reader.Close() // it only ends
+		<-read
+	}()
+	t.write(ctx, lines)
+}
+
+// read puts lines of records into lines, and closes it when the reader ends.
+func (t *tail) read(ctx context.Context, lines chan<- tailItem) {
+	defer close(lines)
+	var dropped int64
+	send := func(item tailItem, wait bool) bool {
+		item.dropped = dropped
+		if !wait {
+			select {
+			case lines <- item:
+				dropped = 0
+			default:
+				dropped++
+			}
+			return true
+		}
+		select {
+		case lines <- item:
+			dropped = 0
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for {
+		batch, err := t.reader.Next(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				send(tailItem{err: err}, true)
+			}
+			return
+		}
+		for _, line := range t.lines(ctx, batch.Records) {
+			if !send(line, t.keep) {
+				return
+			}
+		}
+	}
+}
+
+// lines returns what is told of records, with the verdict on each.
+func (t *tail) lines(ctx context.Context, entries []eventlog.Entry) []tailItem {
+	entries = slices.DeleteFunc(entries, func(e eventlog.Entry) bool { return !t.matches(e) })
+	if len(entries) == 0 {
+		return nil
+	}
+	duplicates, judged := t.duplicates(ctx, entries[0].Position, entries[len(entries)-1].Position)
+	out := make([]tailItem, 0, len(entries))
+	for _, e := range entries {
+		line := TailLine{Position: e.Position, Source: e.Source, Stream: e.Stream, Op: e.Op.String(), ID: e.ID, Key: e.Key,
+			ReceivedAt: e.Received, OccurredAt: e.Occurred, Body: oneLine(e.Body), Meta: oneLine(e.Meta)}
+		line.Event, _ = strings.CutPrefix(e.Stream, millrace.StreamTrack)
+		if line.Event == e.Stream {
+			line.Event = ""
+		}
+		_, twice := slices.BinarySearchFunc(duplicates, e.Position, millrace.Position.Compare)
+		switch {
+		case e.Stream == millrace.StreamRejected:
+			line.Result = tailRejected
+		case !judged:
+			line.Result = tailReceived
+		case twice:
+			line.Result = tailDuplicate
+		default:
+			line.Result = tailAccepted
+		}
+		var b bytes.Buffer
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(line); err != nil {
+			continue // cannot be: every part is JSON
+		}
+		out = append(out, tailItem{position: e.Position, line: b.Bytes()})
+	}
+	return out
+}
+
+// oneLine returns JSON without line breaks; what is not JSON becomes text.
+func oneLine(data []byte) json.RawMessage {
+	if len(data) == 0 {
+		return nil
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, data) == nil {
+		return b.Bytes()
+	}
+	return appendText(nil, string(data))
+}
+
+func (t *tail) matches(e eventlog.Entry) bool {
+	if len(t.grep) == 0 {
+		return true
+	}
+	for _, text := range [][]byte{e.Body, []byte(e.ID), []byte(e.Key), []byte(e.Stream)} {
+		if bytes.Contains(bytes.ToLower(text), t.grep) {
+			return true
+		}
+	}
+	return false
+}
+
+// duplicates returns the positions of duplicates from first through last;
+// judged is false when they are not known in time.
+func (t *tail) duplicates(ctx context.Context, first, last millrace.Position) (_ []millrace.Position, judged bool) {
+	if t.o.Verdicts == nil {
+		return nil, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, tailVerdict)
+	defer cancel()
+	if err := t.o.Verdicts.Wait(ctx, last); err != nil {
+		return nil, false
+	}
+	before := millrace.Position{Epoch: first.Epoch, Seq: first.Seq - 1, Index: millrace.EndOfFrame}
+	found, err := t.o.Verdicts.Duplicates(ctx, before, last)
+	return found, err == nil
+}
+
+// write sends lines until the client leaves, the limit is reached, the reader
+// or the server ends.
+func (t *tail) write(ctx context.Context, lines <-chan tailItem) {
+	control := http.NewResponseController(t.w)
+	defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // not for the next request
+	contentType := "application/x-ndjson"
+	if t.events {
+		contentType = "text/event-stream"
+	}
+	t.w.Header().Set("Content-Type", contentType)
+	t.w.Header().Set("X-Accel-Buffering", "no") // nginx passes it on at once
+	t.w.WriteHeader(http.StatusOK)
+	send := func(b []byte) bool {
+		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // not every writer has one
+		_, err := t.w.Write(b)
+		return err == nil
+	}
+	heartbeat := time.NewTicker(tailHeartbeat)
+	defer heartbeat.Stop()
+	for sent := 0; ; {
+		if len(lines) == 0 && control.Flush() != nil {
+			return
+		}
+		select {
+		case item, ok := <-lines:
+			if !ok || !send(t.format(ctx, item)) || item.err != nil {
+				return
+			}
+			if sent++; sent == t.limit {
+				return
+			}
+		case <-heartbeat.C:
+			alive := "\n"
+			if t.events {
+				alive = ":\n\n"
+			}
+			if !send([]byte(alive)) {
+				return
+			}
+		case <-t.o.Stopping:
+			send(t.format(ctx, tailItem{err: millrace.Errorf(millrace.Unavailable, "the server is stopping: follow again when it is back")}))
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (t *tail) format(ctx context.Context, item tailItem) []byte {
+	var b []byte
+	add := func(event string, id string, data []byte) {
+		if !t.events {
+			b = append(append(b, data...), '\n')
+			return
+		}
+		b = fmt.Appendf(b, "event: %s\n", event)
+		if id != "" {
+			b = fmt.Appendf(b, "id: %s\n", id)
+		}
+		b = fmt.Appendf(b, "data: %s\n\n", data)
+	}
+	if item.dropped > 0 {
+		add("dropped", "", fmt.Appendf(nil, `{"dropped":%d}`, item.dropped))
+	}
+	switch {
+	case item.err != nil:
+		data, err := json.Marshal(map[string]*Problem{"error": problemOf(ctx, item.err)})
+		if err != nil {
+			return b
+		}
+		add("error", "", data)
+	case item.line != nil:
+		add("record", item.position.String(), bytes.TrimSuffix(item.line, []byte("\n")))
+	}
+	return b
+}
