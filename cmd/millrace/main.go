@@ -1,0 +1,26 @@
+// Command millrace collects events, keeps them for ever, and answers questions
+// about them in SQL. It is the server and the client of one.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = ""
+
+// notice is the licences of what the binary is built from.
+var notice = ""
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal kills at once
+	}()
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, version: version, notice: notice}
+	os.Exit(p.run(ctx, os.Args[1:]))
+}

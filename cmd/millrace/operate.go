@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/client"
+	"github.com/millrace/millrace/terminal"
+)
+
+func (p *program) readerCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "reader", GroupID: groupOperate,
+		Short: "See, pause and reset the readers of the log",
+		Long: `Readers follow the log: the follower that judges duplicates, the archive, the
+warehouse. A paused reader stands still while records go on to be stored.`,
+		Example: "  millrace reader list\n  millrace reader pause warehouse\n  millrace reader resume warehouse",
+	}
+	list := &cobra.Command{
+		Use: "list", Args: cobra.NoArgs, Short: "List the readers, where they are and how far behind",
+		Example: "  millrace reader list",
+	}
+	asJSON := false
+	list.Flags().BoolVar(&asJSON, "json", false, "a JSON array")
+	list.RunE = func(c *cobra.Command, _ []string) error {
+		api, err := p.client()
+		if err != nil {
+			return err
+		}
+		all, err := api.Readers(c.Context())
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return p.writeJSON(all)
+		}
+		screen := p.screen()
+		t := readerTable(all)
+		t.Width, t.Palette = screen.Width(), screen.Colors()
+		_, err = t.Write(screen.Out())
+		return err
+	}
+	c.AddCommand(list, p.readerAction("pause", "Make a reader stand still", "paused"),
+		p.readerAction("resume", "Let a paused reader go on", "goes on"), p.readerReset())
+	return c
+}
+
+func readerTable(all []client.Reader) terminal.Table {
+	t := terminal.Table{Columns: []terminal.Column{{Name: "reader"}, {Name: "state"}, {Name: "behind", Right: true},
+		{Name: "records", Right: true}, {Name: "position"}, {Name: "problem"}}}
+	for _, r := range all {
+		t.Rows = append(t.Rows, []string{r.Name, r.State, terminal.Duration(time.Duration(r.LagSeconds * float64(time.Second))),
+			terminal.Count(r.LagRecords), r.Position, r.Problem})
+	}
+	return t
+}
+
+func (p *program) readerAction(action, short, done string) *cobra.Command {
+	return &cobra.Command{
+		Use: action + " NAME", Args: cobra.ExactArgs(1), Short: short, Example: "  millrace reader " + action + " warehouse",
+		ValidArgsFunction: p.completeReaders,
+		RunE: func(c *cobra.Command, args []string) error {
+			api, err := p.client()
+			if err != nil {
+				return err
+			}
+			if err := api.ReaderAction(c.Context(), args[0], action, nil); err != nil {
+				return err
+			}
+			p.screen().Note("%s %s.", args[0], done)
+			return nil
+		},
+	}
+}
+
+func (p *program) readerReset() *cobra.Command {
+	after, yes := "", false
+	c := &cobra.Command{
+		Use: "reset NAME", Args: cobra.ExactArgs(1), Short: "Make a reader begin again",
+		Long: `Make a reader begin again: at the very beginning of the history, or behind the
+log position of --after. What it has done since is done again.`,
+		Example:           "  millrace reader reset warehouse --yes\n  millrace reader reset warehouse --after 1767225600000-7-3 --yes",
+		ValidArgsFunction: p.completeReaders,
+		RunE: func(c *cobra.Command, args []string) error {
+			var body any
+			from := "the very beginning"
+			if after != "" {
+				if _, err := millrace.ParsePosition(after); err != nil {
+					return usageError{err}
+				}
+				body, from = map[string]string{"after": after}, "behind "+after
+			}
+			if !yes {
+				return usagef("%s would begin again at %s: say --yes if that is meant", args[0], from)
+			}
+			api, err := p.client()
+			if err != nil {
+				return err
+			}
+			if err := api.ReaderAction(c.Context(), args[0], "reset", body); err != nil {
+				return err
+			}
+			p.screen().Note("%s begins again at %s.", args[0], from)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&after, "after", "", "log position to begin behind")
+	c.Flags().BoolVar(&yes, "yes", false, "do it")
+	return c
+}
+
+func (p *program) completeReaders(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if api, err := p.client(); err == nil && len(args) == 0 {
+		ctx, cancel := context.WithTimeout(c.Context(), 2*time.Second)
+		defer cancel()
+		all, _ := api.Readers(ctx)
+		for _, r := range all {
+			names = append(names, r.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (p *program) warehouseCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "warehouse", GroupID: groupOperate, Short: "Rebuild the tables",
+		Example: "  millrace warehouse rebuild",
+	}
+	c.AddCommand(p.rebuildCommand())
+	return c
+}
+
+func (p *program) rebuildCommand() *cobra.Command {
+	var r client.Rebuild
+	var from, until string
+	c := &cobra.Command{
+		Use: "rebuild", Args: cobra.NoArgs, Short: "Make the tables anew from archive and log",
+		Long: `Make the tables anew from archive and log, beside the live ones, and put them in
+their place in one transaction. Queries and intake go on meanwhile.
+
+With --from and --until only what was received between is shaped anew. If fewer
+rows would result, nothing is changed unless --yes is given. Ctrl-C asks the
+server to stop; the live tables stay as they are.`,
+		Example: `  millrace warehouse rebuild
+  millrace warehouse rebuild --source web --from 2026-01-01 --until 2026-02-01T12:00:00Z`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var err error
+			if r.From, err = instant("--from", from); err != nil {
+				return err
+			}
+			if r.Until, err = instant("--until", until); err != nil {
+				return err
+			}
+			return p.runJob(c.Context(), "rebuild", func(ctx context.Context, api *client.Client) (client.Job, error) {
+				return api.StartRebuild(ctx, r)
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&r.Source, "source", "", "only the tables of this source")
+	f.StringVar(&from, "from", "", "only what was received at this time or later (RFC 3339, or a date in UTC)")
+	f.StringVar(&until, "until", "", "only what was received before this time")
+	f.BoolVar(&r.Yes, "yes", false, "also when fewer rows result")
+	p.completeSources(c, "source")
+	return c
+}
+
+// instant reads a time of a flag.
+func instant(flag, text string) (*time.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			t = t.UTC()
+			return &t, nil
+		}
+	}
+	return nil, usagef("%s %q is not a time: write it as 2026-01-31 or 2026-01-31T15:04:05Z", flag, text)
+}
+
+func (p *program) archiveCommand() *cobra.Command {
+	c := &cobra.Command{Use: "archive", GroupID: groupOperate, Short: "Verify the archive", Example: "  millrace archive verify"}
+	c.AddCommand(p.verifyCommand("archive", "Read every file of the archive and check that each record is there once"))
+	return c
+}
+
+func (p *program) logCommand() *cobra.Command {
+	c := &cobra.Command{Use: "log", GroupID: groupOperate, Short: "Verify the log", Example: "  millrace log verify"}
+	c.AddCommand(p.verifyCommand("log", "Read every frame of the log and check its sums"))
+	return c
+}
+
+func (p *program) verifyCommand(what, short string) *cobra.Command {
+	return &cobra.Command{
+		Use: "verify", Args: cobra.NoArgs, Short: short, Example: "  millrace " + what + " verify",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.runJob(c.Context(), what+" verify", func(ctx context.Context, api *client.Client) (client.Job, error) {
+				return api.StartVerification(ctx, what)
+			})
+		},
+	}
+}
+
+// runJob starts a job, shows how far it is, and what came of it. Ctrl-C
+// cancels the job.
+func (p *program) runJob(ctx context.Context, label string, start func(context.Context, *client.Client) (client.Job, error)) error {
+	api, err := p.client()
+	if err != nil {
+		return err
+	}
+	j, err := start(ctx, api)
+	if err != nil {
+		return err
+	}
+	bar := p.screen().Progress(terminal.ProgressOptions{Label: label, Unit: j.Unit, Total: j.Total})
+	defer bar.Finish()
+	j, err = api.WaitJob(ctx, j.ID, func(j client.Job) {
+		bar.SetTotal(j.Total)
+		bar.Set(j.Done, 0)
+		bar.Message(j.Message)
+	})
+	bar.Finish()
+	if stopped(ctx, err) {
+		cancel, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer done()
+		if err := api.CancelJob(cancel, j.ID); err != nil {
+			return fmt.Errorf("%s goes on as job %s, it could not be canceled: %w", label, j.ID, err)
+		}
+		return millrace.Errorf(millrace.Canceled, "%s: stopped, nothing has changed", label)
+	}
+	if err != nil {
+		return err
+	}
+	switch j.State {
+	case "failed":
+		return millrace.Errorf(millrace.Internal, "%s failed: %s", label, j.Error)
+	case "canceled":
+		return millrace.Errorf(millrace.Canceled, "%s was canceled: %s", label, j.Error)
+	}
+	return p.jobResult(j)
+}
+
+// jobResult writes what came of a job: its members, a line each.
+func (p *program) jobResult(j client.Job) error {
+	if len(j.Result) == 0 || string(j.Result) == "null" {
+		_, err := fmt.Fprintln(p.stdout, "done")
+		return err
+	}
+	return p.writeJSON(json.RawMessage(j.Result))
+}

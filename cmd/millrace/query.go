@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/client"
+	"github.com/millrace/millrace/terminal"
+)
+
+type queryOptions struct {
+	client.Query
+	format, output, after string
+	raw                   bool
+	timeout               time.Duration
+}
+
+// Formats of a result.
+var queryFormats = []string{"table", "csv", "json", "ndjson", "parquet"}
+
+// tableRows is how many rows a table shows when no limit is given: it is held
+// in memory to be aligned.
+const (
+	tableRows   = 1000
+	exportRows  = 10_000_000 // the most that the server gives
+	maxSQLBytes = 64 << 10
+)
+
+func (p *program) queryCommand() *cobra.Command {
+	var o queryOptions
+	c := &cobra.Command{
+		Use: "query [SQL]", GroupID: groupData, Args: cobra.MaximumNArgs(1),
+		Short: "Ask the warehouse in SQL",
+		Long: `Run one SELECT on the warehouse. Without SQL, or with "-", it is read from
+standard input.
+
+There is a schema for each source, with a table "tracks" of all its events and
+one table for each event. Reading is all a query can do.
+
+Tables are cut to the width of the terminal and to 1,000 rows; the other formats
+give everything, up to 10,000,000 rows. In CSV, text that a spreadsheet would
+run as a formula gets a ' before it, unless --raw.
+
+--after waits until the answer holds everything up to a position of the log: one
+from a Millrace-Position header, or "last" for all that is in the log now.`,
+		Example: `  millrace query 'SELECT event, count(*) FROM shop.tracks GROUP BY event'
+  millrace query --format csv --output revenue.csv < revenue.sql
+  millrace query --after last 'SELECT count(*) FROM shop.order_placed'`,
+		RunE: func(c *cobra.Command, args []string) error { return p.query(c.Context(), o, args) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.format, "format", "", "table, csv, json, ndjson or parquet (default: by the ending of --output, else table)")
+	f.StringVarP(&o.output, "output", "o", "", "file to write (default: standard output)")
+	f.BoolVar(&o.raw, "raw", false, "in CSV, leave text as it is that a spreadsheet would run")
+	f.IntVar(&o.Limit, "limit", 0, "rows at most")
+	f.StringVar(&o.after, "after", "", `log position that the answer has to show, or "last"`)
+	f.DurationVar(&o.timeout, "timeout", 0, "how long the query may take, such as 5m (default: as the server is set)")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(queryFormats, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func (p *program) query(ctx context.Context, o queryOptions, args []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	sql, err := p.sql(args)
+	if err != nil {
+		return err
+	}
+	o.SQL, o.TimeoutMS = sql, o.timeout.Milliseconds()
+	screen := p.screen()
+	if o.Limit == 0 {
+		o.Limit = exportRows
+		if o.format == "table" {
+			o.Limit = tableRows
+		}
+	}
+	api, err := p.client()
+	if err != nil {
+		return err
+	}
+	if o.After = o.after; o.after == "last" {
+		last, err := api.LastPosition(ctx)
+		if err != nil {
+			return err
+		}
+		o.After = last.String()
+	}
+	if o.format == "parquet" && o.output == "" && screen.OutIsTerminal() {
+		return usagef("parquet is not for a terminal: name a file with --output")
+	}
+	truncated := false
+	run := func(w io.Writer) error {
+		truncated, err = p.runQuery(ctx, api, o, screen, w)
+		return err
+	}
+	if o.output == "" {
+		err = run(screen.Out())
+	} else {
+		err = writeFile(o.output, run)
+	}
+	if err == nil && truncated {
+		screen.Warn("There are more rows than the %s shown: give --limit, or narrow the query.", terminal.Count(int64(o.Limit)))
+	}
+	return err
+}
+
+func (o *queryOptions) check() error {
+	if o.format == "" {
+		o.format = "table"
+		switch ext := strings.TrimPrefix(filepath.Ext(o.output), "."); ext {
+		case "csv", "json", "ndjson", "parquet":
+			o.format = ext
+		case "jsonl":
+			o.format = "ndjson"
+		}
+	}
+	known := false
+	for _, f := range queryFormats {
+		known = known || f == o.format
+	}
+	switch {
+	case !known:
+		return usagef("--format is one of %s, not %q", strings.Join(queryFormats, ", "), o.format)
+	case o.Limit < 0 || o.Limit > exportRows:
+		return usagef("--limit is from 1 to %s", terminal.Count(exportRows))
+	case o.timeout < 0:
+		return usagef("--timeout is above 0")
+	}
+	if o.after != "" && o.after != "last" {
+		if _, err := millrace.ParsePosition(o.after); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
+}
+
+func (p *program) sql(args []string) (string, error) {
+	sql := ""
+	switch {
+	case len(args) == 1 && args[0] != "-":
+		sql = args[0]
+	default:
+		if len(args) == 0 && isTerminal(p.stdin) {
+			return "", usagef("say what to ask: millrace query 'SELECT …', or give SQL on standard input")
+		}
+		data, err := io.ReadAll(io.LimitReader(p.stdin, maxSQLBytes+1))
+		if err != nil {
+			return "", millrace.Errorf(millrace.Invalid, "read SQL from standard input: %w", err)
+		}
+		sql = string(data)
+	}
+	if strings.TrimSpace(sql) == "" {
+		return "", usagef("the SQL is empty")
+	}
+	if len(sql) > maxSQLBytes {
+		return "", usagef("the SQL is over %s", terminal.Size(maxSQLBytes))
+	}
+	return sql, nil
+}
+
+// runQuery runs the query and writes its result to w.
+func (p *program) runQuery(ctx context.Context, api *client.Client, o queryOptions, screen *terminal.Screen, w io.Writer) (truncated bool, err error) {
+	toScreen := o.output == ""
+	bar := screen.Progress(terminal.ProgressOptions{Label: "query", Unit: "rows"})
+	defer bar.Finish()
+	if o.format == "parquet" {
+		return writeParquet(ctx, api, o.Query, w, bar)
+	}
+	result, err := api.Query(ctx, o.Query)
+	if err != nil {
+		return false, err
+	}
+	defer result.Close()
+	out := resultWriter{result: result, bar: bar, w: w}
+	if toScreen && screen.OutIsTerminal() && o.format != "table" {
+		bar.Finish() // rows and a bar do not share a terminal
+		safe := terminal.NewSafeWriter(w)
+		defer func() { err = errors.Join(err, safe.Close()) }()
+		out.w = safe
+	}
+	switch o.format {
+	case "csv":
+		err = out.csv(o.raw)
+	case "json":
+		err = out.json(true)
+	case "ndjson":
+		err = out.json(false)
+	default:
+		width := 0
+		colors := terminal.Palette{}
+		if toScreen {
+			width, colors = screen.Width(), screen.Colors()
+		}
+		var cut int
+		cut, err = out.table(width, colors)
+		bar.Finish()
+		if err == nil {
+			screen.Note("(%s%s)", terminal.Plural(result.RowCount, "row", "rows"), elapsed(result.Elapsed))
+			if cut > 0 {
+				screen.Note("%s cut to the width of the terminal: --format ndjson shows them whole.", terminal.Plural(int64(cut), "value was", "values were"))
+			}
+		}
+	}
+	return result.Truncated, err
+}
+
+func elapsed(d time.Duration) string {
+	if d <= 0 {
+		return ""
+	}
+	return ", " + terminal.Duration(d)
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0) // a pipe or a device
+		if err != nil {
+			return millrace.Errorf(millrace.Invalid, "cannot write %s: %w", path, err)
+		}
+		return errors.Join(write(f), f.Close())
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return millrace.Errorf(millrace.Invalid, "cannot write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if err = write(f); err != nil {
+		f.Close()
+		return err
+	}
+	mode := os.FileMode(0o644)
+	if info, statErr := os.Stat(path); statErr == nil {
+		mode = info.Mode().Perm()
+	}
+	if err = errors.Join(f.Chmod(mode), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return os.Rename(f.Name(), path)
+}
