@@ -1,0 +1,115 @@
+package dedup
+
+import "math/bits"
+
+// A slot is an ID and the log time, in milliseconds since 1970, of the last
+// record that had it.
+type slot struct {
+	hash
+	at int64
+}
+
+func (s slot) less(o slot) bool {
+	return s.hi < o.hi || s.hi == o.hi && s.lo < o.lo
+}
+
+// A memory is the part of the index that is not yet in a run: an open-addressed
+// table whose slots lie in the order of their hashes, nearly, so that sorting
+// them for a run is a walk.
+type memory struct {
+	slots []slot
+	shift int // hi >> shift is a hash's own slot
+	n     int
+	min   int64 // log time of the earliest put
+}
+
+const minMemorySlots = 1 << 10
+
+func newMemory() *memory {
+	m := &memory{}
+	m.resize(minMemorySlots)
+	return m
+}
+
+func (m *memory) resize(slots int) {
+	old := m.slots
+	m.slots, m.shift = make([]slot, slots), 64-bits.TrailingZeros(uint(slots))
+	for _, s := range old {
+		if s.hash != (hash{}) {
+			m.slots[m.seek(s.hash)] = s
+		}
+	}
+}
+
+// seek returns where h is, or where it would go.
+func (m *memory) seek(h hash) int {
+	mask := len(m.slots) - 1
+	for i := int(h.hi >> m.shift); ; i = (i + 1) & mask {
+		if s := &m.slots[i]; s.hash == h || s.hash == (hash{}) {
+			return i
+		}
+	}
+}
+
+// put notes that a record with that hash was seen at that time, and returns
+// when it was last seen before, if it is still in memory.
+func (m *memory) put(h hash, at int64) (last int64, found bool) {
+	if m.n == 0 {
+		m.min = at
+	}
+	m.min = min(m.min, at)
+	s := &m.slots[m.seek(h)]
+	if s.hash == h {
+		last = s.at
+		s.at = max(last, at)
+		return last, true
+	}
+	*s = slot{h, at}
+	if m.n++; m.n > len(m.slots)/2 {
+		m.resize(len(m.slots) * 2)
+	}
+	return 0, false
+}
+
+func (m *memory) get(h hash) (last int64, found bool) {
+	s := &m.slots[m.seek(h)]
+	return s.at, s.hash == h
+}
+
+// sorted moves the slots together in the order of their hashes and returns
+// them. The memory must be reset before it is used again.
+func (m *memory) sorted() []slot {
+	// What wrapped around at the end of the table lies at its beginning.
+	wrapped := 0
+	for wrapped < len(m.slots) && m.slots[wrapped].hash != (hash{}) && int(m.slots[wrapped].hi>>m.shift) > len(m.slots)/2 {
+		wrapped++
+	}
+	tail := append([]slot(nil), m.slots[:wrapped]...)
+	out := m.slots[:0]
+	insert := func(s slot) {
+		out = append(out, s)
+		for i := len(out) - 1; i > 0 && out[i].less(out[i-1]); i-- {
+			out[i], out[i-1] = out[i-1], out[i]
+		}
+	}
+	for _, s := range m.slots[wrapped:] {
+		if s.hash != (hash{}) {
+			insert(s)
+		}
+	}
+	for _, s := range tail {
+		insert(s)
+	}
+	return out
+}
+
+// reset forgets everything. A table that was much larger than needed shrinks.
+func (m *memory) reset() {
+	if m.n*8 < len(m.slots) && len(m.slots) > minMemorySlots {
+		m.slots = nil
+		m.resize(max(minMemorySlots, 1<<bits.Len(uint(m.n*2))))
+	} else {
+		clear(m.slots)
+	}
+	m.n, m.min = 0, 0
+}
