@@ -96,7 +96,7 @@ func play(t *testing.T, n int, happens bool) int {
 func TestCrashAtEveryStep(t *testing.T) {
 	t.Parallel()
 	total := play(t, 1<<30, true)
-	if total < 60 {
+	if total < 50 {
 		t.Fatalf("the script has only %d operations", total)
 	}
 	for _, happens := range []bool{false, true} {
