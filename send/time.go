@@ -314,7 +314,7 @@ func (g *timeGuess) decide(field string) (*timeFormat, error) {
 			best = i
 		}
 	}
-	if g.fits[best]*10 < g.values*9 {
+	if g.fits[best]*2 < g.values {
 		return nil, millrace.Errorf(millrace.Invalid, "the times in %q are of no form that is known: say it with --time-format, such as \"M/D/YY H:MM\" or \"%%d.%%m.%%Y %%H:%%M\"", field)
 	}
 	for i := range g.formats {

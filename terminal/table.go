@@ -64,26 +64,25 @@ func (t *Table) Write(w io.Writer) (cut int, err error) {
 }
 
 func (t *Table) writeLine(out *bufio.Writer, line []string, widths []int, head bool) (cut int) {
-	last := len(line) - 1
+	spaces := 0 // not written yet, so that none stand at the end of a line
 	for i, cell := range line {
 		text, shortened := Cut(cell, widths[i])
 		if shortened {
 			cut++
 		}
-		pad := strings.Repeat(" ", widths[i]-Columns(text))
+		pad := widths[i] - Columns(text)
+		if t.Columns[i].Right {
+			spaces, pad = spaces+pad, 0
+		}
+		if text != "" {
+			_, _ = out.WriteString(strings.Repeat(" ", spaces))
+			spaces = 0
+		}
 		if head {
 			text = t.Palette.Bold(text)
 		}
-		switch {
-		case t.Columns[i].Right:
-			text = pad + text
-		case i < last:
-			text += pad
-		}
 		_, _ = out.WriteString(text)
-		if i < last {
-			_, _ = out.WriteString(strings.Repeat(" ", columnGap))
-		}
+		spaces += pad + columnGap
 	}
 	_ = out.WriteByte('\n')
 	return cut

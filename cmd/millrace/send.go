@@ -176,7 +176,7 @@ func (p *program) summary(s *terminal.Screen, r send.Result) {
 		parts = append(parts, colors.Bad("not sent "+terminal.Count(r.Unsent)))
 	}
 	took := ""
-	if fresh := r.Rows - r.Earlier; fresh > 0 && r.Elapsed > 0 {
+	if fresh := r.Rows - r.Earlier; fresh > 0 && r.Elapsed >= 100*time.Millisecond {
 		took = fmt.Sprintf(" in %s (%s rows/s)", terminal.Duration(r.Elapsed.Round(100*time.Millisecond)),
 			terminal.Count(int64(float64(fresh)/r.Elapsed.Seconds())))
 	}
