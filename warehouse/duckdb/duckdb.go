@@ -58,6 +58,8 @@ type Options struct {
 	checkpoint checkpointPolicy
 	// grace is how long a query may ignore that it was stopped.
 	grace time.Duration
+	// mostBackoff bounds the pause before a child that keeps ending is started again.
+	mostBackoff time.Duration
 }
 
 func (o *Options) complete() error {
@@ -75,6 +77,7 @@ func (o *Options) complete() error {
 	def(&o.Logger, slog.New(slog.DiscardHandler))
 	def(&o.checkpoint, defaultCheckpointPolicy)
 	def(&o.grace, 2*time.Second)
+	def(&o.mostBackoff, 5*time.Second)
 	if o.Command == nil {
 		path, err := os.Executable()
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -61,8 +62,8 @@ type statement struct {
 
 // guard lets exactly one harmless SELECT through. Its error is Invalid.
 func guard(c *connection, sql string, limit int) (statement, error) {
-	if !utf8.ValidString(sql) || strings.ContainsRune(sql, 0) {
-		return statement{}, millrace.Errorf(millrace.Invalid, "the query is not text: it holds bytes that are not UTF-8, or NUL")
+	if strings.ContainsRune(sql, 0) {
+		return statement{}, millrace.Errorf(millrace.Invalid, "the query is not text: it holds a NUL byte")
 	}
 	tree, err := parse(c, sql)
 	if err != nil {
@@ -170,6 +171,9 @@ func (g *guardian) check(v any) error {
 	case map[string]any:
 		if err := g.checkNode(v); err != nil {
 			return err
+		}
+		if f, ok := v["function"].(map[string]any); ok && v["type"] == "TABLE_FUNCTION" {
+			return g.check(f["children"]) // the function itself has been checked
 		}
 		for _, child := range v {
 			if err := g.check(child); err != nil {
@@ -334,11 +338,10 @@ func withoutPlaces(v any) any {
 	return v
 }
 
+// errorPrefix is the class that DuckDB puts before its messages.
+var errorPrefix = regexp.MustCompile(`^([A-Z][A-Za-z]*( [A-Za-z]+)* Error: )+`)
+
 // cleanMessage makes DuckDB's message one for the author of the query.
 func cleanMessage(message string) string {
-	message = strings.TrimSpace(message)
-	for _, prefix := range []string{"Binder Error: ", "Catalog Error: ", "Parser Error: ", "Invalid Input Error: ", "Permission Error: ", "Not implemented Error: "} {
-		message = strings.TrimPrefix(message, prefix)
-	}
-	return message
+	return errorPrefix.ReplaceAllString(strings.TrimSpace(message), "")
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
@@ -48,6 +49,9 @@ func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Row
 func (w *Warehouse) completeQuery(q warehouse.Query) (*wireQuery, error) {
 	if len(q.SQL) > warehouse.MaxQueryTextBytes {
 		return nil, millrace.Errorf(millrace.Invalid, "the query is %d bytes long: %d are allowed", len(q.SQL), warehouse.MaxQueryTextBytes)
+	}
+	if !utf8.ValidString(q.SQL) {
+		return nil, millrace.Errorf(millrace.Invalid, "the query is not UTF-8 text")
 	}
 	params, err := parameters(q.Params)
 	if err != nil {
@@ -127,8 +131,11 @@ func (r *rows) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		t, payload, err := r.wire.receive()
+		if isTimeout(err) {
+			return 0, err // abandoned: explain knows why
+		}
 		if err != nil {
-			return 0, r.broken(err)
+			return 0, r.p.ended(r, err)
 		}
 		if t == messageData {
 			r.data = payload
@@ -145,19 +152,14 @@ func (r *rows) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// broken explains why the connection broke.
-func (r *rows) broken(err error) error {
+// explain finds the error for the asker in what the Arrow reader made of it.
+func (r *rows) explain(err error) error {
 	r.mu.Lock()
 	abandoned := r.abandoned
 	r.mu.Unlock()
 	if abandoned != nil {
 		return abandoned
 	}
-	return r.p.ended(r, err)
-}
-
-// explain finds the error for the asker in what the Arrow reader made of it.
-func (r *rows) explain(err error) error {
 	var e *millrace.Error
 	if errors.As(err, &e) {
 		return e
@@ -251,21 +253,26 @@ func (r *rows) drain(reason error) {
 	defer r.conn.Close()
 	r.stopWatching()
 	limit := time.Now().Add(r.grace)
-	_ = r.conn.SetReadDeadline(limit) // also ends a Next that is waiting
+	_ = r.conn.SetReadDeadline(time.Now()) // ends a Next that is waiting
 	r.reading.Lock()
 	defer r.reading.Unlock()
+	_ = r.conn.SetReadDeadline(limit)
 	if r.ipc != nil {
 		r.ipc.Release()
 	}
 	for {
 		if _, err := r.conn.Read(make([]byte, 64<<10)); err != nil {
-			var timeout net.Error
-			if errors.As(err, &timeout) && timeout.Timeout() {
+			if isTimeout(err) {
 				r.p.kill(verdict{kind: millrace.Unavailable, message: fmt.Sprintf("a query did not stop (%v)", reason)})
 			}
 			return
 		}
 	}
+}
+
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
 }
 
 // slots bound how many queries run and wait.

@@ -84,13 +84,12 @@ func arrowSchema(options duck.ArrowOptions, res *duck.Result, names []string) (*
 
 // nextRecord fetches the next rows, or nil at the end.
 func nextRecord(res duck.Result, options duck.ArrowOptions, schema *arrow.Schema) (arrow.RecordBatch, error) {
-	var chunk duck.DataChunk
-	if duck.StreamFetchChunk(res, &chunk) == duck.StateError {
-		message := duck.ResultError(&res)
-		if message == "" {
-			message = "the query was interrupted"
+	chunk := duck.FetchChunk(res)
+	if chunk.Ptr == nil { // the end, or an error
+		if message := duck.ResultError(&res); message != "" {
+			return nil, errors.New(message)
 		}
-		return nil, errors.New(message)
+		return nil, nil
 	}
 	defer duck.DestroyDataChunk(&chunk)
 	if duck.DataChunkGetSize(chunk) == 0 {

@@ -13,12 +13,11 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// Backoff between the lives of a child that keeps ending.
+// A child that ends by itself within steadyAfter is started again after a
+// pause that doubles each time; any other at once, nearly.
 const (
-	firstBackoff = 50 * time.Millisecond
-	mostBackoff  = 10 * time.Second
-	// steadyAfter is how long a child has to live to begin the backoff anew.
-	steadyAfter = 30 * time.Second
+	firstBackoff = 20 * time.Millisecond
+	steadyAfter  = 2 * time.Second
 )
 
 // A supervisor keeps one child alive and within its memory.
@@ -103,7 +102,7 @@ func (s *supervisor) run(p *process) {
 		}
 		s.set(nil, "the warehouse engine is being restarted: "+why)
 		s.o.Logger.Warn("warehouse engine ended, restarting it", "why", why, "after", time.Since(p.started).Round(time.Millisecond))
-		if time.Since(p.started) > steadyAfter {
+		if time.Since(p.started) > steadyAfter || p.cause.Load() != nil {
 			backoff = firstBackoff
 		}
 		next := s.restart(p.life+1, &backoff)
@@ -118,7 +117,7 @@ func (s *supervisor) run(p *process) {
 func (s *supervisor) restart(life int64, backoff *time.Duration) *process {
 	for {
 		time.Sleep(*backoff)
-		*backoff = min(*backoff*2, mostBackoff)
+		*backoff = min(*backoff*2, s.o.mostBackoff)
 		if s.isClosed() {
 			return nil
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"time"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
@@ -217,6 +218,9 @@ func parameters(params []any) ([]wireParam, error) {
 		switch v := p.(type) {
 		case nil:
 		case string:
+			if !utf8.ValidString(v) {
+				return nil, millrace.Errorf(millrace.Invalid, "parameter %d is not UTF-8 text", i+1)
+			}
 			out[i].Text = &v
 		case bool:
 			out[i].Bool = &v
