@@ -328,7 +328,7 @@ func (s *shaping) takeTable(t *table, step *Step, flush bool, now int64) {
 	}
 	if t.behind { // reading again what it missed
 		if t.behind = s.through.Before(s.scanned); t.behind {
-			t.after = s.through
+			t.after = maxPosition(t.after, s.through)
 			step.Pending[t.TableName] = t.after
 		}
 	}
