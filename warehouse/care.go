@@ -1,0 +1,73 @@
+package warehouse
+
+import (
+	"log/slog"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+)
+
+// care finds the record that makes Apply fail again and again although the
+// engine comes back: batches shrink to one record, which is then applied
+// without its body, and at last left out. Rows that the engine refuses do not
+// come here: the backend sets them aside.
+type care struct {
+	limit   int // records a batch
+	strikes int // failures without progress
+	at      millrace.Position
+	suspect millrace.Position // the single record of the last failures
+	single  int
+}
+
+const (
+	strikesWithout = 3 // failures of one record before its body is left out
+	strikesSkip    = 6 // and before all of it is
+)
+
+func (c *care) begin(after millrace.Position) { c.at = maxPosition(c.at, after) }
+
+// careful says whether every table has to be committed with each batch, so
+// that a failure belongs to its records.
+func (c *care) careful() bool { return c.strikes > 1 }
+
+func (c *care) failed(b Batch) {
+	c.strikes++
+	if c.strikes > 1 {
+		c.limit = max(1, min(c.limit, len(b.Entries))/4)
+	}
+	if len(b.Entries) != 1 {
+		return
+	}
+	if p := b.Entries[0].Position; p != c.suspect {
+		c.suspect, c.single = p, 0
+	}
+	c.single++
+}
+
+func (c *care) succeeded(b Batch, most int) {
+	if !b.Through.After(c.at) {
+		return
+	}
+	c.at = b.Through
+	if c.strikes > 0 && c.limit >= most {
+		c.strikes = 0
+	}
+	c.limit = min(2*c.limit, most)
+}
+
+// treat returns the batch as it is to be applied.
+func (c *care) treat(b Batch, log *slog.Logger) Batch {
+	if len(b.Entries) != 1 || b.Entries[0].Position != c.suspect || c.single < strikesWithout {
+		return b
+	}
+	e := b.Entries[0]
+	if c.single >= strikesSkip {
+		log.Error("a record makes the warehouse fail and is left out: it is in log and archive", "position", e.Position, "id", e.ID)
+		b.Entries = nil
+		return b
+	}
+	log.Error("a record makes the warehouse fail and is loaded without its body: it is in log and archive", "position", e.Position, "id", e.ID)
+	e.Body, e.Meta = nil, nil
+	b.Entries = []eventlog.Entry{e}
+	return b
+}

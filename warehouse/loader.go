@@ -1,0 +1,252 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+)
+
+// LoaderOptions say what a Loader loads.
+type LoaderOptions struct {
+	Warehouse Warehouse       // required
+	Opener    eventlog.Opener // required; gives no duplicates
+	Workspace string          // required
+	Settings  Settings
+	// Interval is the time between two commits; default 1 s.
+	Interval time.Duration
+	// MaxRecords and MaxBytes (of bodies) bound one commit, when there is much
+	// to catch up with; default 20,000 and 24 MiB.
+	MaxRecords int
+	MaxBytes   int
+	// LowLoad is how many records an interval may bring for every table to be
+	// committed with it; default 200. With more, event tables wait for more rows.
+	LowLoad int
+	Logger  *slog.Logger          // default discard
+	Metrics prometheus.Registerer // nil for none
+	Now     func() time.Time      // default time.Now
+}
+
+// A Loader moves the records of one workspace from the log into a warehouse.
+// It is safe for concurrent use.
+type Loader struct {
+	o       LoaderOptions
+	log     *slog.Logger
+	metrics loaderMetrics
+	kick    chan struct{} // something was asked for
+	holds   chan *hold
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and made anew when the state changes
+	state   LoaderStats
+	want    millrace.Position // someone waits for it
+	paused  bool
+	restart context.CancelFunc // ends the session that runs
+	rebuild bool
+	config  *Settings // to be given to the warehouse
+
+	care care
+}
+
+// LoaderStats say how a Loader is.
+type LoaderStats struct {
+	Scanned   millrace.Position // built-in tables have everything through here
+	Committed millrace.Position // every table has
+	// ScannedTime is the log time of Scanned.
+	ScannedTime time.Time
+	// Lag is the age of the oldest record that was read or is known to follow
+	// and is not in the built-in tables; 0 when there is none.
+	Lag      time.Duration
+	AtEnd    bool  // nothing more in the log
+	Rows     int64 // written since the start
+	Discards int64
+	Paused   bool
+	Running  bool // connected to log and warehouse
+	// Problem is why nothing is loaded at this moment, or "".
+	Problem string
+}
+
+// NewLoader returns a Loader; Run starts it.
+func NewLoader(o LoaderOptions) (*Loader, error) {
+	if o.Warehouse == nil || o.Opener == nil || o.Workspace == "" {
+		return nil, millrace.Errorf(millrace.Invalid, "a loader needs a Warehouse, an Opener and a Workspace")
+	}
+	if o.Interval == 0 {
+		o.Interval = time.Second
+	}
+	if o.MaxRecords == 0 {
+		o.MaxRecords = 20_000
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 24 << 20
+	}
+	if o.LowLoad == 0 {
+		o.LowLoad = 200
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	l := &Loader{
+		o: o, log: o.Logger.With("workspace", o.Workspace), kick: make(chan struct{}, 1), holds: make(chan *hold),
+		changed: make(chan struct{}), config: &o.Settings, restart: func() {}, care: care{limit: o.MaxRecords},
+	}
+	return l, l.metrics.register(o, l)
+}
+
+// Run loads until ctx is done. It never gives up: what fails is tried again.
+func (l *Loader) Run(ctx context.Context) error {
+	wait := time.Duration(0)
+	for ctx.Err() == nil {
+		if !l.unpaused(ctx) {
+			return nil
+		}
+		before := l.Stats().Scanned
+		sessionCtx, cancel := context.WithCancel(ctx)
+		l.update(func() {
+			if l.restart = cancel; l.paused {
+				cancel()
+			}
+		})
+		err := l.session(sessionCtx)
+		asked := sessionCtx.Err() != nil || errors.Is(err, errRestart)
+		cancel()
+		l.update(func() { l.state.Running, l.restart = false, func() {} })
+		if ctx.Err() != nil {
+			return nil
+		}
+		if asked {
+			wait = 0
+			continue
+		}
+		if l.Stats().Scanned.After(before) {
+			wait = 0
+		}
+		wait = min(max(2*wait, 100*time.Millisecond), 10*time.Second)
+		l.log.Warn("loading into the warehouse failed: trying again", "error", err, "after", wait)
+		l.update(func() { l.state.Problem = err.Error() })
+		pause(ctx, wait/2+rand.N(wait))
+	}
+	return nil
+}
+
+// errRestart ends a session that is to begin again.
+var errRestart = errors.New("begin again")
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// update changes the state and tells those who wait for it.
+func (l *Loader) update(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// await blocks until done says so, which is called with the state locked.
+func (l *Loader) await(ctx context.Context, done func() (bool, error)) error {
+	for {
+		l.mu.Lock()
+		ok, err := done()
+		changed := l.changed
+		l.mu.Unlock()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+func (l *Loader) unpaused(ctx context.Context) bool {
+	return l.await(ctx, func() (bool, error) { return !l.paused, nil }) == nil
+}
+
+func (l *Loader) wake() {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+}
+
+// WaitFor returns when every table has everything through p. It makes the
+// loader commit at once what it holds. Unavailable when that is not so by the
+// end of ctx, or cannot become so because the loader is paused.
+func (l *Loader) WaitFor(ctx context.Context, p millrace.Position) error {
+	err := l.await(ctx, func() (bool, error) {
+		if !p.After(l.state.Committed) {
+			return true, nil
+		}
+		if l.paused {
+			return false, millrace.Errorf(millrace.Unavailable, "the warehouse's loader is paused at %s: resume it to see %s", l.state.Committed, p)
+		}
+		if p.After(l.want) {
+			l.want = p
+			l.wake()
+		}
+		return false, nil
+	})
+	if err != nil && ctx.Err() != nil {
+		s := l.Stats()
+		return millrace.Errorf(millrace.Unavailable, "the warehouse has reached %s, not yet %s: ask again, or without a position%s", s.Committed, p, because(s.Problem))
+	}
+	return err
+}
+
+func because(problem string) string {
+	if problem == "" {
+		return ""
+	}
+	return "; " + problem
+}
+
+// Configure changes how records are shaped from the next commit on.
+func (l *Loader) Configure(s Settings) {
+	l.update(func() { l.config = &s })
+	l.wake()
+}
+
+// Pause stops loading after the current commit.
+func (l *Loader) Pause() {
+	l.update(func() { l.paused, l.state.Paused = true, true; l.restart() })
+}
+
+// Resume ends a Pause.
+func (l *Loader) Resume() { l.update(func() { l.paused, l.state.Paused = false, false }) }
+
+// Reset makes all tables anew from the whole history, even when fewer rows result.
+func (l *Loader) Reset(ctx context.Context) error {
+	_, err := l.Rebuild(ctx, RebuildOptions{Yes: true})
+	return err
+}
+
+// Stats says how the loader is.
+func (l *Loader) Stats() LoaderStats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.state
+	if !s.AtEnd && !s.ScannedTime.IsZero() {
+		s.Lag = max(0, l.o.Now().Sub(s.ScannedTime))
+	}
+	return s
+}

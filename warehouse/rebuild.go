@@ -1,0 +1,254 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+)
+
+// RebuildOptions say what is made anew.
+type RebuildOptions struct {
+	Source      string    // one source; all when empty
+	From, Until time.Time // log time; zero is unbounded
+	Yes         bool      // also when a table would have fewer rows
+	// Progress is told now and then how far it is; nil for no one.
+	Progress func(RebuildProgress)
+}
+
+// RebuildProgress says how far a rebuild is.
+type RebuildProgress struct {
+	Records int64             // read so far
+	Rows    int64             // made so far
+	Through millrace.Position // read to here
+	Time    time.Time         // log time of Through
+	Target  millrace.Position // where the live tables are
+}
+
+// RebuildResult says what a rebuild did.
+type RebuildResult struct {
+	Records, Rows, Discards int64
+	At                      millrace.Position // the boundary: everything through here is anew
+	Tables                  []TableCount
+	Elapsed                 time.Duration
+}
+
+// Rebuild makes tables anew from the whole history beside the live ones and
+// swaps them in. Loading goes on meanwhile, and waits only at the end, at the
+// boundary. Conflict when a rebuild is running, the loader is paused, or a
+// table would have fewer rows than now and Yes is false.
+func (l *Loader) Rebuild(ctx context.Context, o RebuildOptions) (RebuildResult, error) {
+	begun := time.Now()
+	if !o.From.IsZero() && !o.Until.IsZero() && !o.From.Before(o.Until) {
+		return RebuildResult{}, millrace.Errorf(millrace.Invalid, "--from %s lies behind --until %s: nothing lies between them", o.From, o.Until)
+	}
+	if err := l.beginRebuild(); err != nil {
+		return RebuildResult{}, err
+	}
+	defer l.update(func() { l.rebuild = false })
+	options := ShadowOptions{From: o.From, Until: o.Until}
+	if o.Source != "" {
+		options.Sources = []string{o.Source}
+	}
+	shadow, err := l.o.Warehouse.Shadow(ctx, l.o.Workspace, options)
+	if err != nil {
+		return RebuildResult{}, err
+	}
+	defer func() { // no effect after a swap
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		if err := shadow.Discard(ctx); err != nil {
+			l.log.Warn("removing a rebuild that was given up failed: the next one will", "error", err)
+		}
+	}()
+	reader, err := l.o.Opener.Open(ctx, millrace.Position{}, eventlog.Filter{Workspace: l.o.Workspace, Sources: options.Sources})
+	if err != nil {
+		return RebuildResult{}, err
+	}
+	defer reader.Close()
+	r := &rebuilding{loader: l, o: o, shadow: shadow, reader: reader}
+	err = r.run(ctx)
+	r.result.Elapsed = time.Since(begun)
+	return r.result, err
+}
+
+func (l *Loader) beginRebuild() (err error) {
+	l.update(func() {
+		switch {
+		case l.rebuild:
+			err = millrace.Errorf(millrace.Conflict, "a rebuild of this warehouse is running: wait for its end, or cancel it")
+		case l.paused:
+			err = millrace.Errorf(millrace.Conflict, "the warehouse's loader is paused: resume it, since a rebuild ends where it stands")
+		default:
+			l.rebuild = true
+		}
+	})
+	return err
+}
+
+type rebuilding struct {
+	loader  *Loader
+	o       RebuildOptions
+	shadow  Shadow
+	reader  eventlog.Reader
+	through millrace.Position // given to the shadow
+	rest    eventlog.Batch    // read, and not given
+	time    time.Time
+	result  RebuildResult
+	told    time.Time
+}
+
+func (r *rebuilding) run(ctx context.Context) error {
+	for atEnd := false; !atEnd; { // catch up
+		b, err := r.reader.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.give(ctx, b, false); err != nil {
+			return err
+		}
+		atEnd = b.AtEnd
+	}
+	if err := r.loader.WaitFor(ctx, r.through); err != nil {
+		return err
+	}
+	at, release, err := r.loader.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return r.finish(ctx, at)
+}
+
+// hold stops the live loader with everything committed.
+func (l *Loader) hold(ctx context.Context) (at millrace.Position, release func(), err error) {
+	h := &hold{at: make(chan millrace.Position), release: make(chan struct{})}
+	release = func() { close(h.release) }
+	for {
+		select {
+		case <-ctx.Done():
+			return at, nil, ctx.Err()
+		case l.holds <- h:
+		}
+		// A session that fails takes no hold with it: ask the next one.
+		again := time.NewTimer(5 * time.Second)
+		select {
+		case <-ctx.Done():
+			release()
+			again.Stop()
+			return at, nil, ctx.Err()
+		case at = <-h.at:
+			again.Stop()
+			return at, release, nil
+		case <-again.C:
+			release()
+			h = &hold{at: make(chan millrace.Position), release: make(chan struct{})}
+			release = func() { close(h.release) }
+		}
+	}
+}
+
+// finish gives the shadow what lies before the boundary, and swaps.
+func (r *rebuilding) finish(ctx context.Context, at millrace.Position) error {
+	for r.through.Before(at) {
+		b, err := r.reader.Next(ctx)
+		if err != nil {
+			return err
+		}
+		cut := eventlog.Batch{Through: b.Through, Time: b.Time}
+		for _, e := range b.Records {
+			if !e.Position.After(at) {
+				cut.Records = append(cut.Records, e)
+			}
+		}
+		if cut.Through.After(at) {
+			cut.Through = at
+		}
+		if err := r.give(ctx, cut, true); err != nil {
+			return err
+		}
+	}
+	prog, err := r.shadow.Apply(ctx, Batch{Through: r.through, Flush: true})
+	if err != nil {
+		return err
+	}
+	r.result.Rows += prog.Rows
+	r.result.Discards += prog.Discards
+	if r.result.Tables, err = r.shadow.Compare(ctx); err != nil {
+		return err
+	}
+	if err := r.refuseFewer(); err != nil {
+		return err
+	}
+	r.result.At = at
+	r.tell(true)
+	return r.shadow.Swap(ctx, at)
+}
+
+func (r *rebuilding) refuseFewer() error {
+	var fewer []string
+	for _, t := range r.result.Tables {
+		if t.Shadow < t.Live {
+			fewer = append(fewer, fmt.Sprintf("%s.%s would have %d rows instead of %d", t.Schema, t.Table, t.Shadow, t.Live))
+		}
+	}
+	if len(fewer) == 0 || r.o.Yes {
+		return nil
+	}
+	if len(fewer) > 10 {
+		fewer = append(fewer[:10], fmt.Sprintf("and %d more", len(fewer)-10))
+	}
+	return millrace.Errorf(millrace.Conflict, "the rebuild would lose rows, so the tables are as they were: %s. Is the history complete (millrace archive verify)? To swap anyway, run it again with --yes", strings.Join(fewer, "; "))
+}
+
+// give hands a batch to the shadow, in parts of what one commit may hold.
+func (r *rebuilding) give(ctx context.Context, b eventlog.Batch, now bool) error {
+	r.rest.Records = append(r.rest.Records, b.Records...)
+	if b.Through.After(r.rest.Through) {
+		r.rest.Through = b.Through
+	}
+	if !b.Time.IsZero() {
+		r.time = b.Time
+	}
+	size := 0
+	for i := range r.rest.Records {
+		size += len(r.rest.Records[i].Body)
+	}
+	if !now && !b.AtEnd && len(r.rest.Records) < 2*r.loader.o.MaxRecords && size < r.loader.o.MaxBytes {
+		return nil
+	}
+	for try := 0; ; try++ {
+		prog, err := r.shadow.Apply(ctx, Batch{Entries: r.rest.Records, Through: r.rest.Through})
+		if err == nil {
+			r.result.Rows += prog.Rows
+			r.result.Discards += prog.Discards
+			break
+		}
+		if millrace.KindOf(err) != millrace.Limited || try > 5 {
+			if errors.Is(err, context.Canceled) {
+				return millrace.Errorf(millrace.Canceled, "the rebuild was canceled: the tables are as they were")
+			}
+			return err
+		}
+		pause(ctx, time.Second)
+	}
+	r.result.Records += int64(len(r.rest.Records))
+	r.through = maxPosition(r.through, r.rest.Through)
+	r.rest = eventlog.Batch{}
+	r.tell(false)
+	return nil
+}
+
+func (r *rebuilding) tell(now bool) {
+	if r.o.Progress == nil || !now && time.Since(r.told) < 200*time.Millisecond {
+		return
+	}
+	r.told = time.Now()
+	r.o.Progress(RebuildProgress{
+		Records: r.result.Records, Rows: r.result.Rows, Through: r.through, Time: r.time, Target: r.loader.Stats().Committed,
+	})
+}
