@@ -172,8 +172,11 @@ func network(a netip.Addr) netip.Prefix {
 func (t *throttle) wait(who netip.Addr) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	ahead := t.until[network(who)].Sub(t.now())
-	return max(0, ahead-(failureBurst-1)*failureInterval)
+	until, now := t.until[network(who)], t.now()
+	if until.Before(now) {
+		return 0
+	}
+	return max(0, until.Sub(now)-(failureBurst-1)*failureInterval)
 }
 
 func (t *throttle) fail(who netip.Addr) {

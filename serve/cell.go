@@ -208,6 +208,9 @@ func nestedOf(a arrow.Array, asJSON bool) cell {
 		value := cellOf(a.Dictionary(), asJSON)
 		return func(b []byte, i int) []byte { return value(b, a.GetValueIndex(i)) }
 	case array.ExtensionArray:
+		if a.ExtensionType().ExtensionName() == "arrow.uuid" {
+			return func(b []byte, i int) []byte { return appendText(b, a.ValueStr(i)) }
+		}
 		return cellOf(a.Storage(), asJSON)
 	}
 	return func(b []byte, i int) []byte { // unions, run ends, what is still to come

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -145,7 +146,7 @@ func useLibrary() {
 				switch {
 				case err == nil:
 				case errors.As(err, &d):
-					p.Errors = append(p.Errors, *d.ErrorDetail())
+					p.Errors = append(p.Errors, brief(*d.ErrorDetail()))
 				default:
 					p.Errors = append(p.Errors, huma.ErrorDetail{Message: err.Error()})
 				}
@@ -161,4 +162,21 @@ func useLibrary() {
 			return err
 		}
 	})
+}
+
+// brief keeps a detail from repeating what is long.
+func brief(d huma.ErrorDetail) huma.ErrorDetail {
+	switch v := d.Value.(type) {
+	case nil, bool, float64:
+	case string:
+		if len(v) > 100 {
+			d.Value = strings.ToValidUTF8(v[:97], "") + "..."
+		}
+	default:
+		d.Value = nil
+	}
+	if len(d.Message) > 500 {
+		d.Message = strings.ToValidUTF8(d.Message[:497], "") + "..."
+	}
+	return d
 }

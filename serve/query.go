@@ -76,7 +76,7 @@ func (p *param) UnmarshalJSON(data []byte) error {
 // Schema describes a param.
 func (param) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Description: "Text, a number, a boolean or null.",
-		OneOf: []*huma.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}, {Type: "null"}}}
+		AnyOf: []*huma.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}, {Type: "null"}}}
 }
 
 // queryResult describes what queries answer; it is written row by row.
