@@ -159,6 +159,9 @@ func (l *Log) reopen(ctx context.Context) bool {
 		}
 	}
 	id := l.identity()
+	if since := time.Since(l.resumed); since < reopenEvery && !pause(ctx, reopenEvery-since) { // it did not last
+		return false
+	}
 	for attempt := 0; ; attempt++ {
 		s, _, err := openStore(ctx, l.o, &id)
 		if err == nil {
@@ -171,17 +174,26 @@ func (l *Log) reopen(ctx context.Context) bool {
 		if attempt%30 == 0 {
 			l.logger.Error("the log could not be opened again, trying each second", "error", err)
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, reopenEvery) {
 			return false
-		case <-time.After(reopenEvery):
 		}
+	}
+}
+
+// pause waits; it returns false when ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
 // resume goes on with the store that was opened again. Frames whose fate was
 // unknown may be in it.
 func (l *Log) resume(s *store) {
+	l.resumed = time.Now()
 	l.tail.Skip(s.last, s.stamp)
 	l.sizeBytes.Store(s.size)
 	l.storeMu.Lock()

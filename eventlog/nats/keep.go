@@ -106,8 +106,11 @@ func (l *Log) Status(ctx context.Context) (eventlog.Status, error) {
 		return st, nil
 	}
 	st.FirstTime, err = s.timeOf(ctx, st.First.Seq)
-	if err == nil {
+	switch {
+	case err == nil:
 		l.firstTime.Store(&firstTime{st.First.Seq, st.FirstTime})
+	case millrace.KindOf(err) == millrace.Unavailable:
+		return st, nil // it was trimmed, or the store is about to be opened again
 	}
 	return st, err
 }

@@ -34,7 +34,10 @@ func (m *metrics) register(r prometheus.Registerer, l *Log) error {
 	m.refusal = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "millrace_log_refused_total", Help: "Appends refused, by kind of error."}, []string{"kind"})
 	m.all = []prometheus.Collector{m.seconds, m.records, m.bytes, m.reopens, m.refusal,
 		gauge("millrace_log_bytes", "Size of the log.", func() float64 { return float64(l.sizeBytes.Load()) }),
-		gauge("millrace_log_disk_free_bytes", "Free space of the log's disk.", func() float64 { return float64(l.space.free.Load()) }),
+		gauge("millrace_log_disk_free_bytes", "Free space of the log's disk.", func() float64 {
+			l.space.check(l.o.Now())
+			return float64(l.space.free.Load())
+		}),
 		gauge("millrace_log_disk_reserve_bytes", "Free space below which appends are refused.", func() float64 { return float64(l.space.reserve) }),
 	}
 	for _, c := range m.all {

@@ -39,7 +39,8 @@ const (
 type Options struct {
 	Dir string // required: a folder of its own; made when missing. The caller locks it against a second process.
 	// ReserveBytes is the free space of the disk below which Append refuses
-	// with Limited; default 5 % of the disk, at least 2 GiB.
+	// with Limited; default 5 % of the disk, at least 2 GiB. A negative value
+	// switches the reserve off: for tests of a disk that is really full.
 	ReserveBytes int64
 	// CacheBytes is how much of the newest frames stays in memory for readers;
 	// default 32 MiB.
@@ -74,6 +75,8 @@ type Log struct {
 
 	storeMu sync.RWMutex // guards store; held while reading
 	store   *store       // nil while being opened again
+
+	resumed time.Time // when the committer opened the store again
 
 	trimMu    sync.Mutex
 	sizeBytes atomic.Int64

@@ -39,7 +39,11 @@ func (s *space) look(now time.Time) error {
 	}
 	free := int64(min(fs.Bavail, math.MaxInt64/uint64(fs.Bsize))) * int64(fs.Bsize)
 	s.free.Store(free)
-	s.isFull.Store(free < s.reserve)
+	threshold := s.reserve
+	if s.isFull.Load() {
+		threshold += s.reserve / 64 // so that it does not flutter
+	}
+	s.isFull.Store(free < threshold)
 	s.written = 0
 	s.checked.Store(now.UnixNano())
 	return nil
@@ -58,15 +62,20 @@ func (s *space) check(now time.Time) bool {
 // full says whether size more bytes would go below the reserve, with a new look
 // when that is near or much was written.
 func (s *space) full(now time.Time, size int) bool {
+	if s.reserve < 0 {
+		return false
+	}
 	s.mu.Lock()
 	s.written += int64(size)
 	written := s.written
 	s.mu.Unlock()
 	if written > spaceCheckBytes || s.free.Load()-written < s.reserve {
 		_ = s.look(now)
-		return s.free.Load()-int64(size) < s.reserve
+		if s.free.Load()-int64(size) < s.reserve {
+			s.isFull.Store(true)
+		}
 	}
-	return false
+	return s.isFull.Load()
 }
 
 // why says that the disk is full.

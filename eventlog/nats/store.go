@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -69,7 +70,7 @@ func openStore(ctx context.Context, o Options, known *identity) (*store, identit
 		err = s.syncOpened()
 	}
 	if err == nil && known != nil && state.LastSeq < known.Last {
-		err = millrace.Errorf(millrace.Internal, "the log ended at frame %d and now ends at %d", known.Last, state.LastSeq)
+		err = millrace.Errorf(millrace.Internal, "the log held frame %d and now ends at %d: its files were changed by someone else; stop the server and look at %s", known.Last, state.LastSeq, o.Dir)
 	}
 	if err == nil {
 		id, err = s.identify(ctx, o, id, state)
@@ -85,7 +86,7 @@ func openStore(ctx context.Context, o Options, known *identity) (*store, identit
 func (s *store) start(o Options) error {
 	srv, err := server.NewServer(&server.Options{
 		ServerName: "millrace", DontListen: true, NoSigs: true, JetStream: true, StoreDir: o.Dir, SyncAlways: true,
-		MaxPayload: 2 * eventlog.MaxFrameSizeBytes, JetStreamMaxMemory: 1 << 20, JetStreamMaxStore: 1 << 60, NoSystemAccount: true,
+		MaxPayload: eventlog.MaxFrameSizeBytes, JetStreamMaxMemory: 1 << 20, JetStreamMaxStore: 1 << 60, NoSystemAccount: true,
 	})
 	if err != nil {
 		return millrace.Errorf(millrace.Internal, "making the log's server: %w", err)
@@ -125,18 +126,29 @@ func (s *store) stream(ctx context.Context) (nats.StreamState, error) {
 	if err != nil {
 		return nats.StreamState{}, err
 	}
+	want := nats.StreamConfig{
+		Name: streamName, Subjects: []string{subject}, Storage: nats.FileStorage, Retention: nats.LimitsPolicy, Discard: nats.DiscardOld,
+		MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1, Replicas: 1,
+		DenyDelete: true, AllowDirect: true,
+	}
 	info, err := js.StreamInfo(streamName)
-	if errors.Is(err, nats.ErrStreamNotFound) {
-		info, err = js.AddStream(&nats.StreamConfig{
-			Name: streamName, Subjects: []string{subject}, Storage: nats.FileStorage, Retention: nats.LimitsPolicy,
-			MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1, Replicas: 1,
-			DenyDelete: true, AllowDirect: true,
-		})
+	switch {
+	case errors.Is(err, nats.ErrStreamNotFound):
+		info, err = js.AddStream(&want)
+	case err == nil && !sameStream(&info.Config, &want): // nothing but this package ever changes it
+		info, err = js.UpdateStream(&want)
 	}
 	if err != nil {
 		return nats.StreamState{}, millrace.Errorf(millrace.Unavailable, "opening the log's stream: %w", err)
 	}
 	return info.State, nil
+}
+
+// sameStream compares what the log relies on.
+func sameStream(a, b *nats.StreamConfig) bool {
+	return a.Storage == b.Storage && a.Retention == b.Retention && a.MaxMsgs == b.MaxMsgs && a.MaxBytes == b.MaxBytes &&
+		a.MaxMsgsPerSubject == b.MaxMsgsPerSubject && a.MaxMsgSize == b.MaxMsgSize && a.MaxAge == b.MaxAge && a.NoAck == b.NoAck &&
+		a.AllowDirect == b.AllowDirect && a.Sealed == b.Sealed && slices.Equal(a.Subjects, b.Subjects)
 }
 
 // syncOpened brings to the disk what a process that was killed had written and
@@ -274,6 +286,9 @@ func (s *store) publish(frame []byte, timeout time.Duration) (seq uint64, err er
 		case m := <-s.acks:
 			if m.Subject != reply {
 				continue
+			}
+			if status := m.Header.Get("Status"); status != "" {
+				return 0, fmt.Errorf("the server answered %s: nothing takes the frame", status)
 			}
 			var a ack
 			if err := json.Unmarshal(m.Data, &a); err != nil {
