@@ -23,9 +23,18 @@ type Tail struct {
 	stamp       time.Time
 	frames      []Frame // the newest, up to last
 	size        int     // bytes of frames
-	changed     chan struct{}
 	closed      bool
+
+	// waiting are those who wait, by the workspace they read; "" reads all.
+	// A frame wakes those whose workspace is in it. The others only learn that
+	// the scan has moved: they are woken together a little later, so that a
+	// thousand idle workspaces do not cost a thousand wakes a frame.
+	waiting map[string]chan struct{}
+	later   bool // wakeAll is on its way
 }
+
+// idleWake is how long a reader that finds nothing in a frame may wait to be told so.
+const idleWake = 20 * time.Millisecond
 
 // Fetch returns frames from storage: at least the one with that sequence,
 // followed by the next ones without a gap, up to and including last or about
@@ -44,7 +53,7 @@ type TailOptions struct {
 
 // NewTail returns the tail of a log.
 func NewTail(o TailOptions) *Tail {
-	return &Tail{epoch: o.Epoch, first: o.First, last: o.Last, stamp: o.Stamp, maxBytes: o.MaxBytes, fetch: o.Fetch}
+	return &Tail{epoch: o.Epoch, first: o.First, last: o.Last, stamp: o.Stamp, maxBytes: o.MaxBytes, fetch: o.Fetch, waiting: map[string]chan struct{}{}}
 }
 
 // Push adds the next frame, which is durable now. The frame must not change any more.
@@ -58,7 +67,19 @@ func (t *Tail) Push(f Frame) {
 	for t.maxBytes > 0 && t.size > t.maxBytes && len(t.frames) > 1 {
 		t.dropOldest()
 	}
-	t.wake()
+	t.wake("")
+	for i := range f.sections {
+		t.wake(f.sections[i].workspace)
+	}
+	if len(t.waiting) > 0 && !t.later {
+		t.later = true
+		time.AfterFunc(idleWake, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.later = false
+			t.wakeAll()
+		})
+	}
 }
 
 // Skip says that frames up to last are in storage that were never pushed.
@@ -70,7 +91,7 @@ func (t *Tail) Skip(last uint64, stamp time.Time) {
 	}
 	t.last, t.stamp = last, stamp
 	t.frames, t.size = nil, 0
-	t.wake()
+	t.wakeAll()
 }
 
 func (t *Tail) dropOldest() {
@@ -79,20 +100,30 @@ func (t *Tail) dropOldest() {
 	t.frames = t.frames[1:]
 }
 
-// wake tells everyone who waits that something changed. t.mu is held.
-func (t *Tail) wake() {
-	if t.changed != nil {
-		close(t.changed)
-		t.changed = nil
+// wake tells those who wait for the workspace that something changed. t.mu is held.
+func (t *Tail) wake(workspace string) {
+	if c, ok := t.waiting[workspace]; ok {
+		close(c)
+		delete(t.waiting, workspace)
 	}
 }
 
-// wait returns a channel that is closed at the next change. t.mu is held.
-func (t *Tail) wait() <-chan struct{} {
-	if t.changed == nil {
-		t.changed = make(chan struct{})
+// wakeAll tells everyone who waits. t.mu is held.
+func (t *Tail) wakeAll() {
+	for _, c := range t.waiting {
+		close(c)
 	}
-	return t.changed
+	clear(t.waiting)
+}
+
+// wait returns a channel that is closed at the next change. t.mu is held.
+func (t *Tail) wait(workspace string) <-chan struct{} {
+	c, ok := t.waiting[workspace]
+	if !ok {
+		c = make(chan struct{})
+		t.waiting[workspace] = c
+	}
+	return c
 }
 
 // Bounds is Log.Bounds.
@@ -143,7 +174,7 @@ func (t *Tail) Trimmed(first uint64) {
 	for len(t.frames) > 0 && t.last-uint64(len(t.frames)) < t.first-1 {
 		t.dropOldest()
 	}
-	t.wake()
+	t.wakeAll()
 }
 
 // Close ends all readers with Unavailable.
@@ -152,7 +183,7 @@ func (t *Tail) Close() {
 	defer t.mu.Unlock()
 	t.closed = true
 	t.frames = nil
-	t.wake()
+	t.wakeAll()
 }
 
 func errLogClosed() error {

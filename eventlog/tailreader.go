@@ -77,7 +77,7 @@ func (r *tailReader) look() (b Batch, last uint64, wait <-chan struct{}, err err
 	case r.seq < t.first:
 		return b, 0, nil, t.gone(r.seq - 1)
 	case r.seq > t.last && r.told:
-		return b, 0, t.wait(), nil
+		return b, 0, t.wait(r.filter.Workspace), nil
 	case r.seq > t.last:
 		r.told = true
 		_, through := t.bounds()

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -183,11 +184,16 @@ func (l *Log) Verify(ctx context.Context, progress func(done, total int64)) (eve
 	}
 	for seq := v.First.Seq; seq <= v.Last.Seq; {
 		messages, err := l.verifyRead(ctx, seq, v.Last.Seq)
-		if err != nil {
+		if err != nil && !errors.Is(err, errUnreadable) {
 			return v, err
 		}
 		if first, _ := l.tail.Bounds(); first.Seq > seq { // trimmed meanwhile
 			v.First, seq = first, first.Seq
+			continue
+		}
+		if err != nil {
+			problem("frame %d: %v", seq, errUnreadable)
+			seq++
 			continue
 		}
 		for _, m := range messages {

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -84,6 +85,9 @@ func (s *store) frames(ctx context.Context, seq uint64, n, maxBytes int) ([]even
 	return frames, nil
 }
 
+// errUnreadable means that the server has no frame to give.
+var errUnreadable = errors.New("its bytes on disk are damaged or gone")
+
 // A message is a frame as the server gave it.
 type message struct {
 	seq  uint64
@@ -128,6 +132,8 @@ func (s *store) messages(ctx context.Context, seq uint64, n, maxBytes int) ([]me
 				return fail(fmt.Errorf("the server gave nothing"))
 			}
 			return messages, nil
+		case "404": // there is nothing from seq on, or it cannot be read
+			return nil, millrace.Errorf(millrace.Internal, "frame %d of the log cannot be read: %w; `millrace log verify` lists what is broken, a reader behind it is reset with `millrace reader reset`", seq, errUnreadable)
 		default:
 			return fail(fmt.Errorf("the server answered %s %s", status, m.Header.Get("Description")))
 		}

@@ -105,9 +105,9 @@ func (s *store) start(o Options) error {
 
 // connect makes the connections within the process.
 func (s *store) connect() (err error) {
-	options := []nats.Option{nats.InProcessServer(s.server), nats.NoReconnect(), nats.Timeout(apiTimeout)}
-	if s.writer, err = nats.Connect("", options...); err == nil {
-		s.reader, err = nats.Connect("", options...)
+	options := []nats.Option{nats.InProcessServer(s.server), nats.Timeout(apiTimeout)}
+	if s.writer, err = nats.Connect("", append(options, nats.NoReconnect())...); err == nil {
+		s.reader, err = nats.Connect("", append(options, nats.MaxReconnects(-1), nats.ReconnectWait(retryReadEvery))...)
 	}
 	if err == nil {
 		_, err = s.writer.ChanSubscribe(ackSubject+".*", s.acks)
@@ -209,6 +209,10 @@ func (s *store) identify(ctx context.Context, o Options, id *identity, state nat
 		first = state.LastSeq + 1
 	}
 	s.first, s.last, s.size = first, state.LastSeq, int64(state.Bytes)
+	before := identity{}
+	if id != nil {
+		before = *id
+	}
 	switch {
 	case id == nil:
 		fresh := newIdentity(o, 0)
@@ -234,7 +238,15 @@ func (s *store) identify(ctx context.Context, o Options, id *identity, state nat
 		}
 	}
 	id.First, id.Last, id.Stamp = s.first, s.last, s.stamp.UnixMilli()
-	return id, id.write(o.Dir)
+	if *id == before {
+		return id, nil
+	}
+	err := id.write(o.Dir)
+	if err != nil && id.Epoch == before.Epoch && id.First == before.First { // on a full disk the log can still be read
+		o.Logger.Warn("the log could not write down how far it has come", "error", err)
+		err = nil
+	}
+	return id, err
 }
 
 // raiseFirst finishes a trim that a crash interrupted, and keeps sequence
