@@ -12,6 +12,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/terminal"
@@ -181,9 +182,12 @@ func (r *rows) readHeader() error {
 	if row.broken != nil {
 		return millrace.Errorf(millrace.Invalid, "the header (line %d): %w", row.line, row.broken)
 	}
+	if !utf8.Valid(row.raw) {
+		return millrace.Errorf(millrace.Invalid, "the header is not UTF-8: save the file as UTF-8, or say what it is with --encoding latin1 or windows-1252")
+	}
 	seen := map[string]int{}
 	for i, f := range row.fields {
-		name := strings.TrimSpace(strings.ToValidUTF8(string(f), "\uFFFD"))
+		name := strings.TrimSpace(string(f))
 		if name == "" {
 			name = fmt.Sprintf("column_%d", i+1)
 		}
@@ -250,8 +254,7 @@ func (p *plan) encoder() *encoder {
 	for i, name := range p.header {
 		e.names = append(e.names, appendString(nil, []byte(name)))
 		e.types = append(e.types, p.columns[i].kind)
-		switch name {
-		case p.options.ID:
+		if name == p.options.ID {
 			e.idColumn = i
 		}
 		if name == p.options.User {

@@ -85,7 +85,10 @@ func (s *sender) run(ctx context.Context) error {
 	if err == nil {
 		s.result.Complete, s.result.Finished = true, time.Now().UTC().Truncate(time.Second)
 	}
-	s.judge(context.WithoutCancel(ctx), err == nil)
+	if err == nil {
+		s.judge(ctx, true)
+	}
+	s.result.Judged = len(s.ranges) == 0
 	s.save(true)
 	if ctx.Err() != nil && err != nil {
 		return s.stopped(total)
@@ -127,6 +130,7 @@ func (s *sender) resume(ctx context.Context) (done bool, err error) {
 	if was.Complete {
 		if !was.Judged {
 			s.judge(ctx, true)
+			s.result.Judged = len(s.ranges) == 0
 			s.save(true)
 		}
 		s.options.Screen.Note("%s: all %s were sent on %s (--again sends them once more)", s.plan.input.name,
@@ -251,6 +255,9 @@ func (s *sender) read(ctx context.Context, rows *rows, skip int64, batches chan<
 // seconds to be answered.
 func (s *sender) post(ctx context.Context, b batch) (outcome, error) {
 	out := outcome{batch: b}
+	if ctx.Err() != nil {
+		return out, errStopped
+	}
 	if len(b.ends) == 0 {
 		return out, nil
 	}
@@ -439,7 +446,6 @@ func (s *sender) judge(ctx context.Context, last bool) {
 		s.result.Accepted -= duplicates
 		s.result.Duplicates += duplicates
 	}
-	s.result.Judged = len(s.ranges) == 0
 }
 
 // save keeps how far the rows got, now and then.
