@@ -37,10 +37,6 @@ func (q *request) read(a *answer, r *http.Request, limit int) *bodyError {
 		q.body = q.body[:0]
 		return nil
 	}
-	if r.ContentLength > int64(limit) && limit > 0 {
-		q.body = q.body[:0]
-		return errTooLarge
-	}
 	// The time is Handler's, not Server's, so that other handlers can take longer.
 	_ = http.NewResponseController(a.w).SetReadDeadline(time.Now().Add(q.h.bodyTimeout))
 	var e *bodyError

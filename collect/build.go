@@ -202,7 +202,7 @@ func (q *request) add(it *item, index int, typ route) {
 	case routeTrack:
 		r.Stream = q.src.stream(q.inside(it.event))
 	case routeStream:
-		r.Stream = millrace.StreamCustom + q.tail
+		r.Stream = q.stream
 	default:
 		r.Stream = eventTypes[typ]
 	}

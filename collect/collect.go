@@ -239,7 +239,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		q := h.requests.Get().(*request)
 		q.begin(h, to, tail)
+		defer q.end()
 		q.serve(&a, r)
-		q.end()
 	}
 }

@@ -56,7 +56,7 @@ func (q *request) keep(it *item, reason, field string) {
 func (q *request) rejectedType(it *item) string {
 	switch {
 	case q.route == routeStream:
-		return millrace.StreamCustom + q.tail
+		return q.stream
 	case q.route == routeWebhook:
 		return "webhook"
 	case q.route == routeBatch && it.kind == kindAbsent:

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
@@ -19,6 +20,7 @@ type request struct {
 	h      *Handler
 	route  route
 	tail   string // of the path
+	stream string // of the records of routeStream
 	now    time.Time
 	src    *source
 	bucket *bucket
@@ -65,6 +67,9 @@ type located struct {
 
 func (q *request) begin(h *Handler, to route, tail string) {
 	q.h, q.route, q.tail = h, to, tail
+	if to == routeStream {
+		q.stream = millrace.StreamCustom + tail
+	}
 	q.now = h.now().UTC().Truncate(time.Millisecond)
 	q.held = int64(cap(q.body) + cap(q.packed))
 	h.inFlight.Add(q.held)
@@ -86,7 +91,8 @@ func (q *request) end() {
 	clear(q.records)
 	clear(q.made)
 	clear(q.problems)
-	q.h, q.src, q.bucket, q.http, q.ctx, q.tail, q.idempotency = nil, nil, nil, nil, nil, "", ""
+	q.h, q.src, q.bucket, q.http, q.ctx = nil, nil, nil, nil, nil
+	q.tail, q.stream, q.idempotency = "", "", ""
 	q.records, q.marks, q.made, q.problems = q.records[:0], q.marks[:0], q.made[:0], q.problems[:0]
 	q.text, q.meta, q.out = q.text[:0], q.meta[:0], q.out[:0]
 	q.shared = [4]sharedMeta{}
@@ -109,8 +115,12 @@ func (q *request) serve(a *answer, r *http.Request) {
 			return
 		}
 	}
-	if q.route == routeWebhook {
+	switch {
+	case q.route == routeWebhook:
 		q.serveWebhook(a, r)
+		return
+	case q.route == routeStream && !validStream(q.tail):
+		a.refuse(http.StatusNotFound, "a stream has a name of 1 to 200 bytes without control characters: the path is /v1/stream/{stream}")
 		return
 	}
 	t := h.table.Load()
@@ -316,7 +326,7 @@ func (q *request) append() error {
 	for i := range q.records {
 		r, m := &q.records[i], q.marks[i]
 		r.ID, r.Key = all[m.id:m.idEnd], all[m.key:m.keyEnd]
-		size += len(r.ID) + len(r.Key) + len(r.Stream) + len(r.Body) + len(r.Meta) + recordOverheadBytes
+		size += eventlog.Size(r)
 	}
 	if size = max(size, len(q.meta)); size > eventlog.MaxAppendSizeBytes || len(q.records) > eventlog.MaxAppendRecords {
 		return &millrace.Error{Kind: millrace.TooLarge, Message: "too much for one append"}
@@ -341,9 +351,12 @@ func (q *request) append() error {
 	return nil
 }
 
-// recordOverheadBytes is what a record costs beside its texts.
-const recordOverheadBytes = 64
-
 func validIdempotencyKey(s string) bool {
 	return len(s) <= 255 && strings.IndexFunc(s, func(r rune) bool { return r < 0x21 || r > 0x7e }) < 0
+}
+
+// validStream says whether name may name a stream of its own.
+func validStream(name string) bool {
+	return name != "" && len(name) <= 200 && utf8.ValidString(name) &&
+		strings.IndexFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '/' }) < 0
 }

@@ -92,7 +92,7 @@ func (h *Handler) Resubmit(ctx context.Context, s Resubmission) (Outcome, error)
 
 // resubmitRoute returns the route that a rejected record came in by.
 func resubmitRoute(typ string, src *source) (route, string, error) {
-	if name, ok := strings.CutPrefix(typ, millrace.StreamCustom); ok && src.webhook == nil {
+	if name, ok := strings.CutPrefix(typ, millrace.StreamCustom); ok && src.webhook == nil && validStream(name) {
 		return routeStream, name, nil
 	}
 	switch {

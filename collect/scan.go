@@ -88,6 +88,13 @@ func (s *scanner) note(reason string) {
 
 // space skips white space and says whether something follows.
 func (s *scanner) space() bool {
+	if s.i < len(s.b) && s.b[s.i] > ' ' {
+		return true
+	}
+	return s.skipSpace()
+}
+
+func (s *scanner) skipSpace() bool {
 	for s.i < len(s.b) {
 		switch s.b[s.i] {
 		case ' ', '\n', '\r', '\t':
