@@ -201,7 +201,8 @@ func writeParquet(ctx context.Context, api *client.Client, q client.Query, w io.
 	}
 	defer reader.Release()
 	properties := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithDictionaryDefault(true))
-	file, err := pqarrow.NewFileWriter(reader.Schema(), w, properties, pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+	// the writer closes what it writes to, if it can: w is the caller's
+	file, err := pqarrow.NewFileWriter(reader.Schema(), struct{ io.Writer }{w}, properties, pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
 	if err != nil {
 		return false, millrace.Errorf(millrace.Invalid, "the result cannot be written as Parquet: %w", err)
 	}
