@@ -378,6 +378,9 @@ func (ix *index) settle() {
 }
 
 func (ix *index) close() error {
+	for _, m := range ix.mem {
+		m.close()
+	}
 	var err error
 	for _, r := range ix.all() {
 		err = errors.Join(err, r.close())

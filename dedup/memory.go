@@ -1,6 +1,11 @@
 package dedup
 
-import "math/bits"
+import (
+	"math/bits"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // A slot is an ID and the log time, in milliseconds since 1970, of the last
 // record that had it.
@@ -17,10 +22,11 @@ func (s slot) less(o slot) bool {
 // table whose slots lie in the order of their hashes, nearly, so that sorting
 // them for a run is a walk.
 type memory struct {
-	slots []slot
-	shift int // hi >> shift is a hash's own slot
-	n     int
-	min   int64 // log time of the earliest put
+	slots  []slot
+	mapped []byte // what slots lies in when it is outside Go's heap
+	shift  int    // hi >> shift is a hash's own slot
+	n      int
+	min    int64 // log time of the earliest put
 }
 
 const minMemorySlots = 1 << 10
@@ -31,14 +37,40 @@ func newMemory() *memory {
 	return m
 }
 
+// mappedSlots is the size from which a table lies outside Go's heap, where the
+// garbage collector would keep room for a second one.
+const mappedSlots = 1 << 14
+
 func (m *memory) resize(slots int) {
-	old := m.slots
-	m.slots, m.shift = make([]slot, slots), 64-bits.TrailingZeros(uint(slots))
+	old, oldMapped := m.slots, m.mapped
+	defer unmap(oldMapped)
+	m.slots, m.mapped, m.shift = nil, nil, 64-bits.TrailingZeros(uint(slots))
+	if slots >= mappedSlots {
+		b, err := unix.Mmap(-1, 0, slots*slotSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		if err == nil {
+			m.mapped, m.slots = b, unsafe.Slice((*slot)(unsafe.Pointer(&b[0])), slots)
+		}
+	}
+	if m.slots == nil {
+		m.slots = make([]slot, slots)
+	}
 	for _, s := range old {
 		if s.hash != (hash{}) {
 			m.slots[m.seek(s.hash)] = s
 		}
 	}
+}
+
+func unmap(b []byte) {
+	if b != nil {
+		_ = unix.Munmap(b) // it was mapped just so
+	}
+}
+
+// close gives the memory back; it must not be used again.
+func (m *memory) close() {
+	unmap(m.mapped)
+	m.slots, m.mapped = nil, nil
 }
 
 // seek returns where h is, or where it would go.
@@ -106,7 +138,7 @@ func (m *memory) sorted() []slot {
 // reset forgets everything. A table that was much larger than needed shrinks.
 func (m *memory) reset() {
 	if m.n*8 < len(m.slots) && len(m.slots) > minMemorySlots {
-		m.slots = nil
+		m.slots = m.slots[:0]
 		m.resize(max(minMemorySlots, 1<<bits.Len(uint(m.n*2))))
 	} else {
 		clear(m.slots)
