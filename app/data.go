@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +22,7 @@ type dataDir struct {
 
 // openData makes the folder, private to its owner, and locks it against a
 // second process. The error is Conflict when another one holds it.
-func openData(path string) (*dataDir, error) {
+func openData(ctx context.Context, path string) (*dataDir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -35,7 +37,7 @@ func openData(path string) (*dataDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot write to the data folder: %w", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := lockFile(ctx, lock); err != nil {
 		holder := make([]byte, 32)
 		n, _ := lock.ReadAt(holder, 0)
 		_ = lock.Close()
@@ -52,6 +54,20 @@ func openData(path string) (*dataDir, error) {
 		return nil, err
 	}
 	return &dataDir{path: path, lock: lock}, nil
+}
+
+// lockPatience is how long a server waits for the one before it to end.
+const lockPatience = 5 * time.Second
+
+func lockFile(ctx context.Context, f *os.File) error {
+	deadline := time.Now().Add(lockPatience)
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // sub returns the path of a part's own folder.

@@ -13,31 +13,28 @@ import (
 // over the size, and that the follower and the archive have. When the disk
 // comes near its reserve, everything that both have may go.
 type retention struct {
-	log     retainedLog
-	age     time.Duration // how long records stay in the log
-	size    int64         // bytes that the log may take; 0 is unbounded
-	holders func() []millrace.Position
-	trimmed func(through millrace.Position) error // after the log was trimmed
-	now     func() time.Time
-	logger  *slog.Logger
+	log      retainedLog
+	settings func() eventlog.Retention
+	holders  []holder // what they do not have stays
+	trimmed  func(through millrace.Position) error
+	now      func() time.Time
+	logger   *slog.Logger
 }
+
+// A holder returns the position through which it needs the log no more.
+type holder func(context.Context) (millrace.Position, error)
 
 // A retainedLog is what retention needs of a log.
 type retainedLog interface {
 	eventlog.Log
 	eventlog.Reporter
-	// Find returns the position of the last frame that was stamped before t,
-	// or the zero position when there is none.
-	Find(ctx context.Context, t time.Time) (millrace.Position, error)
-	// FindSize returns the position of the last frame of those that have to
-	// go so that at most size bytes stay, or the zero position.
-	FindSize(ctx context.Context, size int64) (millrace.Position, error)
+	eventlog.Retainer
 }
 
 const (
 	retentionInterval = time.Minute
-	// nearReserve is how close to the reserve, as a part of it, retention
-	// begins to free everything that the archive has.
+	// nearReserve is how close to the reserve, as a part of it, everything
+	// that the archive has is freed.
 	nearReserve = 1.5
 )
 
@@ -57,50 +54,41 @@ func (r *retention) Run(ctx context.Context) error {
 
 func (r *retention) trim(ctx context.Context) error {
 	through, err := r.wanted(ctx)
-	if err != nil {
+	if err != nil || through.IsZero() {
 		return err
 	}
-	for _, held := range r.holders() {
-		if held.Before(through) {
-			through = held
+	for _, held := range r.holders {
+		p, err := held(ctx)
+		if err != nil {
+			return err
+		}
+		if p.Before(through) {
+			through = p
 		}
 	}
-	first, _, err := r.log.Bounds(ctx)
-	if err != nil || through.Before(first) {
+	before, _, err := r.log.Bounds(ctx)
+	if err != nil || through.Before(before) {
 		return err
 	}
 	if err := r.log.Trim(ctx, through); err != nil {
 		return err
 	}
-	first, _, err = r.log.Bounds(ctx)
-	if err != nil {
+	first, _, err := r.log.Bounds(ctx)
+	if err != nil || first == before {
 		return err
 	}
 	r.logger.Info("the log was trimmed", "begins", first.String())
 	return r.trimmed(through)
 }
 
-// wanted is where the log should begin, whatever its readers hold.
+// wanted is through where the log may forget, whatever its readers hold.
 func (r *retention) wanted(ctx context.Context) (millrace.Position, error) {
-	through, err := r.log.Find(ctx, r.now().Add(-r.age))
-	if err != nil {
-		return through, err
-	}
 	status, err := r.log.Status(ctx)
 	if err != nil {
-		return through, err
-	}
-	if r.size > 0 && status.SizeBytes > r.size {
-		p, err := r.log.FindSize(ctx, r.size)
-		if err != nil {
-			return through, err
-		}
-		if p.After(through) {
-			through = p
-		}
+		return millrace.Position{}, err
 	}
 	if status.ReserveBytes > 0 && float64(status.FreeBytes) < nearReserve*float64(status.ReserveBytes) {
-		through = status.Last
+		return status.Last, nil
 	}
-	return through, nil
+	return r.log.Expired(ctx, r.settings())
 }

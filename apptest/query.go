@@ -1,7 +1,9 @@
 package apptest
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -96,4 +98,43 @@ func (s *Server) post(path, key, body string) (position string, retry bool, err 
 		return "", resp.StatusCode == 429 || resp.StatusCode >= 500, fmt.Errorf("%s answers %d: %s", path, resp.StatusCode, text.String())
 	}
 	return resp.Header.Get("Millrace-Position"), false, nil
+}
+
+// A TailRecord is a record as the tail shows it.
+type TailRecord struct {
+	ID, Source, Stream, Result string
+	Position                   string
+}
+
+// Tail reads records until the one with the ID last.
+func (s *Server) Tail(query, last string) []TailRecord {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", s.URL+"/api/v1/tail?"+query, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/x-ndjson")
+	if s.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+s.Token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var all []TailRecord
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		var record TailRecord
+		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
+			s.t.Fatalf("tail says %s: %v", lines.Text(), err)
+		}
+		all = append(all, record)
+		if record.ID == last {
+			return all
+		}
+	}
+	s.t.Fatalf("the tail ended after %d records without %s", len(all), last)
+	return nil
 }

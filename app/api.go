@@ -1,0 +1,122 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/collect"
+	"github.com/millrace/millrace/dedup"
+	"github.com/millrace/millrace/serve"
+	"github.com/millrace/millrace/serve/job"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// openAPI puts the parts together and the HTTP API in front of them.
+func (a *App) openAPI(context.Context) error {
+	a.jobs = job.NewRegistry(job.Options{Now: a.o.Now, Logger: a.logger("jobs")})
+	a.closers = append(a.closers, closer(func() error { return a.jobs.Close(context.Background()) }))
+	a.activity = openActivity(a.data.sub("habits.json"), a.received, a.o.Now, a.logger("activity"))
+	var err error
+	a.parts, err = openParts(a.data.path,
+		&part{name: "dedup", work: a.follower.Run, read: a.readFollower, logger: a.logger("dedup")},
+		&part{name: "archive", work: a.archive.Run, read: a.readArchive, pause: a.archive.Pause, resume: a.archive.Resume, logger: a.logger("archive")},
+		&part{name: "warehouse", work: a.loader.Run, read: a.readLoader, pause: a.loader.Pause, resume: a.loader.Resume, reset: a.resetLoader, logger: a.logger("warehouse")},
+	)
+	if err != nil {
+		return err
+	}
+	config := a.project.Load().Config
+	a.handler, err = serve.New(serve.Options{
+		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Workspace: millrace.DefaultWorkspace, Version: a.o.Version,
+		Collect: a.collect, System: a, Querier: workspaceQuerier{a}, Waiter: a.loader, Log: a.log, Verdicts: a.follower,
+		Readers: a.parts, Duplicates: duplicates{a.follower}, Resubmitter: resubmitter{a.collect}, Rebuilder: rebuilder{a.loader},
+		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog, Jobs: a.jobs,
+		DefaultQueryTimeout: time.Duration(config.Query.Timeout), DefaultQueryRows: config.Query.Rows,
+		Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now,
+	})
+	return err
+}
+
+// received is when intake last heard of each source.
+func (a *App) received() map[string]time.Time {
+	all := map[string]time.Time{}
+	for _, s := range a.collect.Activity() {
+		all[s.Source] = s.LastReceived
+	}
+	return all
+}
+
+// closer makes a function an io.Closer.
+type closer func() error
+
+// Close calls the function.
+func (c closer) Close() error { return c() }
+
+// resubmitter sends rejected records through intake again.
+type resubmitter struct{ intake *collect.Handler }
+
+// Resubmit says what became of a rejected record that was sent again.
+func (r resubmitter) Resubmit(ctx context.Context, want serve.Resubmission) (serve.Resubmitted, error) {
+	out, err := r.intake.Resubmit(ctx, collect.Resubmission{
+		Workspace: want.Workspace, Source: want.Source, RejectedID: want.RejectedID, Type: want.Type, Raw: want.Body,
+	})
+	if err != nil {
+		return serve.Resubmitted{}, err
+	}
+	answer := serve.Resubmitted{ID: out.ID, Outcome: serve.OutcomeAccepted, Position: out.Position}
+	if out.Reason != "" {
+		answer.Outcome, answer.Reason = serve.OutcomeRejected, out.Reason
+	}
+	return answer, nil
+}
+
+// duplicates asks the follower in the API's words.
+type duplicates struct{ follower *dedup.Follower }
+
+func (d duplicates) CountDuplicates(ctx context.Context, ranges []serve.Range) (judged, count int64, err error) {
+	all := make([]dedup.Range, len(ranges))
+	for i, r := range ranges {
+		all[i] = dedup.Range{Last: r.Last, Count: int(r.Count)}
+	}
+	return d.follower.CountDuplicates(ctx, all)
+}
+
+// rebuilder starts the loader's rebuild in the API's words.
+type rebuilder struct{ loader *warehouse.Loader }
+
+func (r rebuilder) Rebuild(ctx context.Context, _ string, want serve.Rebuild, progress func(job.Progress)) (any, error) {
+	o := warehouse.RebuildOptions{Source: want.Source, Yes: want.Yes, Progress: func(p warehouse.RebuildProgress) {
+		progress(job.Progress{Done: p.Records, Unit: "records", Message: rebuildMessage(p)})
+	}}
+	if want.From != nil {
+		o.From = *want.From
+	}
+	if want.Until != nil {
+		o.Until = *want.Until
+	}
+	out, err := r.loader.Rebuild(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	result := rebuilt{Records: out.Records, Rows: out.Rows, Discards: out.Discards, At: out.At, Seconds: out.Elapsed.Seconds(), Tables: []rebuiltTable{}}
+	for _, t := range out.Tables {
+		result.Tables = append(result.Tables, rebuiltTable{Table: t.Schema + "." + t.Table, Before: t.Live, After: t.Shadow})
+	}
+	return result, nil
+}
+
+func rebuildMessage(p warehouse.RebuildProgress) string {
+	if p.Time.IsZero() {
+		return ""
+	}
+	return "at " + p.Time.UTC().Format(time.RFC3339)
+}
+
+// resetLoader makes all tables anew. A part of the history is what rebuild is for.
+func (a *App) resetLoader(ctx context.Context, after *millrace.Position) error {
+	if after != nil && !after.IsZero() {
+		return millrace.Errorf(millrace.Invalid, "the warehouse begins again from the very beginning only: leave the position out, or make a part anew with millrace warehouse rebuild --from TIME")
+	}
+	return a.loader.Reset(ctx)
+}

@@ -1,0 +1,252 @@
+// Package app wires the parts together into one server. It is the only
+// importer of backends. Tests embed it; the command line runs it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/archive"
+	"github.com/millrace/millrace/blob"
+	"github.com/millrace/millrace/collect"
+	"github.com/millrace/millrace/dedup"
+	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/eventlog/nats"
+	"github.com/millrace/millrace/project"
+	"github.com/millrace/millrace/serve"
+	"github.com/millrace/millrace/serve/job"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Options say what is served, and how.
+type Options struct {
+	Dir         string // the project folder; default the working folder
+	Data        string // the data folder; default .millrace in Dir
+	Listen      string // address; default 127.0.0.1:8080
+	Environment string // whose settings apply; "" is none
+	Mode        serve.Mode
+	AdminToken  string // required by serve.Production
+	// TLSCert and TLSKey are files; both or none.
+	TLSCert, TLSKey string
+	// Drain bounds how long requests under way may take when the server stops;
+	// default 15 s.
+	Drain   time.Duration
+	Version string
+	Stdout  io.Writer        // for the few lines at the start and about reloads; default none
+	Logger  *slog.Logger     // default none
+	Now     func() time.Time // default time.Now
+	// ArchiveInterval is how long a record waits at most for the archive;
+	// default archive.DefaultInterval.
+	ArchiveInterval time.Duration
+}
+
+func (o *Options) complete() error {
+	if o.Mode != serve.Dev && o.Mode != serve.Production {
+		return millrace.Errorf(millrace.Invalid, "app: the mode is %q, want %q or %q", o.Mode, serve.Dev, serve.Production)
+	}
+	if o.Dir == "" {
+		o.Dir = "."
+	}
+	if o.Data == "" {
+		o.Data = filepath.Join(o.Dir, ".millrace")
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:8080"
+	}
+	if (o.TLSCert == "") != (o.TLSKey == "") {
+		return millrace.Errorf(millrace.Invalid, "TLS needs both files: --tls-cert and --tls-key")
+	}
+	if o.Drain == 0 {
+		o.Drain = 15 * time.Second
+	}
+	if o.Stdout == nil {
+		o.Stdout = io.Discard
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return nil
+}
+
+// An App is a server that is open but does nothing until Run.
+type App struct {
+	o        Options
+	started  time.Time
+	metrics  *prometheus.Registry
+	data     *dataDir
+	project  atomic.Pointer[served]
+	listener net.Listener
+
+	log       *nats.Log
+	follower  *dedup.Follower
+	bucket    blob.Bucket
+	archive   *archive.Archive
+	warehouse warehouse.Warehouse
+	loader    *warehouse.Loader
+	collect   *collect.Handler
+	jobs      *job.Registry
+	activity  *activity
+	parts     *parts
+	handler   http.Handler
+
+	closers []io.Closer // opened first is closed last
+}
+
+// A served is the version of the project that runs.
+type served struct {
+	*project.Project
+	loaded   time.Time
+	problems []string // why a later edit does not run
+}
+
+// Open reads the project, opens everything and listens. Problems with the
+// project are project.Problems.
+func Open(ctx context.Context, o Options) (_ *App, err error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	p, err := Load(o.Dir, o.Environment)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{o: o, started: o.Now(), metrics: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			_ = a.Close() // the error that matters is the first
+		}
+	}()
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.project.Store(&served{Project: p, loaded: o.Now()})
+	// The address first: a second server on the same port is the commonest mistake.
+	if a.listener, err = listen(o); err != nil {
+		return nil, err
+	}
+	if a.data, err = openData(ctx, o.Data); err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, a.data)
+	for _, open := range []func(context.Context) error{a.openLog, a.openArchive, a.openWarehouse, a.openIntake, a.openAPI} {
+		if err := open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Load reads a project folder as the server would, without running anything.
+func Load(dir, environment string) (*project.Project, error) {
+	return loadProject(dir, environment)
+}
+
+// URL is where the server answers.
+func (a *App) URL() string {
+	scheme := "http"
+	if a.o.TLSCert != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + a.listener.Addr().String()
+}
+
+// Project is the version of the project that runs.
+func (a *App) Project() *project.Project { return a.project.Load().Project }
+
+// Data is the data folder.
+func (a *App) Data() string { return a.data.path }
+
+// Run serves until ctx ends, then lets requests under way finish.
+func (a *App) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	readers, inner := errgroup.WithContext(work)
+	for _, part := range a.parts.list {
+		readers.Go(func() error { return part.run(inner) })
+	}
+	readers.Go(func() error { return a.retention().Run(inner) })
+	readers.Go(func() error { return a.activity.Run(inner) })
+	if a.o.Mode == serve.Dev {
+		readers.Go(func() error { return a.watch(inner) })
+	}
+	err := a.serve(ctx)
+	stop()
+	return errors.Join(err, readers.Wait())
+}
+
+// serve answers requests until ctx ends and those under way are done, or have
+// had their time.
+func (a *App) serve(ctx context.Context) error {
+	server := serve.NewHTTPServer(a.handler, a.o.Logger)
+	collect.ConfigureServer(server)
+	server.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
+	failed := make(chan error, 1)
+	go func() {
+		if a.o.TLSCert != "" {
+			failed <- server.ServeTLS(a.listener, a.o.TLSCert, a.o.TLSKey)
+			return
+		}
+		failed <- server.Serve(a.listener)
+	}()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("the server on %s stopped: %w", a.o.Listen, err)
+	case <-ctx.Done():
+	}
+	a.o.Logger.Info("stopping", "drain", a.o.Drain)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.o.Drain)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		a.o.Logger.Warn("some requests did not end in time and were cut", "drain", a.o.Drain)
+		_ = server.Close()
+	}
+	return nil
+}
+
+// Close releases everything; call it after Run.
+func (a *App) Close() error {
+	var errs []error
+	if a.listener != nil {
+		_ = a.listener.Close() // closed already after Run
+	}
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i].Close())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+func (a *App) logger(part string) *slog.Logger { return a.o.Logger.With("part", part) }
+
+func (a *App) retention() *retention {
+	return &retention{
+		log: a.log, now: a.o.Now, logger: a.logger("retention"),
+		settings: func() eventlog.Retention {
+			s := a.project.Load().Config.Log
+			return eventlog.Retention{Age: time.Duration(s.Retention), SizeBytes: int64(s.Size)}
+		},
+		holders: []holder{func(context.Context) (millrace.Position, error) { return a.follower.Checkpoint(), nil }, a.archive.Through},
+		trimmed: a.follower.Trim,
+	}
+}
+
+func listen(o Options) (net.Listener, error) {
+	ln, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w: stop what uses the address, or choose another with --listen", o.Listen, err)
+	}
+	return ln, nil
+}

@@ -1,0 +1,141 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/archive"
+	"github.com/millrace/millrace/blob"
+	"github.com/millrace/millrace/blob/local"
+	"github.com/millrace/millrace/blob/s3"
+	"github.com/millrace/millrace/collect"
+	"github.com/millrace/millrace/dedup"
+	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/eventlog/nats"
+	"github.com/millrace/millrace/project"
+	"github.com/millrace/millrace/serve"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// buckets are the technologies of the archive, by scheme.
+var buckets = map[string]func(ctx context.Context, a *App, engine project.Engine) (blob.Bucket, error){
+	"file": func(ctx context.Context, a *App, engine project.Engine) (blob.Bucket, error) {
+		return local.Open(ctx, a.archiveFolder(engine))
+	},
+	"s3": func(ctx context.Context, _ *App, engine project.Engine) (blob.Bucket, error) {
+		return s3.Open(ctx, engine.Reveal())
+	},
+}
+
+// archiveFolder is where "file:archive" lies: within the data folder, unless
+// the path is absolute.
+func (a *App) archiveFolder(engine project.Engine) string {
+	path := strings.TrimPrefix(strings.TrimPrefix(engine.Reveal(), "file:"), "//")
+	if path == "" {
+		path = "archive"
+	}
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return a.data.sub(path)
+}
+
+// openLog opens the log and the follower that judges its duplicates.
+func (a *App) openLog(ctx context.Context) error {
+	var err error
+	a.log, err = nats.Open(ctx, nats.Options{
+		Dir: a.data.sub("log"), ReserveBytes: int64(a.project.Load().Config.Log.Reserve),
+		Now: a.o.Now, Logger: a.logger("log"), Metrics: a.metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot open the log: %w", err)
+	}
+	a.closers = append(a.closers, a.log)
+	a.follower, err = dedup.Open(dedup.Options{
+		Log: a.log, Dir: a.data.sub("dedup"), Window: a.window,
+		Past: func() eventlog.Past { return a.archive },
+		Now:  a.o.Now, Logger: a.logger("dedup"), Metrics: a.metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot open the follower: %w", err)
+	}
+	a.closers = append(a.closers, a.follower)
+	return nil
+}
+
+// distinct is a log without duplicates.
+type distinct struct {
+	eventlog.Opener
+	verdicts eventlog.Verdicts
+}
+
+// Open opens a reader that waits for verdicts and drops duplicates.
+func (d distinct) Open(ctx context.Context, after millrace.Position, f eventlog.Filter) (eventlog.Reader, error) {
+	r, err := d.Opener.Open(ctx, after, f)
+	if err != nil {
+		return nil, err
+	}
+	return eventlog.Distinct(r, d.verdicts), nil
+}
+
+func (a *App) openArchive(ctx context.Context) error {
+	engine := a.project.Load().Config.Archive
+	var err error
+	if a.bucket, err = buckets[engine.Scheme()](ctx, a, engine); err != nil {
+		return fmt.Errorf("cannot open the archive: %w", err)
+	}
+	a.closers = append(a.closers, a.bucket)
+	a.archive, err = archive.Open(ctx, archive.Options{
+		Bucket: a.bucket, Log: distinct{a.log, a.follower}, Interval: a.o.ArchiveInterval,
+		Now: a.o.Now, Logger: a.logger("archive"), Metrics: a.metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot open the archive in %s: %w", engine, err)
+	}
+	return nil
+}
+
+func (a *App) openWarehouse(ctx context.Context) error {
+	engine := a.project.Load().Config.Warehouse
+	var err error
+	if a.warehouse, err = warehouses[engine.Scheme()](ctx, a, engine); err != nil {
+		return fmt.Errorf("cannot open the warehouse %s: %w", engine, err)
+	}
+	a.closers = append(a.closers, a.warehouse)
+	a.loader, err = warehouse.NewLoader(warehouse.LoaderOptions{
+		Warehouse: a.warehouse, Opener: eventlog.History(a.log, a.archive, a.follower),
+		Workspace: millrace.DefaultWorkspace, Settings: settings(a.project.Load().Project),
+		Now: a.o.Now, Logger: a.logger("warehouse"), Metrics: a.metrics,
+	})
+	return err
+}
+
+func (a *App) openIntake(context.Context) error {
+	p := a.project.Load()
+	var proxies []netip.Prefix
+	for _, text := range p.Config.Collect.TrustedProxies {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			address, err := netip.ParseAddr(text)
+			if err != nil {
+				return err
+			}
+			prefix = netip.PrefixFrom(address, address.BitLen())
+		}
+		proxies = append(proxies, prefix)
+	}
+	var err error
+	a.collect, err = collect.New(collect.Options{
+		Log: a.log, Limits: limits(p.Config.Collect.Limits), AllowDevKeys: a.o.Mode == serve.Dev,
+		TrustedProxies: proxies, PublicURL: p.Config.Collect.PublicURL,
+		Now: a.o.Now, Logger: a.logger("collect"), Metrics: a.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	return a.collect.SetSources(sources(p.Project))
+}

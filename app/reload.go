@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/millrace/millrace/project"
+)
+
+// watch serves each saved version of the project that has no mistakes. One
+// that has keeps the last good version running, and is told.
+func (a *App) watch(ctx context.Context) error {
+	return project.Watch(ctx, a.o.Dir, func() {
+		if err := a.reload(); err != nil {
+			fmt.Fprintf(a.o.Stdout, "not reloaded, the last good version goes on:\n%v\n", err)
+		}
+	})
+}
+
+// reload reads the project and puts it in the place of the one that runs, or
+// changes nothing.
+func (a *App) reload() error {
+	old := a.project.Load()
+	p, err := loadProject(a.o.Dir, a.o.Environment)
+	if err == nil {
+		err = a.collect.SetSources(sources(p))
+	}
+	if err != nil {
+		next := *old
+		next.problems = problemTexts(err)
+		a.project.Store(&next)
+		return err
+	}
+	a.project.Store(&served{Project: p, loaded: a.o.Now()})
+	a.loader.Configure(settings(p))
+	fmt.Fprintln(a.o.Stdout, "reloaded")
+	for _, field := range restartFields(old.Config.Settings, p.Config.Settings) {
+		fmt.Fprintf(a.o.Stdout, "%s: %s was changed and takes effect when the server is started again\n", project.ConfigFile, field)
+	}
+	return nil
+}
+
+// restartFields names what a running server cannot change.
+func restartFields(old, next project.Settings) []string {
+	var fields []string
+	for name, changed := range map[string]bool{
+		"warehouse":   old.Warehouse != next.Warehouse,
+		"archive":     old.Archive != next.Archive,
+		"log.reserve": old.Log.Reserve != next.Log.Reserve,
+		"collect":     !reflect.DeepEqual(old.Collect, next.Collect),
+	} {
+		if changed {
+			fields = append(fields, name)
+		}
+	}
+	return fields
+}
+
+func problemTexts(err error) []string {
+	var problems project.Problems
+	if !errors.As(err, &problems) {
+		return []string{err.Error()}
+	}
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.String()
+	}
+	return texts
+}

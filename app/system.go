@@ -1,0 +1,206 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/collect"
+	"github.com/millrace/millrace/serve"
+	"github.com/millrace/millrace/unit"
+)
+
+var _ serve.System = (*App)(nil)
+
+// partTimeout bounds how long one part may take to say how it is.
+const partTimeout = 2 * time.Second
+
+// Status says how the server is.
+func (a *App) Status(ctx context.Context) (serve.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, partTimeout)
+	defer cancel()
+	p := a.project.Load()
+	s := serve.Status{
+		Name: p.Config.Name, Version: a.o.Version, Mode: string(a.o.Mode), Environment: p.Environment,
+		Workspace: millrace.DefaultWorkspace, Started: a.started.UTC(), Ready: true,
+		Project: &serve.ProjectStatus{Loaded: p.loaded.UTC(), Problems: p.problems},
+		Log:     a.logStatus(ctx), Dedup: a.dedupStatus(ctx), Archive: a.archiveStatus(), Warehouse: a.warehouseStatus(ctx),
+	}
+	for _, part := range a.Parts(ctx) {
+		s.Ready = s.Ready && (part.Ready || !part.Required)
+		if !part.Ready {
+			s.Problems = append(s.Problems, part.Name+": "+part.Reason)
+		}
+	}
+	for _, problem := range p.problems {
+		s.Problems = append(s.Problems, "project: "+problem)
+	}
+	var err error
+	if s.Readers, err = a.parts.Readers(ctx); err != nil {
+		return s, err
+	}
+	if s.Sources, err = a.Sources(ctx, millrace.DefaultWorkspace); err != nil {
+		return s, err
+	}
+	for _, source := range s.Sources {
+		if source.Silent {
+			s.Notices = append(s.Notices, fmt.Sprintf("source %s used to receive and has been silent since %s", source.Name, source.LastReceived.Format(time.RFC3339)))
+		}
+	}
+	return s, nil
+}
+
+func (a *App) logStatus(ctx context.Context) *serve.LogStatus {
+	l, err := a.log.Status(ctx)
+	if err != nil {
+		return &serve.LogStatus{Backend: "nats", Refusing: err.Error()}
+	}
+	config := a.project.Load().Config.Log
+	return &serve.LogStatus{
+		Backend: l.Backend, Promise: l.Promise, First: l.First, Last: l.Last, FirstTime: some(l.FirstTime), LastTime: some(l.LastTime),
+		SizeBytes: l.SizeBytes, SizeLimitBytes: int64(config.Size), RetentionSeconds: int64(time.Duration(config.Retention).Seconds()),
+		FreeBytes: l.FreeBytes, ReserveBytes: l.ReserveBytes, Refusing: l.Refusing,
+	}
+}
+
+func (a *App) dedupStatus(ctx context.Context) *serve.DedupStatus {
+	d, err := a.follower.Status(ctx)
+	if err != nil {
+		a.logger("dedup").Warn("the follower does not say how it is", "error", err)
+	}
+	out := &serve.DedupStatus{Through: d.Through, IDs: d.IDs, SizeBytes: d.IndexBytes + d.VerdictBytes}
+	for _, c := range a.follower.Counts() {
+		out.Duplicates += c.Duplicates
+	}
+	return out
+}
+
+func (a *App) archiveStatus() *serve.ArchiveStatus {
+	s := a.archive.Stats()
+	out := &serve.ArchiveStatus{Location: a.project.Load().Config.Archive.String(), Through: s.Through, Files: s.FreshFiles + s.Files, SizeBytes: s.SizeBytes}
+	if !s.FailingSince.IsZero() {
+		out.Problem = fmt.Sprintf("failing since %s: %s", s.FailingSince.UTC().Format(time.RFC3339), s.LastError)
+	}
+	return out
+}
+
+func (a *App) warehouseStatus(ctx context.Context) *serve.WarehouseStatus {
+	l := a.loader.Stats()
+	out := &serve.WarehouseStatus{Backend: a.project.Load().Config.Warehouse.Scheme(), Committed: l.Committed, LagSeconds: l.Lag.Seconds(), Problem: l.Problem}
+	w, err := a.warehouse.Status(ctx)
+	if err != nil {
+		out.Problem = err.Error()
+		return out
+	}
+	out.Backend, out.SizeBytes, out.RSSBytes, out.Restarts, out.Queries = w.Backend, w.SizeBytes, w.RSSBytes, w.Restarts, w.Queries
+	if w.Problem != "" {
+		out.Problem = w.Problem
+	}
+	return out
+}
+
+// Parts says of each part whether it does its work. Intake needs the log
+// only; the others catch up when they can.
+func (a *App) Parts(ctx context.Context) []serve.Part {
+	ctx, cancel := context.WithTimeout(ctx, partTimeout)
+	defer cancel()
+	log := serve.Part{Name: "log", Ready: true, Required: true}
+	if s, err := a.log.Status(ctx); err != nil {
+		log.Ready, log.Reason = false, err.Error()
+	} else if s.Refusing != "" {
+		log.Ready, log.Reason = false, s.Refusing
+	}
+	all := []serve.Part{log}
+	for _, p := range a.parts.list {
+		r := p.status(ctx)
+		part := serve.Part{Name: r.Name, Ready: r.Problem == "", Reason: r.Problem}
+		if r.State == "paused" {
+			part.Ready, part.Reason = false, "paused: millrace reader resume "+r.Name
+		}
+		all = append(all, part)
+	}
+	return all
+}
+
+// Sources lists the project's sources.
+func (a *App) Sources(_ context.Context, workspace string) ([]serve.Source, error) {
+	all := []serve.Source{}
+	if workspace != millrace.DefaultWorkspace {
+		return all, nil
+	}
+	seen := map[string]collect.Activity{}
+	for _, s := range a.collect.Activity() {
+		seen[s.Source] = s
+	}
+	for _, s := range sources(a.project.Load().Project) {
+		out := serve.Source{Name: s.Name, Kind: "http", WriteKeys: []string{}, Dedup: windowText(s), Rejected: seen[s.Name].Rejected}
+		if s.HTTP != nil {
+			out.WriteKeys = append(out.WriteKeys, s.HTTP.WriteKeys...)
+		} else {
+			out.Kind, out.Path = "webhook", "/v1/webhook/"+s.Name
+			out.WriteKeys = append(out.WriteKeys, s.Webhook.WriteKeys...)
+		}
+		for _, c := range a.follower.Counts() {
+			if c.Workspace == workspace && c.Source == s.Name {
+				out.Accepted, out.Duplicates = c.Distinct, c.Duplicates
+			}
+		}
+		at, silent := a.activity.last(s.Name)
+		out.LastReceived, out.Silent = some(at), silent
+		all = append(all, out)
+	}
+	return all, nil
+}
+
+func windowText(s collect.Source) string {
+	if w := windowOf(s); w < time.Duration(collect.Forever) {
+		return unit.Duration(w).String()
+	}
+	return "forever"
+}
+
+// some is nil for the zero time.
+func some(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func (a *App) readFollower(ctx context.Context) (serve.Reader, error) {
+	s, err := a.follower.Status(ctx)
+	if err != nil {
+		return serve.Reader{}, err
+	}
+	r := serve.Reader{State: "running", Position: s.Through, LagRecords: int64(s.LagFrames), Problem: s.Failure}
+	if s.LagFrames > 0 && !s.ThroughTime.IsZero() {
+		r.LagSeconds = max(0, a.o.Now().Sub(s.ThroughTime).Seconds())
+	}
+	return r, nil
+}
+
+func (a *App) readArchive(context.Context) (serve.Reader, error) {
+	s := a.archive.Stats()
+	r := serve.Reader{State: "running", Position: s.Through, LagSeconds: s.Lag.Seconds()}
+	if !s.FailingSince.IsZero() {
+		r.State, r.Problem = "failing", s.LastError
+	}
+	if s.Paused {
+		r.State = "paused"
+	}
+	return r, nil
+}
+
+func (a *App) readLoader(context.Context) (serve.Reader, error) {
+	s := a.loader.Stats()
+	r := serve.Reader{State: "running", Position: s.Committed, LagSeconds: s.Lag.Seconds(), Problem: s.Problem}
+	if s.Problem != "" {
+		r.State = "failing"
+	}
+	if s.Paused {
+		r.State = "paused"
+	}
+	return r, nil
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/app"
+	"github.com/millrace/millrace/collect"
+	"github.com/millrace/millrace/project"
+	"github.com/millrace/millrace/serve"
+	"github.com/millrace/millrace/terminal"
+)
+
+// serverFlags are what dev and serve have in common.
+type serverFlags struct {
+	options   app.Options
+	logLevel  string
+	logFormat string
+}
+
+func (p *program) serverFlags(c *cobra.Command, f *serverFlags) {
+	flags := c.Flags()
+	flags.StringVar(&f.options.Listen, "listen", "127.0.0.1:8080", "address to listen on")
+	flags.StringVar(&f.options.Data, "data", "", "data folder (default .millrace in the project)")
+	flags.StringVar(&f.options.Environment, "env", p.getenv("MILLRACE_ENV"), "whose settings apply (MILLRACE_ENV)")
+	flags.StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error (default warn in dev, info in serve)")
+	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+}
+
+// logger writes to standard error.
+func (p *program) logger(f *serverFlags, level slog.Level) (*slog.Logger, error) {
+	if f.logLevel != "" {
+		if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+			return nil, usagef("--log-level %q is none of debug, info, warn, error", f.logLevel)
+		}
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch f.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(p.stderr, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(p.stderr, o)), nil
+	}
+	return nil, usagef("--log-format %q is neither text nor json", f.logFormat)
+}
+
+func folder(args []string) string {
+	if len(args) == 1 {
+		return args[0]
+	}
+	return "."
+}
+
+func (p *program) devCommand() *cobra.Command {
+	f := &serverFlags{}
+	c := &cobra.Command{
+		Use: "dev [DIR]", Short: "Run a project and reload it on save", GroupID: groupProject, Args: cobra.MaximumNArgs(1),
+		Long: `Runs the project in DIR (default: this folder) on this machine. Saved files are
+served at once; a version with a mistake is told, and the last good one goes on.
+Requests from this machine need no login; write keys that begin with dev_ work.`,
+		Example: "  millrace dev shop\n  millrace dev --listen 127.0.0.1:9000 --data /tmp/try",
+		RunE: func(c *cobra.Command, args []string) error {
+			f.options.Dir, f.options.Mode = folder(args), serve.Dev
+			if token := p.getenv("MILLRACE_ADMIN_TOKEN"); token != "" {
+				f.options.AdminToken = token
+			} else if err := checkListen(f.options.Listen); err != nil {
+				return err
+			}
+			return p.serve(c.Context(), f, slog.LevelWarn)
+		},
+	}
+	p.serverFlags(c, f)
+	return c
+}
+
+func (p *program) serveCommand() *cobra.Command {
+	f := &serverFlags{}
+	tokenFile := ""
+	c := &cobra.Command{
+		Use: "serve [DIR]", Short: "Run a project in production", GroupID: groupProject, Args: cobra.MaximumNArgs(1),
+		Long: `Runs the project in DIR (default: this folder) for production: no reload, write
+keys that begin with dev_ are refused, and everything but collect and health
+needs the admin token, from MILLRACE_ADMIN_TOKEN or --admin-token-file. Clients
+send it as --token or MILLRACE_TOKEN.
+
+With --tls-cert and --tls-key it speaks https. Without, put a proxy that does in
+front of it, name the proxy in collect.trusted_proxies and the public address in
+collect.public_url of millrace.yaml.`,
+		Example: "  MILLRACE_ADMIN_TOKEN=$(openssl rand -hex 32) millrace serve shop\n" +
+			"  millrace serve shop --listen :443 --tls-cert cert.pem --tls-key key.pem --admin-token-file token",
+		RunE: func(c *cobra.Command, args []string) error {
+			f.options.Dir, f.options.Mode = folder(args), serve.Production
+			f.options.AdminToken = p.getenv("MILLRACE_ADMIN_TOKEN")
+			if tokenFile != "" {
+				text, err := os.ReadFile(tokenFile)
+				if err != nil {
+					return fmt.Errorf("cannot read the admin token: %w", err)
+				}
+				f.options.AdminToken = strings.TrimSpace(string(text))
+			}
+			return p.serve(c.Context(), f, slog.LevelInfo)
+		},
+	}
+	p.serverFlags(c, f)
+	flags := c.Flags()
+	flags.StringVar(&tokenFile, "admin-token-file", "", "file with the admin token (default MILLRACE_ADMIN_TOKEN)")
+	flags.StringVar(&f.options.TLSCert, "tls-cert", "", "certificate file, for https")
+	flags.StringVar(&f.options.TLSKey, "tls-key", "", "key file of the certificate")
+	flags.DurationVar(&f.options.Drain, "drain", 15*time.Second, "how long requests under way may take when the server stops")
+	return c
+}
+
+// serve runs a server until ctx ends.
+func (p *program) serve(ctx context.Context, f *serverFlags, level slog.Level) error {
+	logger, err := p.logger(f, level)
+	if err != nil {
+		return err
+	}
+	f.options.Logger, f.options.Version = logger, p.versionText()
+	if !p.quiet {
+		f.options.Stdout = p.stdout
+	}
+	a, err := app.Open(ctx, f.options)
+	if err != nil {
+		return err
+	}
+	if !p.quiet {
+		p.greet(a, f)
+	}
+	err = a.Run(ctx)
+	if closed := a.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// greet says what runs, where, and what to try.
+func (p *program) greet(a *app.App, f *serverFlags) {
+	out := p.stdout
+	project := a.Project()
+	fmt.Fprintf(out, "%s is running at %s\n", terminal.Sanitize(project.Config.Name), a.URL())
+	fmt.Fprintf(out, "  log        %s, %s\n", "embedded NATS JetStream", "fsynced before each answer")
+	fmt.Fprintf(out, "  archive    %s\n  warehouse  %s\n  data       %s\n", project.Config.Archive, project.Config.Warehouse, a.Data())
+	key, source := firstKey(project, f.options.Mode == serve.Dev)
+	if key == "" {
+		fmt.Fprintln(out, "No source has a write key that works here yet: add one to a file in sources/.")
+		return
+	}
+	fmt.Fprintf(out, "\nSend an event:\n  curl -u %s: %s/v1/track -d '{\"userId\":\"u1\",\"event\":\"Hello\",\"properties\":{\"n\":1}}'\n", key, a.URL())
+	query := "millrace query"
+	if a.URL() != "http://127.0.0.1:8080" {
+		query += " --server " + a.URL()
+	}
+	fmt.Fprintf(out, "Ask about it:\n  %s 'SELECT * FROM %s.tracks'\n\n", query, source)
+}
+
+// firstKey is a write key that works.
+func firstKey(p *project.Project, dev bool) (key, source string) {
+	for _, r := range p.In("sources") {
+		s, ok := r.Config.(*collect.HTTPSource)
+		if !ok {
+			continue
+		}
+		for _, k := range s.WriteKeys {
+			if dev || !strings.HasPrefix(k, "dev_") {
+				return k, r.Name
+			}
+		}
+	}
+	return "", ""
+}
+
+func (p *program) checkCommand() *cobra.Command {
+	environment := ""
+	c := &cobra.Command{
+		Use: "check [DIR]", Short: "Say what is wrong with a project, without running it", GroupID: groupProject, Args: cobra.MaximumNArgs(1),
+		Example: "  millrace check\n  millrace check shop --env production",
+		RunE: func(_ *cobra.Command, args []string) error {
+			loaded, err := app.Load(folder(args), environment)
+			if err != nil {
+				return err
+			}
+			if !p.quiet {
+				fmt.Fprintf(p.stdout, "%s: %d sources, no mistakes\n", terminal.Sanitize(loaded.Config.Name), len(loaded.In("sources")))
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&environment, "env", p.getenv("MILLRACE_ENV"), "whose settings apply (MILLRACE_ENV)")
+	return c
+}
+
+func (p *program) initCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "init [DIR]", Short: "Make a new project that runs as it is", GroupID: groupProject, Args: cobra.MaximumNArgs(1),
+		Example: "  millrace init shop && millrace dev shop",
+		RunE: func(_ *cobra.Command, args []string) error {
+			dir := folder(args)
+			files, err := project.Init(dir, "")
+			if err != nil {
+				return err
+			}
+			if p.quiet {
+				return nil
+			}
+			for _, file := range files {
+				fmt.Fprintln(p.stdout, "made", file)
+			}
+			fmt.Fprintf(p.stdout, "Run it:\n  millrace dev %s\n", dir)
+			return nil
+		},
+	}
+}
+
+// checkListen refuses an address that would open a dev server to the network.
+func checkListen(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return usagef("--listen %q is no address: write host:port, such as 127.0.0.1:8080", address)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return millrace.Errorf(millrace.Invalid, "millrace dev asks no login, so it listens on this machine only, not on %s: use millrace serve, or set MILLRACE_ADMIN_TOKEN for those who come from elsewhere", address)
+}
