@@ -100,7 +100,7 @@ func (s *server) registerReaders() {
 		summary: "Make a reader begin again", description: "It begins again after a position, or at the very beginning. What it has done since is done again.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone}},
 		func(ctx context.Context, in *struct {
-			named
+			Name string       `path:"name" maxLength:"100" example:"warehouse" doc:"Name of the reader."`
 			Body *readerReset `required:"false"`
 		}) (*bodyOf[Reader], error) {
 			var after *millrace.Position

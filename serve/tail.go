@@ -126,6 +126,7 @@ type tail struct {
 	keep   bool   // let the log wait for the client, rather than drop
 	events bool   // server-sent events
 	limit  int    // 0: none
+	sent   int
 	w      http.ResponseWriter
 }
 
@@ -283,20 +284,21 @@ func (t *tail) write(ctx context.Context, lines <-chan tailItem) {
 	send := func(b []byte) bool {
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // not every writer has one
 		_, err := t.w.Write(b)
-		return err == nil
+		return err == nil && control.Flush() == nil
+	}
+	if control.Flush() != nil {
+		return
 	}
 	heartbeat := time.NewTicker(tailHeartbeat)
 	defer heartbeat.Stop()
-	for sent := 0; ; {
-		if len(lines) == 0 && control.Flush() != nil {
-			return
-		}
+	for {
 		select {
 		case item, ok := <-lines:
-			if !ok || !send(t.format(ctx, item)) || item.err != nil {
+			if !ok {
 				return
 			}
-			if sent++; sent == t.limit {
+			piece, last := t.gather(ctx, item, lines)
+			if !send(piece) || last {
 				return
 			}
 		case <-heartbeat.C:
@@ -312,6 +314,30 @@ func (t *tail) write(ctx context.Context, lines <-chan tailItem) {
 			return
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// gather formats an item and those that wait behind it, up to a piece; last
+// says that nothing follows.
+func (t *tail) gather(ctx context.Context, item tailItem, lines <-chan tailItem) (piece []byte, last bool) {
+	for {
+		piece = append(piece, t.format(ctx, item)...)
+		t.sent++
+		if item.err != nil || t.sent == t.limit {
+			return piece, true
+		}
+		if len(piece) > pieceBytes {
+			return piece, false
+		}
+		select {
+		case next, ok := <-lines:
+			if !ok {
+				return piece, true
+			}
+			item = next
+		default:
+			return piece, false
 		}
 	}
 }
