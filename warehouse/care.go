@@ -12,11 +12,13 @@ import (
 // without its body, and at last left out. Rows that the engine refuses do not
 // come here: the backend sets them aside.
 type care struct {
-	limit   int // records a batch
-	strikes int // failures without progress
-	at      millrace.Position
-	suspect millrace.Position // the single record of the last failures
-	single  int
+	limit    int               // records a batch
+	most     int               // … when all is well
+	at       millrace.Position // applied through here
+	strikes  int               // failures without progress …
+	failedAt millrace.Position // … since here
+	suspect  millrace.Position // the single record of the last failures
+	single   int               // how many those are
 }
 
 const (
@@ -28,9 +30,12 @@ func (c *care) begin(after millrace.Position) { c.at = maxPosition(c.at, after) 
 
 // careful says whether every table has to be committed with each batch, so
 // that a failure belongs to its records.
-func (c *care) careful() bool { return c.strikes > 1 }
+func (c *care) careful() bool { return c.limit < c.most }
 
 func (c *care) failed(b Batch) {
+	if c.at != c.failedAt {
+		c.strikes, c.failedAt = 0, c.at
+	}
 	c.strikes++
 	if c.strikes > 1 {
 		c.limit = max(1, min(c.limit, len(b.Entries))/4)
@@ -44,15 +49,11 @@ func (c *care) failed(b Batch) {
 	c.single++
 }
 
-func (c *care) succeeded(b Batch, most int) {
-	if !b.Through.After(c.at) {
-		return
+func (c *care) succeeded(b Batch) {
+	if b.Through.After(c.at) {
+		c.at = b.Through
+		c.limit = min(2*c.limit, c.most)
 	}
-	c.at = b.Through
-	if c.strikes > 0 && c.limit >= most {
-		c.strikes = 0
-	}
-	c.limit = min(2*c.limit, most)
 }
 
 // treat returns the batch as it is to be applied.

@@ -241,7 +241,7 @@ func TestRefuse(t *testing.T) {
 // again, and expects each record once in each table.
 func TestResume(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(200) {
+	for seed := range uint64(50) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		var all []eventlog.Entry
 		for i := range 300 {

@@ -98,7 +98,7 @@ func NewLoader(o LoaderOptions) (*Loader, error) {
 	}
 	l := &Loader{
 		o: o, log: o.Logger.With("workspace", o.Workspace), kick: make(chan struct{}, 1), holds: make(chan *hold),
-		changed: make(chan struct{}), config: &o.Settings, restart: func() {}, care: care{limit: o.MaxRecords},
+		changed: make(chan struct{}), config: &o.Settings, restart: func() {}, care: care{limit: o.MaxRecords, most: o.MaxRecords},
 	}
 	return l, l.metrics.register(o, l)
 }
@@ -120,7 +120,13 @@ func (l *Loader) Run(ctx context.Context) error {
 		err := l.session(sessionCtx)
 		asked := sessionCtx.Err() != nil || errors.Is(err, errRestart)
 		cancel()
-		l.update(func() { l.state.Running, l.restart = false, func() {} })
+		longest := 10 * time.Second
+		l.update(func() {
+			if l.state.Running { // the engine answers: care finds out what it does not like
+				longest = 500 * time.Millisecond
+			}
+			l.state.Running, l.restart = false, func() {}
+		})
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -131,7 +137,7 @@ func (l *Loader) Run(ctx context.Context) error {
 		if l.Stats().Scanned.After(before) {
 			wait = 0
 		}
-		wait = min(max(2*wait, 100*time.Millisecond), 10*time.Second)
+		wait = min(max(2*wait, 100*time.Millisecond), longest)
 		l.log.Warn("loading into the warehouse failed: trying again", "error", err, "after", wait)
 		l.update(func() { l.state.Problem = err.Error() })
 		pause(ctx, wait/2+rand.N(wait))

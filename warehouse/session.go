@@ -174,7 +174,7 @@ func (s *session) apply(ctx context.Context, flush bool) error {
 			}
 			return err
 		}
-		s.care.succeeded(b, s.o.MaxRecords)
+		s.care.succeeded(b)
 		s.metrics.applied(time.Since(begun), prog)
 		s.prog, s.applied, s.last = prog, b.Through, time.Now()
 		rest := len(s.entries) - n

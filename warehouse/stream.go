@@ -1,30 +1,50 @@
 package warehouse
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace"
+)
 
 // stream returns the shape of the record's stream, making it if need be.
 func (src *source) stream(s *shaping, r *entry) *stream {
-	if st := src.streams[r.Stream]; st != nil {
+	if r.isWebhook() {
+		return src.named(s, r, millrace.StreamTrack+strings.TrimPrefix(r.Stream, millrace.StreamCustom))
+	}
+	return src.named(s, r, r.Stream)
+}
+
+// isWebhook says whether the record is what a vendor posted to a webhook: an
+// event whose name is in Meta. They are track events, whatever their stream.
+func (r *entry) isWebhook() bool {
+	return strings.HasPrefix(r.Stream, millrace.StreamCustom) && bytes.Contains(r.Meta, []byte(`"event":`))
+}
+
+// named returns the shape of a stream, making it if need be.
+func (src *source) named(s *shaping, r *entry, name string) *stream {
+	if st := src.streams[name]; st != nil {
 		return st
 	}
-	kind, original := kindOf(r.Stream)
+	kind, original := kindOf(name)
 	st := &stream{original: cleanText(original)}
-	name := TableName{src.name, kind.main}
+	table := TableName{src.name, kind.main}
 	if kind == kindTrack || kind == kindStream {
 		st.name = EventTable(src.name, original)
-		name.Table = st.name
+		table.Table = st.name
 	}
 	full := (kind == kindTrack || kind == kindStream) && src.tables[st.name] == nil && src.events >= src.maxTables
 	if full {
 		// All that are too many share a shape, whatever their number.
-		name.Table = ""
+		table.Table = ""
 		s.noticeTables(src, r, st)
 	}
-	key := name
-	key.Table = kind.main + ":" + name.Table
+	key := table
+	key.Table = kind.main + ":" + table.Table
 	st.shape = src.shapes[key]
 	if st.shape == nil {
-		st.shape = s.newShape(src, kind, name, full)
+		st.shape = s.newShape(src, kind, table, full)
 		src.shapes[key] = st.shape
 	}
 	if !full && (kind == kindTrack || kind == kindStream) {
@@ -34,7 +54,7 @@ func (src *source) stream(s *shaping, r *entry) *stream {
 	if len(src.streams) >= maxStreams {
 		clear(src.streams)
 	}
-	src.streams[r.Stream] = st
+	src.streams[name] = st
 	return st
 }
 

@@ -1,0 +1,321 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog/mem"
+)
+
+// mapsWarehouse is a Warehouse of maps whose Apply fails on request. Queries are the
+// business of real backends.
+type mapsWarehouse struct {
+	t        testing.TB
+	mu       sync.Mutex
+	settings Settings
+	engine   *engine
+	shaper   *Shaper
+	// fail is asked before and after a commit.
+	fail  func(b Batch, committed bool) error
+	fewer bool // Compare says that rows would be lost
+	swaps int
+}
+
+func (w *mapsWarehouse) Resume(context.Context, string) (millrace.Position, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.shaper = w.engine.shaper(w.t, w.settings)
+	return w.shaper.Resume(), nil
+}
+
+func (w *mapsWarehouse) Configure(_ context.Context, _ string, s Settings) error {
+	w.settings = s
+	return nil
+}
+
+func (w *mapsWarehouse) Apply(_ context.Context, _ string, b Batch) (Progress, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.fail(b, false); err != nil {
+		return Progress{}, err
+	}
+	w.shaper.Add(b)
+	step := w.shaper.Take(b.Flush)
+	w.engine.commit(w.t, step)
+	if err := w.fail(b, true); err != nil {
+		return Progress{}, err
+	}
+	w.shaper.Done(step)
+	return Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards}, nil
+}
+
+func (w *mapsWarehouse) Query(context.Context, Query) (Rows, error) { panic("not asked") }
+func (w *mapsWarehouse) Status(context.Context) (Status, error)     { return Status{}, nil }
+func (w *mapsWarehouse) Close() error                               { return nil }
+
+func (w *mapsWarehouse) Shadow(_ context.Context, _ string, o ShadowOptions) (Shadow, error) {
+	s, err := NewShaper(ShaperOptions{Shadow: &o})
+	return &mapsShadow{w: w, engine: newEngine(), shaper: s}, err
+}
+
+type mapsShadow struct {
+	w      *mapsWarehouse
+	engine *engine
+	shaper *Shaper
+}
+
+func (s *mapsShadow) Apply(_ context.Context, b Batch) (Progress, error) {
+	s.shaper.Add(b)
+	step := s.shaper.Take(b.Flush)
+	s.engine.commit(s.w.t, step)
+	s.shaper.Done(step)
+	return Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows}, nil
+}
+
+func (s *mapsShadow) Compare(context.Context) ([]TableCount, error) {
+	var out []TableCount
+	for name, t := range s.engine.tables {
+		live := 0
+		if l := s.w.engine.tables[name]; l != nil {
+			live = len(l.rows)
+		}
+		if s.w.fewer {
+			live++
+		}
+		out = append(out, TableCount{name.Schema, name.Table, int64(live), int64(len(t.rows))})
+	}
+	return out, nil
+}
+
+func (s *mapsShadow) Swap(_ context.Context, at millrace.Position) error {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	s.w.swaps++
+	maps.Copy(s.w.engine.tables, s.engine.tables)
+	s.w.engine.scanned, s.w.engine.pending = at, nil
+	return nil
+}
+
+func (s *mapsShadow) Discard(context.Context) error { return nil }
+
+type loaderTest struct {
+	log    *mem.Log
+	wh     *mapsWarehouse
+	loader *Loader
+	sent   int
+}
+
+func startLoader(t *testing.T, fail func(Batch, bool) error) *loaderTest {
+	t.Helper()
+	if fail == nil {
+		fail = func(Batch, bool) error { return nil }
+	}
+	lt := &loaderTest{log: mem.New(mem.Options{}), wh: &mapsWarehouse{t: t, engine: newEngine(), fail: fail}}
+	var err error
+	lt.loader, err = NewLoader(LoaderOptions{Warehouse: lt.wh, Opener: lt.log, Workspace: "default", Interval: 10 * time.Millisecond, MaxRecords: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- lt.loader.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return lt
+}
+
+// send appends n events and returns the last position.
+func (lt *loaderTest) send(t *testing.T, n int) millrace.Position {
+	t.Helper()
+	var rs []millrace.Record
+	for range n {
+		lt.sent++
+		r := record(lt.sent, fmt.Sprintf("track:E%d", lt.sent%3), `{"properties":{"n":1}}`).Record
+		r.Received = time.Now()
+		rs = append(rs, r)
+	}
+	last, err := lt.log.Append(context.Background(), rs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return last
+}
+
+func (lt *loaderTest) wait(t *testing.T, p millrace.Position) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := lt.loader.WaitFor(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// exactlyOnce checks that each event is in tracks and in its table once.
+func (lt *loaderTest) exactlyOnce(t *testing.T) {
+	t.Helper()
+	lt.wh.mu.Lock()
+	defer lt.wh.mu.Unlock()
+	seen := map[string]int{}
+	for name, table := range lt.wh.engine.tables {
+		if name.Schema == "web" && name.Table != "discards" {
+			for _, row := range table.rows {
+				if strings.HasPrefix(row["id"].(string), "m") {
+					seen[fmt.Sprintf("%v %v", row["id"], name.Table == "tracks")]++
+				}
+			}
+		}
+	}
+	for i := range lt.sent {
+		for _, tracks := range []bool{true, false} {
+			if n := seen[fmt.Sprintf("m%d %v", i+1, tracks)]; n != 1 {
+				t.Fatalf("m%d is there %d times (tracks: %v)", i+1, n, tracks)
+			}
+		}
+	}
+}
+
+func TestLoaderLoads(t *testing.T) {
+	t.Parallel()
+	lt := startLoader(t, nil)
+	lt.wait(t, lt.send(t, 5))
+	lt.exactlyOnce(t)
+	lt.send(t, 450)
+	lt.wait(t, lt.send(t, 5))
+	lt.exactlyOnce(t)
+	lt.send(t, 1) // visible without anyone waiting
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if s := lt.loader.Stats(); s.AtEnd && s.Rows == 2*int64(lt.sent)+4 { // names and both rows
+			break
+		}
+	}
+	lt.exactlyOnce(t)
+}
+
+func TestLoaderAfterFailures(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	lt := startLoader(t, func(_ Batch, _ bool) error {
+		if rnd.IntN(8) == 0 {
+			return millrace.Errorf(millrace.Unavailable, "away")
+		}
+		return nil
+	})
+	var last millrace.Position
+	for range 20 {
+		last = lt.send(t, 37)
+	}
+	lt.wait(t, last)
+	lt.exactlyOnce(t)
+}
+
+func TestLoaderIsNotStoppedByPoison(t *testing.T) {
+	t.Parallel()
+	for _, with := range []string{"body", "record"} {
+		t.Run(with, func(t *testing.T) {
+			t.Parallel()
+			lt := startLoader(t, func(b Batch, _ bool) error {
+				for _, e := range b.Entries {
+					if e.ID == "poison" && (with == "record" || len(e.Body) > 0) {
+						return millrace.Errorf(millrace.Unavailable, "the engine died")
+					}
+				}
+				return nil
+			})
+			lt.send(t, 30)
+			poison := record(0, "track:E0", `{"bad":1}`).Record
+			poison.ID = "poison"
+			if _, err := lt.log.Append(context.Background(), []millrace.Record{poison}); err != nil {
+				t.Fatal(err)
+			}
+			lt.wait(t, lt.send(t, 30))
+			lt.exactlyOnce(t)
+			want := "no table"
+			if with == "body" {
+				want = `text "poison"`
+			}
+			if got := lt.wh.engine.column("discards", "id"); got != want {
+				t.Errorf("discards: %s", got)
+			}
+		})
+	}
+}
+
+func TestLoaderPause(t *testing.T) {
+	t.Parallel()
+	lt := startLoader(t, nil)
+	lt.wait(t, lt.send(t, 5))
+	lt.loader.Pause()
+	p := lt.send(t, 5)
+	if err := lt.loader.WaitFor(context.Background(), p); millrace.KindOf(err) != millrace.Unavailable {
+		t.Fatal(err)
+	}
+	lt.loader.Resume()
+	lt.wait(t, p)
+	lt.exactlyOnce(t)
+	p.Seq += 100
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+	defer cancel()
+	if err := lt.loader.WaitFor(ctx, p); millrace.KindOf(err) != millrace.Unavailable {
+		t.Fatal(err)
+	}
+}
+
+func TestRebuild(t *testing.T) {
+	t.Parallel()
+	lt := startLoader(t, nil)
+	lt.wait(t, lt.send(t, 500))
+	stop, stopped := make(chan bool), make(chan bool)
+	go func() { // live traffic
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				lt.send(t, 7)
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}()
+	progress := 0
+	for range 5 {
+		result, err := lt.loader.Rebuild(context.Background(), RebuildOptions{Progress: func(RebuildProgress) { progress++ }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Records < 500 || result.Rows < 1000 || len(result.Tables) == 0 {
+			t.Fatalf("%+v", result)
+		}
+	}
+	close(stop)
+	<-stopped
+	lt.wait(t, lt.send(t, 1))
+	lt.exactlyOnce(t)
+	if progress == 0 || lt.wh.swaps != 5 {
+		t.Error(progress, lt.wh.swaps)
+	}
+	lt.wh.fewer = true
+	if _, err := lt.loader.Rebuild(context.Background(), RebuildOptions{}); millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), "--yes") {
+		t.Error(err)
+	}
+	if _, err := lt.loader.Rebuild(context.Background(), RebuildOptions{Yes: true}); err != nil {
+		t.Error(err)
+	}
+	lt.wait(t, lt.send(t, 3))
+	lt.exactlyOnce(t)
+	lt.loader.Pause()
+	if _, err := lt.loader.Rebuild(context.Background(), RebuildOptions{}); millrace.KindOf(err) != millrace.Conflict {
+		t.Error(err)
+	}
+}
