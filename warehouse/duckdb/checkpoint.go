@@ -18,7 +18,7 @@ type checkpointPolicy struct {
 }
 
 // defaultCheckpointPolicy bounds reopening to about 10 s.
-var defaultCheckpointPolicy = checkpointPolicy{Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 192 << 20, ForceBytes: 400 << 20}
+var defaultCheckpointPolicy = checkpointPolicy{Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 256 << 20, ForceBytes: 400 << 20}
 
 // maintain makes checkpoints as long as the process lives.
 func (s *store) maintain() {
