@@ -14,7 +14,7 @@ const FrameVersion = 1
 
 // Limits of one frame, stored or decompressed. A frame beyond them is broken.
 const (
-	MaxFrameRecords   = 1 << 16
+	MaxFrameRecords   = 1<<16 - 1
 	MaxFrameSizeBytes = 8 << 20
 )
 

@@ -309,7 +309,7 @@ func FuzzFrame(f *testing.F) {
 func TestFrameResealed(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for i := range 20_000 {
+	for i := range 4_000 {
 		rs := testRecords(uint64(i%7), 1+i%7, 1+i%3)
 		data := encode(rs, 1)
 		for range 1 + rnd.IntN(3) {

@@ -16,15 +16,19 @@ import (
 type FrameBuilder struct {
 	sections []*sectionBuilder // one per workspace, in order of appearance
 	used     int               // how many of sections this frame uses
-	last     *sectionBuilder   // of the last record
+	index    map[string]*sectionBuilder
+	last     *sectionBuilder // of the last record
 	records  int
 	size     int
 	names    map[string]string // strings of workspaces, sources and streams seen before
 	raw      []byte            // scratch of Encode
 }
 
-// maxNames bounds what a FrameBuilder remembers from frame to frame.
-const maxNames = 4096
+// What a FrameBuilder keeps from frame to frame.
+const (
+	maxNames     = 4096
+	maxKeptBytes = 4 << 20 // of buffers
+)
 
 // A sectionBuilder collects the records of one workspace.
 type sectionBuilder struct {
@@ -82,10 +86,8 @@ func (b *FrameBuilder) Add(records []millrace.Record) (last int) {
 }
 
 func (b *FrameBuilder) section(workspace string) *sectionBuilder {
-	for _, s := range b.sections[:b.used] {
-		if s.workspace == workspace {
-			return s
-		}
+	if s, ok := b.index[workspace]; ok {
+		return s
 	}
 	if b.used == len(b.sections) {
 		b.sections = append(b.sections, &sectionBuilder{})
@@ -93,6 +95,10 @@ func (b *FrameBuilder) section(workspace string) *sectionBuilder {
 	s := b.sections[b.used]
 	b.used++
 	s.workspace = b.name(workspace)
+	if b.index == nil {
+		b.index = make(map[string]*sectionBuilder)
+	}
+	b.index[s.workspace] = s
 	b.size += frameSectionSize + len(workspace)
 	return s
 }
@@ -255,15 +261,27 @@ func (b *FrameBuilder) encodeSection(dst []byte, s *sectionBuilder) []byte {
 	return dst
 }
 
-// Reset forgets the records and keeps the memory.
+// Reset forgets the records and keeps the memory, up to a limit.
 func (b *FrameBuilder) Reset() {
-	for _, s := range b.sections[:b.used] {
-		s.workspace = ""
-		s.records, s.next, s.received = 0, 0, 0
-		s.runs = s.runs[:0]
-		s.sources.reset()
-		s.streams.reset()
-		s.table, s.strings, s.bytes = s.table[:0], s.strings[:0], s.bytes[:0]
+	kept := cap(b.raw)
+	for i, s := range b.sections {
+		kept += cap(s.table) + cap(s.strings) + cap(s.bytes)
+		if kept > maxKeptBytes && i > 0 {
+			clear(b.sections[i:])
+			b.sections = b.sections[:i]
+			break
+		}
+		s.reset()
 	}
+	clear(b.index)
 	b.used, b.records, b.size, b.last = 0, 0, 0, nil
+}
+
+func (s *sectionBuilder) reset() {
+	s.workspace = ""
+	s.records, s.next, s.received = 0, 0, 0
+	s.runs = s.runs[:0]
+	s.sources.reset()
+	s.streams.reset()
+	s.table, s.strings, s.bytes = s.table[:0], s.strings[:0], s.bytes[:0]
 }

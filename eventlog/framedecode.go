@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/s2"
@@ -111,31 +112,42 @@ func (d *decoder) section(s *section) error {
 	if err != nil {
 		return err
 	}
-	sr := sectionReader{rest: raw, workspace: s.workspace}
+	sr := sectionReaders.Get().(*sectionReader)
+	defer func() {
+		*sr = sectionReader{} // what it points to is the entries' now
+		sectionReaders.Put(sr)
+	}()
+	sr.rest, sr.workspace = raw, s.workspace
 	if err := sr.head(s.records, d.frame.records); err != nil {
 		return err
 	}
-	sources, streams, err := sr.dictionaries(d.filter)
-	if err != nil {
+	if err := sr.names(); err != nil {
 		return err
 	}
-	return d.records(s, &sr, sources, streams)
+	return d.records(s, sr)
 }
 
 // records reads the table, with strings and bytes from behind it.
-func (d *decoder) records(s *section, sr *sectionReader, sources, streams words) error {
+func (d *decoder) records(s *section, sr *sectionReader) error {
 	if sr.tableSize > len(sr.rest) || sr.stringsSize > len(sr.rest)-sr.tableSize {
 		return brokenFrame("the table and the strings of the section of workspace %q are longer than the section", s.workspace)
 	}
 	c := cursor{rest: sr.rest[:sr.tableSize]}
 	text := string(sr.rest[sr.tableSize : sr.tableSize+sr.stringsSize])
 	bytes := sr.rest[sr.tableSize+sr.stringsSize:]
+	sources, streams := &sr.sources, &sr.streams
 	text, ok := sources.cut(text)
 	if ok {
 		text, ok = streams.cut(text)
 	}
 	if !ok {
 		return brokenFrame("the names of the section of workspace %q are longer than its text", s.workspace)
+	}
+	for i, name := range sources.list {
+		sources.chosen[i] = d.filter.matchSource(name)
+	}
+	for i, name := range streams.list {
+		streams.chosen[i] = d.filter.matchStream(name)
 	}
 	received, index, left, runs := int64(0), -1, 0, sr.runs
 	for range s.records {
@@ -191,13 +203,18 @@ func (d *decoder) place(index int) *Entry {
 	return &d.places[index]
 }
 
+var sectionReaders = sync.Pool{New: func() any { return new(sectionReader) }}
+
 // A sectionReader reads what comes before the table of a decompressed section.
 type sectionReader struct {
 	workspace   string
 	rest        []byte
 	runs        []run
+	sources     words
+	streams     words
 	stringsSize int
 	tableSize   int
+	runBuffer   [4]run // the usual few need no memory of their own
 }
 
 // head reads the runs.
@@ -207,7 +224,10 @@ func (sr *sectionReader) head(records, frameRecords int) error {
 	if c.failed || n > records {
 		return brokenFrame("the section of workspace %q has %d runs for %d records", sr.workspace, n, records)
 	}
-	sr.runs = make([]run, n)
+	sr.runs = sr.runBuffer[:min(n, len(sr.runBuffer))]
+	if n > len(sr.runBuffer) {
+		sr.runs = make([]run, n)
+	}
 	end, total := 0, 0
 	for i := range sr.runs {
 		gap, count := c.uint(), c.uint()
@@ -230,41 +250,50 @@ type words struct {
 	sizes  []int
 	list   []string
 	chosen []bool // by the filter
-	match  func(string) bool
+	buffer struct {
+		sizes  [8]int
+		list   [8]string
+		chosen [8]bool
+	}
 }
 
-// dictionaries reads how long the names are; the names follow the table.
-func (sr *sectionReader) dictionaries(f *Filter) (sources, streams words, err error) {
+// resize makes room for n words.
+func (w *words) resize(n int) {
+	if n <= len(w.buffer.sizes) {
+		w.sizes, w.list, w.chosen = w.buffer.sizes[:n], w.buffer.list[:n], w.buffer.chosen[:n]
+		return
+	}
+	w.sizes, w.list, w.chosen = make([]int, n), make([]string, n), make([]bool, n)
+}
+
+// names reads how long the names are, which follow the table.
+func (sr *sectionReader) names() error {
 	c := cursor{rest: sr.rest}
-	sources.match, streams.match = f.matchSource, f.matchStream
-	for _, w := range [...]*words{&sources, &streams} {
+	for _, w := range [...]*words{&sr.sources, &sr.streams} {
 		n := c.uint()
 		if c.failed || n > len(c.rest) {
-			return sources, streams, brokenFrame("the section of workspace %q says %d names in %d bytes", sr.workspace, n, len(c.rest))
+			return brokenFrame("the section of workspace %q says %d names in %d bytes", sr.workspace, n, len(c.rest))
 		}
-		w.sizes = make([]int, n)
+		w.resize(n)
 		for i := range w.sizes {
 			w.sizes[i] = c.uint()
 		}
 	}
 	sr.stringsSize, sr.tableSize = c.uint(), c.uint()
 	if c.failed {
-		return sources, streams, brokenFrame("the names of the section of workspace %q end early", sr.workspace)
+		return brokenFrame("the names of the section of workspace %q end early", sr.workspace)
 	}
 	sr.rest = c.rest
-	return sources, streams, nil
+	return nil
 }
 
 // cut takes the words from the beginning of text.
 func (w *words) cut(text string) (rest string, ok bool) {
-	w.list = make([]string, len(w.sizes))
-	w.chosen = make([]bool, len(w.sizes))
 	for i, size := range w.sizes {
 		if size > len(text) {
 			return "", false
 		}
 		w.list[i] = text[:size]
-		w.chosen[i] = w.match(w.list[i])
 		text = text[size:]
 	}
 	return text, true

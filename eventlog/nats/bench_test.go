@@ -140,3 +140,54 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkTail measures what readers at the end cost while one workspace of
+// them receives: 1 reader of everything, and one for each of many workspaces.
+func BenchmarkTail(b *testing.B) {
+	for _, readers := range []int{0, 1, 10, 300} {
+		b.Run(fmt.Sprintf("workspaces=%d", readers), func(b *testing.B) {
+			log := open(b, nats.Options{})
+			ctx, cancel := context.WithCancel(context.Background())
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			defer cancel()
+			var read atomic.Int64
+			follow := func(f eventlog.Filter) {
+				r, err := log.Open(ctx, millrace.Position{}, f)
+				if err != nil {
+					b.Fatal(err)
+				}
+				wg.Go(func() {
+					defer r.Close()
+					for {
+						batch, err := r.Next(ctx)
+						if err != nil {
+							return
+						}
+						read.Add(int64(len(batch.Records)))
+					}
+				})
+			}
+			follow(eventlog.Filter{})
+			for i := range readers {
+				follow(eventlog.Filter{Workspace: fmt.Sprintf("w%d", i)})
+			}
+			rs := benchRecords(10)
+			for i := range rs {
+				rs[i].Workspace = "w0"
+			}
+			before := cpu()
+			b.ResetTimer()
+			for range b.N {
+				if _, err := log.Append(ctx, rs); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for want := int64(b.N * len(rs) * (1 + min(readers, 1))); read.Load() < want; {
+				time.Sleep(time.Millisecond)
+			}
+			b.StopTimer()
+			b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/frame")
+		})
+	}
+}

@@ -101,7 +101,7 @@ func (l *Log) commit(b *batch, data []byte) (_ []byte, broken bool) {
 	records := b.builder.Len()
 	data = b.builder.Encode(data, stamp)
 	l.recycle(b)
-	if err := l.refuse(l.space.full(l.o.Now(), len(data))); err != nil {
+	if err := l.refuse(l.space.full(start, len(data))); err != nil {
 		b.finish(0, err)
 		return data, false
 	}
@@ -155,6 +155,10 @@ func (l *Log) reopen(ctx context.Context) bool {
 		case <-time.After(10 * time.Second):
 			l.logger.Error("still waiting for the log's disk, so that the log can be opened again")
 		case <-ctx.Done():
+			select { // whoever opens the folder next should find it released
+			case <-closed:
+			case <-time.After(10 * time.Second):
+			}
 			return false
 		}
 	}

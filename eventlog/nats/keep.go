@@ -82,7 +82,7 @@ func (s *store) info() (*nats.StreamInfo, error) {
 // Status says how the log is.
 func (l *Log) Status(ctx context.Context) (eventlog.Status, error) {
 	st := eventlog.Status{Backend: "nats", Promise: "fsynced on this machine", SizeBytes: l.sizeBytes.Load()}
-	full := l.space.check(l.o.Now())
+	full := l.space.check(time.Now())
 	st.First, st.Last = l.tail.Bounds()
 	st.Frames = st.Last.Seq + 1 - st.First.Seq
 	st.FreeBytes, st.ReserveBytes = l.space.free.Load(), l.space.reserve

@@ -117,7 +117,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	}
 	l := &Log{o: o, logger: o.Logger, kick: make(chan struct{}, 1), stopped: make(chan struct{})}
 	l.space = space{dir: o.Dir, reserve: o.ReserveBytes}
-	if err := l.space.look(o.Now()); err != nil {
+	if err := l.space.look(time.Now()); err != nil {
 		return nil, err
 	}
 	s, id, err := openStore(ctx, o, nil)
@@ -146,7 +146,8 @@ func (l *Log) Append(ctx context.Context, records []millrace.Record) (millrace.P
 	if err := ctx.Err(); err != nil {
 		return millrace.Position{}, millrace.Errorf(millrace.Canceled, "appending to the log: %w", err)
 	}
-	if err := l.refuse(l.space.check(l.o.Now())); err != nil {
+	start := time.Now()
+	if err := l.refuse(l.space.check(start)); err != nil {
 		return millrace.Position{}, err
 	}
 	b, index, err := l.enqueue(records)
@@ -162,6 +163,7 @@ func (l *Log) Append(ctx context.Context, records []millrace.Record) (millrace.P
 	if b.err != nil {
 		return millrace.Position{}, b.err
 	}
+	l.metrics.appended(start)
 	return millrace.Position{Epoch: l.epoch, Seq: b.seq, Index: uint32(index)}, nil
 }
 

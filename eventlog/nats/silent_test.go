@@ -80,3 +80,57 @@ func TestSilentServer(t *testing.T) {
 		t.Errorf("read %v", ids)
 	}
 }
+
+// TestBackpressure appends more than may wait for a disk that does not answer:
+// it is refused at once, and whoever gives up gets Canceled.
+func TestBackpressure(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	l, err := Open(ctx, Options{Dir: t.TempDir(), ReserveBytes: 1, PublishTimeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := l.store.reader.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := nats.StreamConfig{Name: streamName, Subjects: []string{subject}, NoAck: true, AllowDirect: true, DenyDelete: true}
+	if _, err := js.UpdateStream(&silent); err != nil {
+		t.Fatal(err)
+	}
+	large := []millrace.Record{{ID: "large", Workspace: "w", Body: make([]byte, eventlog.MaxAppendSizeBytes-100)}}
+	kinds := make(chan millrace.Kind, 100)
+	waiting, give := context.WithCancel(ctx)
+	for range 30 {
+		go func() {
+			_, err := l.Append(waiting, large)
+			kinds <- millrace.KindOf(err)
+		}()
+	}
+	refused, canceled := 0, 0
+	for range 30 - maxQueuedBytes/eventlog.MaxAppendSizeBytes - 2 { // what waits, and what is on its way
+		if k := <-kinds; k != millrace.Unavailable {
+			t.Errorf("got %v", k)
+		}
+		refused++
+	}
+	give()
+	for range 30 - refused {
+		switch k := <-kinds; k {
+		case millrace.Canceled:
+			canceled++
+		case millrace.Unavailable:
+			refused++
+		default:
+			t.Errorf("got %v", k)
+		}
+	}
+	if canceled == 0 {
+		t.Error("nothing waited")
+	}
+	l.store.hurt <- struct{}{} // ends the wait for the answer that does not come
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
