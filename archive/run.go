@@ -241,11 +241,12 @@ func (w *worker) stopReading() {
 // means when the log does not know that place.
 func (w *worker) openLog(ctx context.Context) (eventlog.Reader, error) {
 	s := w.store.snapshot()
-	if w.buffer.scanned.Before(s.Through) {
-		w.buffer = buffer{scanned: s.Through, time: s.Time}
-		if s.Intent != nil {
-			w.buffer.scanned = s.Intent.From
-		}
+	from := s.Through
+	if s.Intent != nil {
+		from = later(from, s.Intent.From)
+	}
+	if w.buffer.scanned.Before(from) {
+		w.buffer = buffer{scanned: from, time: s.Time}
 	}
 	var reader eventlog.Reader
 	err := w.retryLog(ctx, func() (err error) {
