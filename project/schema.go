@@ -1,0 +1,215 @@
+package project
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/unit"
+)
+
+// Schemas returns a JSON Schema for each kind of file, by the name under which
+// docs/reference/schema keeps it: "millrace.json" for millrace.yaml,
+// "sources.json" for the files in sources. Editors check and complete with them.
+// They are the same at every call.
+func Schemas(kinds Kinds) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	config := DefaultConfig()
+	root := objectSchema(reflect.TypeOf(config), "")
+	environments := objectSchema(reflect.TypeFor[Settings](), "")
+	root["properties"].(schema)["environments"].(schema)["additionalProperties"] = environments
+	if err := addSchema(out, "millrace.json", "millrace.yaml", root); err != nil {
+		return nil, err
+	}
+	for folder, ks := range kinds {
+		var variants []any
+		for _, kind := range slices.Sorted(maps.Keys(ks)) {
+			variant := objectSchema(reflect.TypeOf(ks[kind]()).Elem(), "")
+			properties := variant["properties"].(schema)
+			properties["kind"] = schema{"const": kind, "description": "The technology of this resource."}
+			required, _ := variant["required"].([]string)
+			if !slices.Contains(required, "kind") {
+				variant["required"] = append([]string{"kind"}, required...)
+			}
+			variant["title"] = kind
+			variants = append(variants, variant)
+		}
+		s := schema{"type": "object", "required": []string{"kind"}, "oneOf": variants}
+		if err := addSchema(out, folder+".json", folder+"/*.yaml", s); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+type schema map[string]any
+
+func addSchema(out map[string][]byte, name, title string, s schema) error {
+	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	s["title"] = title
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("schema of %s: %w", title, err)
+	}
+	out[name] = append(data, '\n')
+	return nil
+}
+
+func objectSchema(t reflect.Type, description string) schema {
+	properties := schema{}
+	var required []string
+	for _, f := range fieldsOf(t) {
+		s := typeSchema(f.field.Type)
+		if doc := f.field.Tag.Get("doc"); doc != "" {
+			s["description"] = doc
+		}
+		if v := f.field.Tag.Get("default"); v != "" {
+			s["default"] = defaultOf(f.field.Type, v)
+		}
+		if f.field.Tag.Get("required") == "true" {
+			required = append(required, f.name)
+		}
+		properties[f.name] = s
+	}
+	s := schema{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	if description != "" {
+		s["description"] = description
+	}
+	return s
+}
+
+var (
+	bytesType        = reflect.TypeFor[unit.Bytes]()
+	unitDurationType = reflect.TypeFor[unit.Duration]()
+)
+
+const (
+	sizePattern     = `^\s*[0-9.]+\s*([KMGT]i?)?B\s*$`
+	durationPattern = `^\s*([0-9.]+d|([0-9.]+(h|m|s|ms|us|µs|ns))+)\s*$`
+)
+
+func typeSchema(t reflect.Type) schema {
+	if t.Kind() == reflect.Pointer && t != valueType {
+		t = t.Elem()
+	}
+	switch {
+	case t == valueType:
+		return schema{"type": "object"}
+	case t == bytesType:
+		return schema{"type": "string", "pattern": sizePattern, "examples": []string{"512KiB", "20GiB"}}
+	case t == unitDurationType, t == durationType:
+		return schema{"type": "string", "pattern": durationPattern, "examples": []string{"30s", "7d"}}
+	case reflect.PointerTo(t).Implements(textType):
+		return schema{"type": "string"}
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return objectSchema(t, "")
+	case reflect.Map:
+		return schema{"type": "object", "additionalProperties": typeSchema(t.Elem())}
+	case reflect.Slice:
+		return schema{"type": "array", "items": typeSchema(t.Elem())}
+	case reflect.String:
+		return schema{"type": "string"}
+	case reflect.Bool:
+		return schema{"type": "boolean"}
+	case reflect.Float32, reflect.Float64:
+		return schema{"type": "number"}
+	case reflect.Interface:
+		return schema{}
+	}
+	return schema{"type": "integer"}
+}
+
+// defaultOf reads a default tag as the type's JSON.
+func defaultOf(t reflect.Type, text string) any {
+	if typeSchema(t)["type"] == "string" {
+		return text
+	}
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return text
+	}
+	return v
+}
+
+// Reference returns a page in Markdown of every field of every file.
+func Reference(kinds Kinds) []byte {
+	var b bytes.Buffer
+	b.WriteString("# Configuration\n\nEvery field of every file of a project. Sizes are written as `512KiB`, durations as `30s` or `7d`; `${secret:name}` stands for the environment variable `MILLRACE_SECRET_NAME`, or the file `name` in the folder that `MILLRACE_SECRETS_DIR` names (default `.secrets` in the project).\n")
+	b.WriteString("\n## millrace.yaml\n")
+	referenceTable(&b, reflect.TypeFor[Config]())
+	for _, folder := range slices.Sorted(maps.Keys(kinds)) {
+		for _, kind := range slices.Sorted(maps.Keys(kinds[folder])) {
+			fmt.Fprintf(&b, "\n## %s/*.yaml, kind: %s\n", folder, kind)
+			referenceTable(&b, reflect.TypeOf(kinds[folder][kind]()).Elem())
+		}
+	}
+	return b.Bytes()
+}
+
+func referenceTable(b *bytes.Buffer, t reflect.Type) {
+	b.WriteString("\n| field | type | default | |\n|---|---|---|---|\n")
+	referenceRows(b, t, "")
+}
+
+func referenceRows(b *bytes.Buffer, t reflect.Type, path string) {
+	cell := func(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
+	for _, f := range fieldsOf(t) {
+		at := join(path, f.name)
+		standard := f.field.Tag.Get("default")
+		if standard != "" {
+			standard = "`" + standard + "`"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", at, typeWord(f.field.Type), cell(standard), cell(f.field.Tag.Get("doc")))
+		inner := f.field.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct && inner != valueType.Elem() && !reflect.PointerTo(inner).Implements(textType) {
+			referenceRows(b, inner, at)
+		}
+	}
+}
+
+func typeWord(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer && t != valueType {
+		t = t.Elem()
+	}
+	switch {
+	case t == bytesType:
+		return "size"
+	case t == unitDurationType, t == durationType:
+		return "duration"
+	case reflect.PointerTo(t).Implements(textType):
+		return "text"
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		return "list of " + typeWord(t.Elem())
+	case reflect.Map:
+		if t.Elem() == valueType {
+			return "mapping of names to settings"
+		}
+		return "mapping of names to " + typeWord(t.Elem())
+	}
+	switch s := typeSchema(t)["type"]; s {
+	case "string":
+		return "text"
+	case "integer":
+		return "whole number"
+	case "object":
+		return "mapping"
+	case "boolean":
+		return "true or false"
+	default:
+		return fmt.Sprint(s)
+	}
+}
