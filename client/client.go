@@ -240,12 +240,11 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 	}
 	var op *net.OpError
 	var dns *net.DNSError
-	var record tls.RecordHeaderError
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &dns):
 		return noServer(err, "no Millrace server at %s: the name %q is not known. Say where it is with --server or MILLRACE_SERVER", c.Server(), dns.Name)
-	case errors.As(err, &record):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return millrace.Errorf(millrace.Invalid, "%s does not speak TLS: write the address as http://%s", c.Server(), c.base.Host)
 	case errors.As(err, &certificate):
 		return millrace.Errorf(millrace.Invalid, "the certificate of %s cannot be trusted: %v", c.Server(), certificate.Err)

@@ -152,6 +152,9 @@ func (t *Table) writeRecords(w io.Writer, cells [][]string) (cut int, err error)
 				cut++
 			}
 			pad := strings.Repeat(" ", names-Columns(name)+columnGap)
+			if value == "" {
+				pad = ""
+			}
 			_, _ = out.WriteString(t.Palette.Bold(name) + pad + value + "\n")
 		}
 	}

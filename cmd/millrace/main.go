@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/millrace/millrace/app"
 )
 
 // version is set by the linker.
@@ -16,6 +18,7 @@ var version = ""
 var notice = ""
 
 func main() {
+	app.ChildMain() // the warehouse's process is this binary too
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-ctx.Done()

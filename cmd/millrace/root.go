@@ -124,6 +124,7 @@ Exit codes: 0 done, 1 failed, 2 the command line was not understood.`,
 // commands are all commands but those that cobra brings.
 func (p *program) commands() []*cobra.Command {
 	return []*cobra.Command{
+		p.initCommand(), p.devCommand(), p.serveCommand(), p.checkCommand(),
 		p.sendCommand(), p.queryCommand(), p.tailCommand(), p.rejectedCommand(),
 		p.statusCommand(), p.readerCommand(), p.warehouseCommand(), p.archiveCommand(), p.logCommand(),
 		p.versionCommand(),
