@@ -56,11 +56,11 @@ type rig struct {
 	log     *mem.Log
 	options dedup.Options
 	windows map[string]time.Duration // by source; 24h for others
-	mu      sync.Mutex
+	mu      *sync.Mutex
 }
 
 func newRig(t testing.TB) *rig {
-	r := &rig{t: t, clock: newClock(), windows: map[string]time.Duration{}}
+	r := &rig{t: t, clock: newClock(), windows: map[string]time.Duration{}, mu: &sync.Mutex{}}
 	r.log = mem.New(mem.Options{Now: r.clock.Now})
 	r.options = dedup.Options{
 		Log: r.log, Dir: t.TempDir(), GroupInterval: time.Millisecond,

@@ -275,8 +275,17 @@ func (p *pass) take(b *eventlog.Batch) error {
 		p.group.began = p.opts.Now()
 	}
 	p.group.records += len(known)
-	p.group.mark = mark{b.Through, b.Time.UnixMilli()}
+	p.group.mark = markOf(b, p.verdicts.mark.time)
 	return nil
+}
+
+// markOf returns how far a batch goes. A log that cannot say its time yet leaves
+// it as it was.
+func markOf(b *eventlog.Batch, last int64) mark {
+	if b.Time.IsZero() {
+		return mark{b.Through, last}
+	}
+	return mark{b.Through, b.Time.UnixMilli()}
 }
 
 // note puts records whose verdict is durable into the index.
@@ -359,7 +368,7 @@ func (p *pass) maintain(ctx context.Context, b eventlog.Batch) error {
 		if b.Through.IsZero() {
 			return nil
 		}
-		at = mark{b.Through, b.Time.UnixMilli()}
+		at = markOf(&b, at.time)
 		p.rebuilding(func(s *Status) { s.RebuildAt = b.Through; s.RebuildRecords += int64(len(b.Records)) })
 	}
 	return p.keep(ctx, at)

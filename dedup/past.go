@@ -99,7 +99,7 @@ func (p *pass) notePast(ctx context.Context, r eventlog.Reader, target millrace.
 				ix.note(sp, e.ID, millis(e))
 			}
 		}
-		at := mark{b.Through, b.Time.UnixMilli()}
+		at := markOf(&b, ix.manifest.Time)
 		if at.through.After(target) {
 			at.through = target
 		}

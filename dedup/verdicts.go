@@ -182,15 +182,21 @@ func (v *verdicts) begin(h segmentHeader) error {
 	return err
 }
 
-// repair cuts off what a failed append left behind.
+// repair cuts off what a failed append left behind, in a file opened anew.
 func (v *verdicts) repair() error {
 	if !v.broken {
 		return nil
 	}
-	if err := errors.Join(v.file.Truncate(v.size), v.file.Sync()); err != nil {
+	last := v.segs[len(v.segs)-1]
+	f, err := os.OpenFile(last.path, os.O_RDWR, 0)
+	if err != nil {
 		return err
 	}
-	v.broken = false
+	if err := errors.Join(f.Truncate(v.size), f.Sync()); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	_ = v.file.Close() // it has failed before
+	v.file, v.broken = f, false
 	return nil
 }
 
