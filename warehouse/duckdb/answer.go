@@ -21,20 +21,9 @@ func (c *child) query(w *wire, req *request) (result, error) {
 	if req.Query == nil {
 		return result{}, errors.New("a query without a query")
 	}
-	s := c.store(req.Workspace)
-	db, err := s.acquire()
-	if err != nil {
-		return result{}, err
-	}
-	defer s.release()
-	conn, err := db.connect()
-	if err != nil {
-		return result{}, millrace.Errorf(millrace.Unavailable, "the warehouse gives no connection: %w", err)
-	}
-	stop := watch(w, conn, req.Query.Timeout)
-	res, err := answer(w, conn, req.Query)
-	reason := stop()
-	conn.close()
+	watch := startWatch(w, req.Query.Timeout)
+	res, err := c.runQuery(w, watch, req)
+	reason := watch.end()
 	if err == nil {
 		return res, nil
 	}
@@ -76,45 +65,92 @@ const (
 	stoppedByAsker
 )
 
-// watch interrupts the connection when the deadline passes or the asker closes
-// his side, again and again: an interrupt counts for what runs at that moment
-// only. The function that it returns ends the watch.
-func watch(w *wire, conn *connection, timeout time.Duration) func() stopReason {
-	left, done := make(chan struct{}), make(chan struct{})
+// A watch stops a query when its deadline passes or the asker closes his side.
+type watch struct {
+	stopped chan struct{} // closed when the query is to stop
+	done    chan struct{} // closed when it has ended
+	reason  stopReason    // to be read when loop has ended
+	loop    sync.WaitGroup
+
+	mu   sync.Mutex
+	conn *connection // to interrupt; nil when there is none
+}
+
+func startWatch(w *wire, timeout time.Duration) *watch {
+	watch := &watch{stopped: make(chan struct{}), done: make(chan struct{})}
+	left := make(chan struct{})
 	go func() {
 		_, _, _ = w.receive() // nothing more comes: it returns when the asker leaves
 		close(left)
 	}()
-	var reason stopReason
-	var watcher sync.WaitGroup
-	watcher.Go(func() {
+	watch.loop.Go(func() {
 		deadline := time.NewTimer(timeout)
 		defer deadline.Stop()
 		select {
-		case <-done:
+		case <-watch.done:
 			return
 		case <-deadline.C:
-			reason = stoppedByDeadline
+			watch.reason = stoppedByDeadline
 			// Sending may block on an asker that does not read.
 			_ = w.conn.SetWriteDeadline(time.Now().Add(answerGrace))
 		case <-left:
-			reason = stoppedByAsker
+			watch.reason = stoppedByAsker
 		}
-		for again := time.NewTicker(20 * time.Millisecond); ; {
-			conn.interrupt()
-			select {
-			case <-done:
-				again.Stop()
-				return
-			case <-again.C:
-			}
-		}
+		close(watch.stopped)
+		watch.interrupt()
 	})
-	return func() stopReason {
-		close(done)
-		watcher.Wait()
-		return reason
+	return watch
+}
+
+// interrupt interrupts the query until it has ended, again and again: an
+// interrupt counts for what runs at that moment only.
+func (w *watch) interrupt() {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		w.mu.Lock()
+		if w.conn != nil {
+			w.conn.interrupt()
+		}
+		w.mu.Unlock()
+		select {
+		case <-w.done:
+			return
+		case <-again.C:
+		}
 	}
+}
+
+// attach sets the connection that is interrupted.
+func (w *watch) attach(c *connection) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conn = c
+}
+
+// end ends the watch and says why the query was stopped, if it was.
+func (w *watch) end() stopReason {
+	close(w.done)
+	w.loop.Wait()
+	return w.reason
+}
+
+// runQuery answers a query over a connection of its own.
+func (c *child) runQuery(w *wire, watch *watch, req *request) (result, error) {
+	s := c.store(req.Workspace)
+	db, err := s.acquire(watch.stopped)
+	if err != nil {
+		return result{}, err
+	}
+	defer s.release()
+	conn, err := db.connect()
+	if err != nil {
+		return result{}, millrace.Errorf(millrace.Unavailable, "the warehouse gives no connection: %w", err)
+	}
+	watch.attach(conn)
+	defer conn.close()
+	defer watch.attach(nil)
+	return answer(w, conn, req.Query)
 }
 
 // answerGrace is how long the end of an answer may take to send.

@@ -32,7 +32,7 @@ func (s *store) maintain() {
 		switch {
 		case !open || time.Since(lastTry) < time.Second:
 		case size >= policy.ForceBytes:
-			s.gate.Lock() // waits for running queries, whose deadline bounds it
+			s.gate.Lock() // waits for running queries, whose deadline bounds it; new ones wait
 			lastTry = time.Now()
 			s.checkpoint()
 			s.gate.Unlock()

@@ -14,6 +14,10 @@ import (
 // restartWait is how long Resume and Query wait for a child that is being restarted.
 const restartWait = 5 * time.Second
 
+// answerLimit is how long a request other than a query may take before the
+// child is taken for hung: copying the rows of a large rebuild takes longest.
+const answerLimit = time.Hour
+
 // Resume forgets what is not committed. See warehouse.Warehouse.
 func (w *Warehouse) Resume(ctx context.Context, workspace string) (millrace.Position, error) {
 	p, err := w.supervisor.process(ctx, restartWait)
@@ -92,6 +96,10 @@ func (w *Warehouse) call(ctx context.Context, p *process, req request, entries [
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+	hung := time.AfterFunc(answerLimit, func() {
+		p.kill(verdict{kind: millrace.Unavailable, message: fmt.Sprintf("it did not answer for %s", answerLimit)})
+	})
+	defer hung.Stop()
 	res, err := exchange(newWire(conn), req, entries)
 	switch {
 	case err == nil:

@@ -33,22 +33,27 @@ type store struct {
 	// gate is held for reading by each query and for writing by a checkpoint.
 	gate sync.RWMutex
 
-	life  sync.Mutex // guards what follows
-	db    *database
-	users int // queries that hold db
-	used  time.Time
-	wrote time.Time // the last commit with rows
+	life    sync.Mutex // guards what follows
+	db      *database
+	opening *opening // nil while nobody opens the file
+	users   int      // queries that hold db
+	used    time.Time
+	wrote   time.Time // the last commit with rows
+}
+
+// An opening is the file being opened, which may take seconds.
+type opening struct {
+	done chan struct{}
+	err  error
 }
 
 // open opens the file if it is closed. s.mu is held.
 func (s *store) open() error {
-	if err := s.openFile(); err != nil {
+	db, err := s.openFile(nil)
+	if err != nil || s.loader != nil {
 		return err
 	}
-	if s.loader != nil {
-		return nil
-	}
-	l, err := newLoader(s.db)
+	l, err := newLoader(db)
 	if err != nil {
 		return s.failed(err)
 	}
@@ -56,28 +61,54 @@ func (s *store) open() error {
 	return nil
 }
 
-// openFile opens the database if it is closed.
-func (s *store) openFile() error {
+// openFile returns the open database. Opening goes on when stop is closed.
+func (s *store) openFile(stop <-chan struct{}) (*database, error) {
 	s.life.Lock()
-	defer s.life.Unlock()
 	if s.db != nil {
-		return nil
+		defer s.life.Unlock()
+		return s.db, nil
 	}
+	o := s.opening
+	if o == nil {
+		o = &opening{done: make(chan struct{})}
+		s.opening = o
+		go func() {
+			db, err := s.openNow()
+			s.life.Lock()
+			s.db, s.opening, s.used, o.err = db, nil, time.Now(), err
+			s.life.Unlock()
+			close(o.done)
+		}()
+	}
+	s.life.Unlock()
+	select {
+	case <-o.done:
+	case <-stop:
+		return nil, errStopped
+	}
+	if o.err != nil {
+		return nil, o.err
+	}
+	return s.openFile(stop)
+}
+
+var errStopped = errors.New("the query was stopped before it began")
+
+func (s *store) openNow() (*database, error) {
 	for _, dir := range []string{s.config.Dir, s.spillDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return millrace.Errorf(millrace.Unavailable, "make the folder of the warehouse: %w", err)
+			return nil, millrace.Errorf(millrace.Unavailable, "make the folder of the warehouse: %w", err)
 		}
 	}
 	db, err := openDatabase(s.path, s.databaseSettings())
 	if err != nil {
-		return s.openFailed(err)
+		return nil, s.openFailed(err)
 	}
 	if err := prepareDatabase(db); err != nil {
 		db.close()
-		return s.openFailed(err)
+		return nil, s.openFailed(err)
 	}
-	s.db = db
-	return nil
+	return db, nil
 }
 
 func (s *store) spillDir() string { return filepath.Join(s.config.SpillDir, s.workspace) }
@@ -226,22 +257,31 @@ func (s *store) touch() {
 	s.life.Unlock()
 }
 
-// acquire gives the open database to a query, until release.
-func (s *store) acquire() (*database, error) {
-	s.gate.RLock()
+// acquire gives the open database to a query, until release. It waits for a
+// checkpoint to end and for the file to open, until stop is closed.
+func (s *store) acquire(stop <-chan struct{}) (*database, error) {
+	for !s.gate.TryRLock() {
+		select {
+		case <-stop:
+			return nil, errStopped
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 	for {
-		if err := s.openFile(); err != nil {
+		db, err := s.openFile(stop)
+		if err != nil {
 			s.gate.RUnlock()
 			return nil, err
 		}
 		s.life.Lock()
-		if s.db != nil { // not closed in between
+		same := s.db == db // not closed in between
+		if same {
 			s.users++
-			db := s.db
-			s.life.Unlock()
-			return db, nil
 		}
 		s.life.Unlock()
+		if same {
+			return db, nil
+		}
 	}
 }
 
@@ -256,24 +296,35 @@ func (s *store) release() {
 // closeIfIdle closes a file that nobody has used for a while. Rows that are
 // held back stay: such a file is not idle.
 func (s *store) closeIfIdle() {
-	if !s.mu.TryLock() {
+	if !s.idle() || !s.mu.TryLock() {
 		return
 	}
 	defer s.mu.Unlock()
-	s.life.Lock()
-	defer s.life.Unlock()
-	if s.db == nil || s.users > 0 || time.Since(s.used) < s.config.IdleTimeout || s.shadow != nil {
+	if s.shadow != nil || s.loader != nil && s.loader.holds || !s.gate.TryLock() {
+		return
+	}
+	defer s.gate.Unlock()
+	if s.loader != nil {
+		// What a checkpoint cannot do now it does after the next opening.
+		_ = s.loader.conn.exec("CHECKPOINT")
+	}
+	if !s.idle() {
 		return
 	}
 	if s.loader != nil {
-		if s.loader.holds {
-			return
-		}
-		// What a checkpoint cannot do now it does after the next opening.
-		_ = s.loader.conn.exec("CHECKPOINT")
 		s.loader.close()
 		s.loader = nil
 	}
-	s.db.close()
+	s.life.Lock()
+	db := s.db
 	s.db = nil
+	s.life.Unlock()
+	db.close()
+}
+
+// idle says whether the file is open and nobody has used it for a while.
+func (s *store) idle() bool {
+	s.life.Lock()
+	defer s.life.Unlock()
+	return s.db != nil && s.users == 0 && time.Since(s.used) >= s.config.IdleTimeout
 }
