@@ -48,9 +48,6 @@ type Options struct {
 	Stdout  io.Writer        // for the few lines at the start and about reloads; default none
 	Logger  *slog.Logger     // default none
 	Now     func() time.Time // default time.Now
-	// ArchiveInterval is how long a record waits at most for the archive;
-	// default archive.DefaultInterval.
-	ArchiveInterval time.Duration
 }
 
 func (o *Options) complete() error {

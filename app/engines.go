@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/archive"
@@ -90,7 +91,7 @@ func (a *App) openArchive(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, a.bucket)
 	a.archive, err = archive.Open(ctx, archive.Options{
-		Bucket: a.bucket, Log: distinct{a.log, a.follower}, Interval: a.o.ArchiveInterval,
+		Bucket: a.bucket, Log: distinct{a.log, a.follower}, Interval: time.Duration(a.project.Load().Config.ArchiveInterval),
 		Now: a.o.Now, Logger: a.logger("archive"), Metrics: a.metrics,
 	})
 	if err != nil {

@@ -47,7 +47,7 @@ func restartFields(old, next project.Settings) []string {
 	var fields []string
 	for name, changed := range map[string]bool{
 		"warehouse":   old.Warehouse != next.Warehouse,
-		"archive":     old.Archive != next.Archive,
+		"archive":     old.Archive != next.Archive || old.ArchiveInterval != next.ArchiveInterval,
 		"log.reserve": old.Log.Reserve != next.Log.Reserve,
 		"collect":     !reflect.DeepEqual(old.Collect, next.Collect),
 	} {

@@ -44,7 +44,7 @@ func (a *App) verifyArchive(ctx context.Context, progress func(job.Progress)) (a
 	}
 	v := verified{OK: len(r.Problems) == 0, Problems: []string{}, Through: r.Through, Files: r.Files, Records: r.Records, SizeBytes: r.Bytes}
 	for _, p := range r.Problems {
-		v.Problems = append(v.Problems, p.Object + ": " + p.What + ": " + p.Do)
+		v.Problems = append(v.Problems, p.Object+": "+p.What+": "+p.Do)
 	}
 	return v, nil
 }

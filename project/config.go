@@ -21,11 +21,13 @@ type Config struct {
 
 // Settings are the part of millrace.yaml that an environment may override.
 type Settings struct {
-	Log       LogSettings     `yaml:"log" doc:"The durable log that every record goes through first."`
-	Warehouse Engine          `yaml:"warehouse" doc:"Where tables live: duckdb (a file in the data folder), or postgres://user@host/database." default:"duckdb"`
-	Archive   Engine          `yaml:"archive" doc:"Where records are kept for ever, as Parquet: file:FOLDER (within the data folder unless absolute), or s3://bucket/prefix." default:"file:archive"`
-	Collect   CollectSettings `yaml:"collect" doc:"Intake over HTTP, for all sources; a source's own limits win."`
-	Query     QuerySettings   `yaml:"query" doc:"Limits of SQL queries."`
+	Log       LogSettings `yaml:"log" doc:"The durable log that every record goes through first."`
+	Warehouse Engine      `yaml:"warehouse" doc:"Where tables live: duckdb (a file in the data folder), or postgres://user@host/database." default:"duckdb"`
+	Archive   Engine      `yaml:"archive" doc:"Where records are kept for ever, as Parquet: file:FOLDER (within the data folder unless absolute), or s3://bucket/prefix." default:"file:archive"`
+	// ArchiveInterval is apart from Archive, so that an address stays one line.
+	ArchiveInterval unit.Duration   `yaml:"archive_interval" doc:"How long a record waits at most until it is in the archive." default:"60s"`
+	Collect         CollectSettings `yaml:"collect" doc:"Intake over HTTP, for all sources; a source's own limits win."`
+	Query           QuerySettings   `yaml:"query" doc:"Limits of SQL queries."`
 }
 
 // LogSettings are `log:`.
@@ -67,9 +69,10 @@ type QuerySettings struct {
 // DefaultConfig returns what holds where millrace.yaml says nothing.
 func DefaultConfig() Config {
 	return Config{Settings: Settings{
-		Log:       LogSettings{Retention: unit.Duration(7 * 24 * time.Hour)},
-		Warehouse: "duckdb",
-		Archive:   "file:archive",
+		Log:             LogSettings{Retention: unit.Duration(7 * 24 * time.Hour)},
+		Warehouse:       "duckdb",
+		Archive:         "file:archive",
+		ArchiveInterval: unit.Duration(time.Minute),
 		Query: QuerySettings{
 			Timeout: unit.Duration(time.Minute), Rows: 100_000, ResultSize: 256 << 20, Concurrency: 4,
 		},
@@ -144,6 +147,7 @@ func (s *Settings) Validate() error {
 	wrong(time.Duration(s.Log.Retention) < time.Hour, "log.retention: %s is too short: it is at least 1h", s.Log.Retention)
 	wrong(s.Log.Size != 0 && s.Log.Size < 64<<20, "log.size: %s is too small: it is at least 64MiB", s.Log.Size)
 	wrong(s.Log.Reserve != 0 && s.Log.Reserve < 16<<20, "log.reserve: %s is too small: it is at least 16MiB", s.Log.Reserve)
+	wrong(s.ArchiveInterval < unit.Duration(100*time.Millisecond) || s.ArchiveInterval > unit.Duration(time.Hour), "archive_interval: %s is out of range: 100ms to 1h", s.ArchiveInterval)
 	wrong(s.Query.Timeout <= 0, "query.timeout: has to be more than 0s")
 	wrong(s.Query.Rows < 1 || s.Query.Rows > 10_000_000, "query.rows: %d is out of range: 1 to 10000000", s.Query.Rows)
 	wrong(s.Query.Concurrency < 1 || s.Query.Concurrency > 1000, "query.concurrency: %d is out of range: 1 to 1000", s.Query.Concurrency)
