@@ -1,13 +1,16 @@
 package archive
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/blob/local"
 	"github.com/millrace/millrace/eventlog"
 )
 
@@ -90,4 +93,116 @@ func BenchmarkDecode(b *testing.B) {
 	}
 	b.ReportMetric(float64((cpu()-begin).Nanoseconds())/1000/float64(b.N*benchRows), "cpu-µs/event")
 	b.ReportMetric(float64(b.N*benchRows)/b.Elapsed().Seconds(), "events/s")
+}
+
+// A fixedLog gives the same batches to each reader, and then nothing.
+type fixedLog []eventlog.Entry
+
+func (l fixedLog) Open(_ context.Context, after millrace.Position, _ eventlog.Filter) (eventlog.Reader, error) {
+	for len(l) > 0 && !l[0].Position.After(after) {
+		l = l[1:]
+	}
+	return &fixedReader{rest: l, through: after}, nil
+}
+
+type fixedReader struct {
+	rest    []eventlog.Entry
+	through millrace.Position
+	ended   bool
+}
+
+func (r *fixedReader) Next(ctx context.Context) (eventlog.Batch, error) {
+	n := min(2000, len(r.rest))
+	if n == 0 && r.ended {
+		<-ctx.Done()
+		return eventlog.Batch{}, ctx.Err()
+	}
+	b := eventlog.Batch{Records: r.rest[:n:n], Through: r.through, AtEnd: n == len(r.rest)}
+	r.ended = b.AtEnd
+	if n > 0 {
+		r.through = frameEnd(r.rest[n-1].Position)
+		b.Through, b.Time = r.through, r.rest[n-1].Time
+	}
+	r.rest = r.rest[n:]
+	return b, nil
+}
+
+func (r *fixedReader) Close() error { return nil }
+
+// BenchmarkArchive is all of it, on a local folder: collecting and fresh files,
+// publishing them, and reading the published hour back in order.
+func BenchmarkArchive(b *testing.B) {
+	const rows = 200_000
+	begin := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	log := fixedLog(realistic(rows, 1, begin))
+	now := begin.Add(30 * time.Minute)
+	var fresh, publish, read time.Duration
+	var readWall time.Duration
+	var size int64
+	for b.Loop() {
+		bucket, err := local.Open(b.Context(), b.TempDir())
+		if err != nil {
+			b.Fatal(err)
+		}
+		clock := &clock{now: now}
+		a, err := Open(b.Context(), Options{Bucket: bucket, Log: log, Now: clock.Now})
+		if err != nil {
+			b.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(b.Context())
+		done := make(chan error, 1)
+		go func() { done <- a.Run(ctx) }()
+		for !a.Stats().Running {
+			time.Sleep(time.Millisecond)
+		}
+		fresh -= cpu()
+		if err := a.FlushNow(ctx); err != nil {
+			b.Fatal(err)
+		}
+		fresh += cpu()
+		clock.Add(time.Hour)
+		publish -= cpu()
+		if err := a.Publish(ctx); err != nil {
+			b.Fatal(err)
+		}
+		publish += cpu()
+		size = a.Stats().SizeBytes
+		read -= cpu()
+		readWall -= time.Since(begin)
+		if n := drain(b, a); n != rows {
+			b.Fatalf("read %d records", n)
+		}
+		readWall += time.Since(begin)
+		read += cpu()
+		cancel()
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	}
+	perEvent := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / float64(b.N*rows) }
+	b.ReportMetric(perEvent(fresh), "fresh-cpu-µs/event")
+	b.ReportMetric(perEvent(publish), "publish-cpu-µs/event")
+	b.ReportMetric(perEvent(read), "read-cpu-µs/event")
+	b.ReportMetric(float64(b.N*rows)/readWall.Seconds(), "read-events/s")
+	b.ReportMetric(float64(size)/rows, "B/event")
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.Sys)/(1<<20), "MB")
+}
+
+func drain(b *testing.B, a *Archive) (n int) {
+	r, err := a.Open(b.Context(), millrace.Position{}, eventlog.Filter{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	for {
+		batch, err := r.Next(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n += len(batch.Records); batch.AtEnd {
+			return n
+		}
+	}
 }

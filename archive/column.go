@@ -118,15 +118,11 @@ func makeSchema() *schema.GroupNode {
 
 // properties of a file of that many rows.
 func properties(published bool, rows int) *parquet.WriterProperties {
-	level := 1
-	if published {
-		level = 3
-	}
 	props := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithDataPageVersion(parquet.DataPageV1),
 		parquet.WithCompression(compress.Codecs.Zstd),
-		parquet.WithCompressionLevel(level),
+		parquet.WithCompressionLevel(1), // 3 costs a quarter more time and made no smaller files
 		parquet.WithDictionaryDefault(false),
 		parquet.WithCreatedBy("millrace"),
 		parquet.WithMaxStatsSize(256),
