@@ -121,12 +121,7 @@ func (a *answer) failed(err error) {
 		a.refuse(http.StatusInternalServerError, "the log refused these records: see the server's log")
 	default:
 		a.h.logFailure(err)
-		since := a.h.failing.Load()
-		if since == 0 {
-			a.h.failing.CompareAndSwap(0, now.UnixNano())
-			since = now.UnixNano()
-		}
-		if now.UnixNano()-since > int64(a.h.outage) {
+		if a.h.failingFor(now) > a.h.outage {
 			a.later(http.StatusTooManyRequests, "the log has been away for some time: keep these and send them again", outageWait())
 			return
 		}
@@ -136,6 +131,19 @@ func (a *answer) failed(err error) {
 		}
 		a.later(http.StatusServiceUnavailable, "the log is busy or away for a moment: send these again", wait)
 	}
+}
+
+// failingFor notes a failure and returns for how long there have been some
+// without a success, and without a gap as long as an outage, between them.
+func (h *Handler) failingFor(now time.Time) time.Duration {
+	ns := now.UnixNano()
+	last := h.lastFailure.Swap(ns)
+	since := h.failing.Load()
+	if since == 0 || ns-last > int64(h.outage) {
+		h.failing.Store(ns)
+		return 0
+	}
+	return time.Duration(ns - since)
 }
 
 func (h *Handler) logFailure(err error) {

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog/mem"
 )
 
 // library returns the folder of the browser library, filled when it is not.
@@ -78,9 +80,22 @@ type proof struct {
 	}
 }
 
+// A refuser is a log that is full until it is not.
+type refuser struct {
+	*mem.Log
+	full atomic.Bool
+}
+
+func (r *refuser) Append(ctx context.Context, rs []millrace.Record) (millrace.Position, error) {
+	if r.full.Load() {
+		return millrace.Position{}, &millrace.Error{Kind: millrace.Limited, Message: "full", RetryAfter: time.Second}
+	}
+	return r.Log.Append(ctx, rs)
+}
+
 // A visit is one scenario with the server that it speaks to.
 type visit struct {
-	keeper     *keeper
+	log        *refuser
 	preflights atomic.Int64 // that asked for x-retry-count
 	server     *httptest.Server
 	page       *httptest.Server
@@ -88,20 +103,19 @@ type visit struct {
 
 // newVisit starts a server whose log refuses the first request for a second.
 func newVisit(t *testing.T, dir string, secure bool) *visit {
-	h, k := start(t, func(o *Options, s *HTTPSource) {
-		o.Library, o.Now = os.DirFS(filepath.Join(dir, "dist")), nil
+	v := &visit{log: &refuser{Log: mem.New(mem.Options{})}}
+	v.log.full.Store(true)
+	h, _ := start(t, func(o *Options, s *HTTPSource) {
+		o.Log, o.Library, o.Now = v.log, os.DirFS(filepath.Join(dir, "dist")), nil
 		s.Browser = true
 	})
-	v := &visit{keeper: k}
-	k.fail(&millrace.Error{Kind: millrace.Limited, Message: "full", RetryAfter: time.Second})
-	var refused atomic.Bool
 	counting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions && strings.Contains(r.Header.Get("Access-Control-Request-Headers"), "x-retry-count") {
 			v.preflights.Add(1)
 		}
 		h.ServeHTTP(w, r)
-		if r.Method == http.MethodPost && refused.CompareAndSwap(false, true) {
-			k.fail(nil)
+		if r.Method == http.MethodPost {
+			v.log.full.Store(false)
 		}
 	})
 	v.server, v.page = httptest.NewUnstartedServer(counting), httptest.NewUnstartedServer(pages())
@@ -187,7 +201,7 @@ func checkProof(t *testing.T, v *visit, s scenario, p proof) {
 		t.Errorf("%s: %d answers 429, %d retries taken, %d preflights for a retry: want each", s.Collect, refused, retried, v.preflights.Load())
 	}
 	streams := map[string]millrace.Record{}
-	for _, r := range v.keeper.take() {
+	for _, r := range readAll(t, v.log) {
 		streams[r.Stream] = r
 	}
 	for _, stream := range []string{"page", "identify", "track:Order Completed", "group", "alias"} {

@@ -68,7 +68,9 @@ type Handler struct {
 	setting  sync.Mutex // of the table
 	requests sync.Pool
 	inFlight atomic.Int64 // bytes
-	failing  atomic.Int64 // since when the log has been away, in ns since 1970; 0 is not
+	// failing is since when the log has been away, lastFailure when that was
+	// last seen, in ns since 1970; 0 is not.
+	failing, lastFailure atomic.Int64
 }
 
 var _ http.Handler = (*Handler)(nil)

@@ -299,8 +299,12 @@ func TestRefusals(t *testing.T) {
 	if after := w.Header().Get("Retry-After"); after < "1" || after > "3" {
 		t.Errorf("Retry-After %q", after)
 	}
-	now = now.Add(31 * time.Second)
+	now = now.Add(20 * time.Second)
+	want(t, post(h, "/v1/track", body), 503)
+	now = now.Add(20 * time.Second)
 	checkOutage(t, post(h, "/v1/track", body))
+	now = now.Add(time.Hour) // nobody tried in between: it may have been back
+	want(t, post(h, "/v1/track", body), 503)
 	k.fail(nil)
 	want(t, post(h, "/v1/track", body), 200)
 	k.fail(millrace.Errorf(millrace.Unavailable, "away"))
