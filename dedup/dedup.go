@@ -47,6 +47,10 @@ type Options struct {
 	Logger        *slog.Logger          // default: discard
 	Metrics       prometheus.Registerer // default: none
 	Now           func() time.Time      // default time.Now
+
+	// verifyAtOpen is how many bytes of index Open reads against their
+	// checksums; Run does it for a larger index, beside its work.
+	verifyAtOpen int64
 }
 
 // A Follower judges the log's records. It implements eventlog.Verdicts and is
@@ -76,6 +80,9 @@ func Open(o Options) (*Follower, error) {
 	if o.MemoryIDs <= 0 {
 		o.MemoryIDs = 500_000
 	}
+	if o.verifyAtOpen == 0 {
+		o.verifyAtOpen = 256 << 20
+	}
 	if o.GroupInterval <= 0 {
 		o.GroupInterval = 50 * time.Millisecond
 	}
@@ -90,7 +97,7 @@ func Open(o Options) (*Follower, error) {
 	if f.verdicts, err = openVerdicts(filepath.Join(o.Dir, "verdicts")); err != nil {
 		return nil, fmt.Errorf("open dedup: %w", err)
 	}
-	if f.index, err = openIndex(filepath.Join(o.Dir, "index"), o.Logger, o.Now, o.MemoryIDs, o.Window); err != nil {
+	if f.index, err = openIndex(filepath.Join(o.Dir, "index"), o); err != nil {
 		return nil, errors.Join(fmt.Errorf("open dedup: %w", err), f.verdicts.close())
 	}
 	f.publish()
@@ -219,7 +226,7 @@ type Status struct {
 	RebuildRecords int64
 	RebuildAt      millrace.Position
 	RebuildTarget  millrace.Position
-	// Failure is why nothing is judged at this moment, or "".
+	// Failure is what went wrong last, while nothing is judged because of it, or "".
 	Failure string
 }
 
@@ -261,10 +268,18 @@ func (f *Follower) fail(err error) {
 	}
 }
 
+// trouble shows in Status what Run has to wait for.
+func (f *Follower) trouble(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status.Failure = err.Error()
+}
+
 // publish makes what Run knows visible to others: the counts are those of Through.
 func (f *Follower) publish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.status.Failure = ""
 	ix := f.index
 	for k, sp := range ix.spaces.all {
 		if sp.changed {

@@ -41,6 +41,7 @@ func (f *Follower) Run(ctx context.Context) error {
 			return err
 		default:
 			f.log.Warn("dedup stopped and tries again", "error", err, "after", pause)
+			f.trouble(err)
 		}
 		if f.opts.Now().Sub(began) > time.Minute {
 			pause = retryFirst

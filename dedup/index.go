@@ -18,19 +18,19 @@ import (
 
 const (
 	minPartition     = 4 * time.Hour
-	windowPartitions = 5         // the longest window is cut into so many
-	verifyAtOpen     = 256 << 20 // bytes of runs whose checksums are read before anything else
+	windowPartitions = 5 // the longest window is cut into so many
 	idleFlush        = 10 * time.Minute
 )
 
 // An index knows when each ID was last seen: two families of runs on disk, and
 // in memory what came after the manifest. One goroutine uses it.
 type index struct {
-	dir       string
-	log       *slog.Logger
-	now       func() time.Time
-	memoryIDs int
-	spaces    *spaces
+	dir          string
+	log          *slog.Logger
+	now          func() time.Time
+	memoryIDs    int
+	verifyAtOpen int64 // bytes
+	spaces       *spaces
 
 	manifest manifest // as it is on disk
 	mem      [families]*memory
@@ -52,8 +52,8 @@ type merged struct {
 
 // openIndex opens the index in dir. When anything of it is missing or damaged
 // it begins empty, says why in the log, and is built again by the follower.
-func openIndex(dir string, log *slog.Logger, now func() time.Time, memoryIDs int, window func(w, s string) time.Duration) (*index, error) {
-	ix := &index{dir: dir, log: log, now: now, memoryIDs: memoryIDs, flushed: now()}
+func openIndex(dir string, o Options) (*index, error) {
+	ix := &index{dir: dir, log: o.Logger, now: o.Now, memoryIDs: o.MemoryIDs, verifyAtOpen: o.verifyAtOpen, flushed: o.Now()}
 	for f := range ix.mem {
 		ix.mem[f] = newMemory()
 	}
@@ -64,7 +64,7 @@ func openIndex(dir string, log *slog.Logger, now func() time.Time, memoryIDs int
 	if err != nil {
 		return nil, err
 	}
-	ix.spaces = &spaces{key: key, window: window, all: map[spaceKey]*space{}, batch: 1}
+	ix.spaces = &spaces{key: key, window: o.Window, all: map[spaceKey]*space{}, batch: 1}
 	m, err := loadManifest(dir)
 	if millrace.KindOf(err) == millrace.Conflict {
 		return nil, err
@@ -80,7 +80,7 @@ func openIndex(dir string, log *slog.Logger, now func() time.Time, memoryIDs int
 		err = ix.openRuns()
 	}
 	if err != nil {
-		log.Error("the dedup index cannot be used and is built again", "dir", dir, "error", err)
+		ix.log.Error("the dedup index cannot be used and is built again", "dir", dir, "error", err)
 		return ix, ix.discard()
 	}
 	ix.manifest = *m
@@ -106,7 +106,7 @@ func (ix *index) openRuns() error {
 		ix.runs[r.Family] = append(ix.runs[r.Family], r)
 		size += r.SizeBytes
 	}
-	if ix.unproved = size > verifyAtOpen; ix.unproved {
+	if ix.unproved = size > ix.verifyAtOpen; ix.unproved {
 		return nil
 	}
 	return verifyRuns(context.Background(), ix.all())
