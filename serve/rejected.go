@@ -29,14 +29,26 @@ type Rejected struct {
 	Position   millrace.Position `json:"position"`
 }
 
-const rejectedSQL = `SELECT r.rejected_id, r.source, r.received_at, r.reason, r.field, r.type, r.raw, r.raw_base64, r.truncated,
-  s.outcome, r._epoch, r._seq, r._index
-FROM millrace.rejected r LEFT JOIN (
+// Tables of the system's schema are made with their first row, so each of the
+// two may be missing.
+const (
+	rejectedColumns = `SELECT r.rejected_id, r.source, r.received_at, r.reason, r.field, r.type, r.raw, r.raw_base64, r.truncated,
+  %s, r._epoch, r._seq, r._index
+FROM millrace.rejected r`
+	resentJoin = ` LEFT JOIN (
   SELECT rejected_id, outcome, row_number() OVER (PARTITION BY rejected_id ORDER BY _epoch DESC, _seq DESC, _index DESC) AS n
   FROM millrace.resent) s ON s.rejected_id = r.rejected_id AND s.n = 1`
+)
 
-// rejectedQuery makes the SQL of a list.
-func rejectedQuery(source, reason, id string, before *millrace.Position, limit int) (string, []any) {
+// A rejectedFilter chooses rejected records.
+type rejectedFilter struct {
+	source, reason, id string
+	before             *millrace.Position
+	limit              int
+}
+
+// sql makes the query, with or without what became of those sent again.
+func (f rejectedFilter) sql(resent bool) (string, []any) {
 	var where []string
 	var params []any
 	add := func(condition string, values ...any) {
@@ -47,61 +59,97 @@ func rejectedQuery(source, reason, id string, before *millrace.Position, limit i
 		}
 		where = append(where, fmt.Sprintf(condition, numbers...))
 	}
-	if source != "" {
-		add("r.source = $%d", source)
+	if f.source != "" {
+		add("r.source = $%d", f.source)
 	}
-	if reason != "" {
-		add("strpos(lower(r.reason), lower($%d)) > 0", reason)
+	if f.reason != "" {
+		add("strpos(lower(r.reason), lower($%d)) > 0", f.reason)
 	}
-	if id != "" {
-		add("r.rejected_id = $%d", id)
+	if f.id != "" {
+		add("r.rejected_id = $%d", f.id)
 	}
-	if p := before; p != nil {
+	if p := f.before; p != nil {
 		add("(r._epoch < $%d OR r._epoch = $%d AND (r._seq < $%d OR r._seq = $%d AND r._index < $%d))",
 			int64(p.Epoch), int64(p.Epoch), int64(p.Seq), int64(p.Seq), int64(p.Index))
 	}
-	sql := rejectedSQL
+	sql := fmt.Sprintf(rejectedColumns, "NULL")
+	if resent {
+		sql = fmt.Sprintf(rejectedColumns, "s.outcome") + resentJoin
+	}
 	if len(where) > 0 {
 		sql += "\nWHERE " + strings.Join(where, " AND ")
 	}
-	return fmt.Sprintf("%s\nORDER BY r._epoch DESC, r._seq DESC, r._index DESC LIMIT %d", sql, limit), params
+	return fmt.Sprintf("%s\nORDER BY r._epoch DESC, r._seq DESC, r._index DESC LIMIT %d", sql, f.limit), params
 }
 
-func (s *server) rejected(ctx context.Context, source, reason, id string, before *millrace.Position, limit int) ([]Rejected, error) {
-	sql, params := rejectedQuery(source, reason, id, before, limit)
+// rejected returns rejected records, newest first.
+func (s *server) rejected(ctx context.Context, f rejectedFilter) ([]Rejected, error) {
+	out := []Rejected{}
+	read := func(resent bool) error {
+		sql, params := f.sql(resent)
+		return s.each(ctx, sql, params, f.limit, func(columns []cell, i int) error {
+			r, err := scanRejected(columns, i)
+			out = append(out, r)
+			return err
+		})
+	}
+	err := read(true)
+	if millrace.KindOf(err) == millrace.Invalid && !s.has(ctx, "resent") {
+		err = read(false)
+	}
+	if millrace.KindOf(err) == millrace.Invalid && !s.has(ctx, "rejected") {
+		return out, nil
+	}
+	return out, err
+}
+
+// has says whether the system's schema has a table.
+func (s *server) has(ctx context.Context, table string) bool {
+	err := s.each(ctx, "SELECT 1 FROM millrace."+table+" LIMIT 1", nil, 1, func([]cell, int) error { return nil })
+	return millrace.KindOf(err) != millrace.Invalid
+}
+
+// each calls do with every row of a query.
+func (s *server) each(ctx context.Context, sql string, params []any, limit int, do func(columns []cell, i int) error) error {
 	rows, err := s.o.Querier.Query(ctx, warehouse.Query{Workspace: s.o.Workspace, SQL: sql, Params: params, Limit: limit, Timeout: requestTimeout})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	out := []Rejected{}
 	for {
 		batch, err := rows.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return out, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		columns := cells(batch)
 		for i := range int(batch.NumRows()) {
-			var r Rejected
-			p := &r.Position
-			for j, into := range []any{&r.ID, &r.Source, &r.ReceivedAt, &r.Reason, &r.Field, &r.Type, &r.Raw, &r.RawBase64, &r.Truncated,
-				&r.Outcome, &p.Epoch, &p.Seq, &p.Index} {
-				if err := json.Unmarshal(columns[j](nil, i), into); err != nil {
-					batch.Release()
-					return nil, fmt.Errorf("millrace.rejected, column %d: %w", j, err)
-				}
+			if err = do(columns, i); err != nil {
+				break
 			}
-			out = append(out, r)
 		}
 		batch.Release()
+		if err != nil {
+			return err
+		}
 	}
 }
 
+func scanRejected(columns []cell, i int) (r Rejected, err error) {
+	p := &r.Position
+	for j, into := range []any{&r.ID, &r.Source, &r.ReceivedAt, &r.Reason, &r.Field, &r.Type, &r.Raw, &r.RawBase64, &r.Truncated,
+		&r.Outcome, &p.Epoch, &p.Seq, &p.Index} {
+		if err := json.Unmarshal(columns[j](nil, i), into); err != nil {
+			return r, fmt.Errorf("millrace.rejected, column %d: %w", j, err)
+		}
+	}
+	return r, nil
+}
+
 func (s *server) rejectedByID(ctx context.Context, id string) (Rejected, error) {
-	found, err := s.rejected(ctx, "", "", id, nil, 1)
+	found, err := s.rejected(ctx, rejectedFilter{id: id, limit: 1})
 	if err != nil {
 		return Rejected{}, err
 	}
@@ -133,7 +181,7 @@ func (s *server) registerRejected() {
 				}
 				before = &p
 			}
-			found, err := s.rejected(ctx, in.Source, in.Reason, "", before, in.Limit)
+			found, err := s.rejected(ctx, rejectedFilter{source: in.Source, reason: in.Reason, before: before, limit: in.Limit})
 			if err != nil {
 				return nil, err
 			}
