@@ -139,7 +139,7 @@ func (h *Handler) failingFor(now time.Time) time.Duration {
 	ns := now.UnixNano()
 	last := h.lastFailure.Swap(ns)
 	since := h.failing.Load()
-	if since == 0 || ns-last > int64(h.outage) {
+	if since == 0 || ns < since || ns-last > int64(h.outage) {
 		h.failing.Store(ns)
 		return 0
 	}

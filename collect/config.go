@@ -147,6 +147,7 @@ type FieldError struct {
 	Message string
 }
 
+// Error returns the field, a colon and the message.
 func (e *FieldError) Error() string { return e.Field + ": " + e.Message }
 
 // FieldPath returns the field that the error is about.

@@ -27,7 +27,7 @@ func (b *bucket) fill(now time.Time) {
 	if d := now.Sub(b.last); d > 0 && !b.last.IsZero() {
 		b.tokens = min(b.burst, b.tokens+b.rate*d.Seconds())
 	}
-	if now.After(b.last) {
+	if d := now.Sub(b.last); d > 0 || d < -time.Second { // or the clock was set back
 		b.last = now
 	}
 }

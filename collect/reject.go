@@ -127,7 +127,7 @@ func rejectedBody(id string, now time.Time, reason, field, typ string, raw []byt
 // warnDropped logs, at most once a minute of a source, that rejected records are not kept.
 func (q *request) warnDropped() {
 	last := q.src.warned.Load()
-	if q.now.UnixNano()-last > int64(time.Minute) && q.src.warned.CompareAndSwap(last, q.now.UnixNano()) {
+	if d := q.now.UnixNano() - last; (d > int64(time.Minute) || d < 0) && q.src.warned.CompareAndSwap(last, q.now.UnixNano()) {
 		q.h.logger.Warn("rejected records come faster than rejected_rate allows: some are not kept",
 			"workspace", q.src.workspace, "source", q.src.name, "reason", strings.ToValidUTF8(q.problems[0].reason, "?"))
 	}

@@ -87,6 +87,11 @@ func TestRate(t *testing.T) {
 	want(t, post(h, "/v1/page", pageEvent), 200)
 	want(t, post(h, "/v1/page", pageEvent), 200)
 	want(t, post(h, "/v1/page", pageEvent), 429)
+	// A clock that is set back does not stop the refill.
+	now = now.Add(-time.Hour)
+	want(t, post(h, "/v1/page", pageEvent), 429)
+	now = now.Add(150 * time.Millisecond)
+	want(t, post(h, "/v1/page", pageEvent), 200)
 	// A reload that keeps the rate keeps its state.
 	s := &HTTPSource{WriteKeys: []string{"web_2026"}, Limits: Limits{Rate: 10, Burst: 20}}
 	if err := h.SetSources([]Source{{Name: "web", HTTP: s}}); err != nil {

@@ -46,6 +46,7 @@ var expressionBuiltins = []string{
 // what is missing nil rather than an error: bodies differ by event.
 type plainOnly struct{ found string }
 
+// Visit looks at one node of an expression.
 func (p *plainOnly) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.VariableDeclaratorNode:
