@@ -68,6 +68,8 @@ func Duration(d time.Duration) string {
 	}
 	s := int64(d.Round(time.Second) / time.Second)
 	switch {
+	case d == 0:
+		return "0 s"
 	case d < time.Millisecond:
 		return fmt.Sprintf("%d µs", d.Microseconds())
 	case d < time.Second:

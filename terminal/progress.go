@@ -193,8 +193,8 @@ func (p *Progress) text(width int) string {
 		parts = append(parts, p.message)
 	case rate >= 1:
 		parts = append(parts, Count(int64(rate))+"/s")
-		if left := o.Total - p.done; left > 0 {
-			parts = append(parts, Duration((time.Duration(float64(left)/rate)*time.Second).Round(time.Second))+" left")
+		if left := time.Duration(float64(o.Total-p.done) / rate * float64(time.Second)); left > 0 {
+			parts = append(parts, Duration(max(left, time.Second).Round(time.Second))+" left")
 		}
 	default:
 		parts = append(parts, Duration(now.Sub(p.begin).Round(time.Second)))

@@ -165,7 +165,7 @@ func TestNumbers(t *testing.T) {
 		Money(18909762.12): "18,909,762.12", Money(-0.001): "0.00", Money(-1234.5): "-1,234.50",
 		Size(999): "999 B", Size(1500): "1.5 kB", Size(999_600): "1.0 MB", Size(1 << 40): "1.1 TB",
 		Duration(850 * time.Millisecond): "850 ms", Duration(9 * time.Second): "9.0 s", Duration(185 * time.Second): "3 min 5 s",
-		Duration(2 * time.Hour): "2 h", Duration(51 * time.Hour): "2 d 3 h", Duration(-time.Minute): "-1 min",
+		Duration(2 * time.Hour): "2 h", Duration(0): "0 s", Duration(51 * time.Hour): "2 d 3 h", Duration(-time.Minute): "-1 min",
 		Plural(1, "row", "rows"): "1 row", Plural(2000, "row", "rows"): "2,000 rows",
 	} {
 		if got != want {

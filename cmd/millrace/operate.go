@@ -247,11 +247,21 @@ func (p *program) runJob(ctx context.Context, label string, start func(context.C
 	return p.jobResult(j)
 }
 
-// jobResult writes what came of a job: its members, a line each.
+// jobResult writes what came of a job. A verification that found something
+// wrong ({"ok": false}) has failed.
 func (p *program) jobResult(j client.Job) error {
 	if len(j.Result) == 0 || string(j.Result) == "null" {
 		_, err := fmt.Fprintln(p.stdout, "done")
 		return err
 	}
-	return p.writeJSON(json.RawMessage(j.Result))
+	if err := p.writeJSON(j.Result); err != nil {
+		return err
+	}
+	var verdict struct {
+		OK *bool `json:"ok"`
+	}
+	if json.Unmarshal(j.Result, &verdict) == nil && verdict.OK != nil && !*verdict.OK {
+		return errSaid
+	}
+	return nil
 }

@@ -180,7 +180,11 @@ func (p *program) summary(s *terminal.Screen, r send.Result) {
 		took = fmt.Sprintf(" in %s (%s rows/s)", terminal.Duration(r.Elapsed.Round(100*time.Millisecond)),
 			terminal.Count(int64(float64(fresh)/r.Elapsed.Seconds())))
 	}
-	fmt.Fprintf(p.stdout, "%s: %s%s\n", terminal.Sanitize(r.Input), strings.Join(parts, ", "), took)
+	input := r.Input
+	if input == "-" {
+		input = "standard input"
+	}
+	fmt.Fprintf(p.stdout, "%s: %s%s\n", terminal.Sanitize(input), strings.Join(parts, ", "), took)
 	for _, f := range r.Faults {
 		line := ""
 		if f.Line > 0 {
