@@ -118,7 +118,7 @@ func Open(ctx context.Context, opts Options) (*Archive, error) {
 	if a.metrics, err = newMetrics(a, opts.Metrics); err != nil {
 		return nil, err
 	}
-	if err := a.store.load(ctx); err != nil {
+	if err := a.store.load(ctx, nil); err != nil {
 		if millrace.KindOf(err) != millrace.Unavailable {
 			return nil, err
 		}
@@ -163,10 +163,22 @@ func (a *Archive) snapshot(ctx context.Context) (*state, error) {
 	if s := a.store.snapshot(); s != nil {
 		return s, nil
 	}
-	if err := a.store.load(ctx); err != nil {
+	if err := a.store.load(ctx, nil); err != nil {
 		return nil, err
 	}
 	return a.store.snapshot(), nil
+}
+
+// moved says whether the manifest is another one than s by now. An archive
+// that is only read looks into the bucket: another process may write there.
+func (a *Archive) moved(ctx context.Context, s *state) bool {
+	if a.opts.Log == nil {
+		if err := a.store.load(ctx, s); err != nil {
+			return false
+		}
+	}
+	now := a.store.snapshot()
+	return now.Generation != s.Generation || now.Session != s.Session
 }
 
 // Pause stops collecting and writing after the step that is under way. The

@@ -86,7 +86,7 @@ func (r *reader) Next(ctx context.Context) (eventlog.Batch, error) {
 			continue
 		}
 		read, err := r.load(ctx, sp)
-		if millrace.KindOf(err) == millrace.NotFound && r.archive.store.snapshot() != s {
+		if millrace.KindOf(err) == millrace.NotFound && r.archive.moved(ctx, s) {
 			continue // published, or republished elsewhere, meanwhile
 		}
 		if err != nil {
@@ -212,8 +212,8 @@ func (a *Archive) next(ctx context.Context, s *state, after millrace.Position) (
 	if i < len(s.Days) {
 		spans, err := a.readDay(ctx, &s.Days[i])
 		if millrace.KindOf(err) == millrace.NotFound {
-			if now := a.store.snapshot(); now != s {
-				return a.next(ctx, now, after) // replaced meanwhile
+			if a.moved(ctx, s) {
+				return a.next(ctx, a.store.snapshot(), after) // replaced meanwhile
 			}
 		}
 		if err != nil {

@@ -59,13 +59,19 @@ func (s *store) watch() (*state, <-chan struct{}) {
 	return s.current, s.changed
 }
 
-func (s *store) set(n *state) {
+func (s *store) replace(old, n *state) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.current != old {
+		return
+	}
 	s.current = n
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
+
+// set replaces the state; only the writer does.
+func (s *store) set(n *state) { s.replace(s.snapshot(), n) }
 
 // A link is an object of the chain.
 type link struct {
@@ -113,12 +119,13 @@ func (s *store) list(ctx context.Context) (links []link, base int, err error) {
 	return links, base, nil
 }
 
-// load replaces the current state with what the bucket holds.
-func (s *store) load(ctx context.Context) error {
+// load replaces the current state, if it is still old, with what the bucket
+// holds: nobody takes the writer's state back.
+func (s *store) load(ctx context.Context, old *state) error {
 	for attempt := 0; ; attempt++ {
 		n, err := s.read(ctx)
 		if err == nil {
-			s.set(n)
+			s.replace(old, n)
 			return nil
 		}
 		// A running archive may have dropped an object between list and read.
@@ -198,10 +205,11 @@ func (s *store) take(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.load(ctx); err != nil {
+	loaded, err := s.read(ctx)
+	if err != nil {
 		return err
 	}
-	n := *s.snapshot()
+	n := *loaded
 	for _, l := range links {
 		n.Generation = max(n.Generation, l.generation)
 	}

@@ -60,6 +60,7 @@ type verifier struct {
 	known       map[string]bool // keys of published files
 	before      millrace.Position
 	hour        int64
+	state       *state // at the span before
 	fullStopped bool
 }
 
@@ -113,10 +114,14 @@ func (v *verifier) skipDay(s *state, err error) {
 // span verifies one span; again says that it was published meanwhile.
 func (v *verifier) span(ctx context.Context, s *state, sp *span) (again bool, err error) {
 	name := fmt.Sprintf("%s (%s, %s]", dateOf(sp.Hour), sp.After, sp.Through)
-	// A span that was published meanwhile may begin before what was verified.
-	if !v.before.IsZero() && sp.After.After(v.before) {
+	switch {
+	case v.before.IsZero():
+	case sp.After.After(v.before):
 		v.problem(name, "records of this range are missing: restore the manifest from a backup of the bucket", "nothing covers the positions from %s to %s", v.before, sp.After)
+	case sp.After.Before(v.before) && v.state == s: // else it was published meanwhile
+		v.problem(name, "restore the manifest from a backup of the bucket", "it overlaps with the range before, which ends at %s", v.before)
 	}
+	v.state = s
 	if sp.Hour < v.hour {
 		v.problem(name, "restore the manifest from a backup of the bucket", "its hour comes before that of the range before it")
 	}
@@ -130,7 +135,7 @@ func (v *verifier) span(ctx context.Context, s *state, sp *span) (again bool, er
 		entries, err := readFile(ctx, v.archive.opts.Bucket, key, f)
 		switch k := millrace.KindOf(err); {
 		case err == nil:
-		case k == millrace.NotFound && v.archive.store.snapshot() != s:
+		case k == millrace.NotFound && v.archive.moved(ctx, s):
 			return true, nil
 		case k == millrace.NotFound, k == millrace.Invalid:
 			v.problem(key, doRestore, "%v", err)
