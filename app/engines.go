@@ -45,11 +45,24 @@ func (a *App) archiveFolder(engine project.Engine) string {
 	return a.data.sub(path)
 }
 
+func (a *App) openBucket(ctx context.Context) error {
+	engine := a.project.Load().Config.Archive
+	var err error
+	if a.bucket, err = buckets[engine.Scheme()](ctx, a, engine); err != nil {
+		return fmt.Errorf("cannot open the archive: %w", err)
+	}
+	a.closers = append(a.closers, a.bucket)
+	return nil
+}
+
 // openLog opens the log and the follower that judges its duplicates.
 func (a *App) openLog(ctx context.Context) error {
-	var err error
+	known, err := a.knownEpoch(ctx, a.data.sub("log"))
+	if err != nil {
+		return err
+	}
 	a.log, err = nats.Open(ctx, nats.Options{
-		Dir: a.data.sub("log"), ReserveBytes: int64(a.project.Load().Config.Log.Reserve),
+		Dir: a.data.sub("log"), AfterEpoch: known, ReserveBytes: int64(a.project.Load().Config.Log.Reserve),
 		Now: a.o.Now, Logger: a.logger("log"), Metrics: a.metrics,
 	})
 	if err != nil {
@@ -86,10 +99,6 @@ func (d distinct) Open(ctx context.Context, after millrace.Position, f eventlog.
 func (a *App) openArchive(ctx context.Context) error {
 	engine := a.project.Load().Config.Archive
 	var err error
-	if a.bucket, err = buckets[engine.Scheme()](ctx, a, engine); err != nil {
-		return fmt.Errorf("cannot open the archive: %w", err)
-	}
-	a.closers = append(a.closers, a.bucket)
 	a.archive, err = archive.Open(ctx, archive.Options{
 		Bucket: a.bucket, Log: distinct{a.log, a.follower}, Interval: time.Duration(a.project.Load().Config.ArchiveInterval),
 		Now: a.o.Now, Logger: a.logger("archive"), Metrics: a.metrics,

@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/project"
 	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/duckdb"
+	"github.com/millrace/millrace/warehouse/postgres"
 )
 
 // ChildMain has to be the first call of main: it takes over when this process
@@ -18,7 +19,18 @@ func ChildMain() { duckdb.ChildMain() }
 
 // warehouses are the technologies of the warehouse, by scheme.
 var warehouses = map[string]func(ctx context.Context, a *App, engine project.Engine) (warehouse.Warehouse, error){
-	"duckdb": openDuckDB,
+	"duckdb":     openDuckDB,
+	"postgres":   openPostgres,
+	"postgresql": openPostgres,
+}
+
+func openPostgres(ctx context.Context, a *App, engine project.Engine) (warehouse.Warehouse, error) {
+	q := a.project.Load().Config.Query
+	return postgres.Open(ctx, postgres.Options{
+		URL: engine.Reveal(), QueryURL: q.Login.Reveal(),
+		QueryTimeout: time.Duration(q.Timeout), MaxConcurrentQueries: q.Concurrency, QuerySpillBytes: int64(q.Spill),
+		Logger: a.logger("postgres"), Metrics: a.metrics,
+	})
 }
 
 func openDuckDB(ctx context.Context, a *App, _ project.Engine) (warehouse.Warehouse, error) {

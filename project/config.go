@@ -63,6 +63,7 @@ type QuerySettings struct {
 	Spill       unit.Bytes    `yaml:"spill" doc:"Disk that large queries may use for a while. 0B: what the log's reserve leaves." default:"0B"`
 	Rows        int           `yaml:"rows" doc:"Rows of a result when the query sets no limit." default:"100000"`
 	ResultSize  unit.Bytes    `yaml:"result_size" doc:"Largest result." default:"256MiB"`
+	Login       Engine        `yaml:"login" doc:"On Postgres: the address with the login that queries run under, postgres://reader@host/database, when the warehouse's own user may not create roles. It must not own anything."`
 	Concurrency int           `yaml:"concurrency" doc:"Queries that run at the same time." default:"4"`
 }
 
