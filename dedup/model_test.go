@@ -294,7 +294,7 @@ func TestModel(t *testing.T) {
 		m.options.Past = func() eventlog.Past { return m.shelf }
 		m.window("shop", dedup.Forever)
 		m.window("ios", 48*time.Hour)
-		for range rapid.IntRange(1, 8).Draw(rt, "rounds") {
+		for range rapid.IntRange(1, 6).Draw(rt, "rounds") {
 			m.grow(rt)
 			if rapid.IntRange(0, 3).Draw(rt, "crash") == 0 {
 				m.crash(rt, dir)

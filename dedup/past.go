@@ -38,6 +38,9 @@ func (p *pass) readPast(ctx context.Context, start millrace.Position) error {
 	if target.After(start) {
 		target = start
 	}
+	if target.Before(start) && target.Epoch == start.Epoch {
+		p.log.Error("the archive ends before the log begins: IDs in between are not known as duplicates any more", "archive", target.String(), "log", start.String())
+	}
 	if !from.Before(target) {
 		return nil
 	}

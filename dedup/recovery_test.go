@@ -383,3 +383,41 @@ func TestSurvivesALogThatFails(t *testing.T) {
 		t.Errorf("duplicates %v, counts %+v", dups, c)
 	}
 }
+
+func TestWindowChangesWhileItFollows(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	f, stop := r.run()
+	defer stop()
+	for _, w := range []time.Duration{day, dedup.Forever, 2 * day, dedup.Forever, day} {
+		r.window("web", w)
+		r.append(events("web", "a")...)
+		r.settled(f)
+	}
+	if got := marks(r.duplicates(f), 5); got != "-dddd" {
+		t.Errorf("got %s, want -dddd", got)
+	}
+}
+
+func TestIDsOfTheArchiveLieWithinTheWindowOrNot(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.window("web", 2*day)
+	r.append(events("web", "old")...)
+	r.clock.add(10 * time.Hour)
+	last := r.append(events("web", "young")...)
+	s := r.archived(nil)
+	r.options.Past = func() eventlog.Past { return s }
+	last.Index = millrace.EndOfFrame
+	if err := r.log.Trim(t.Context(), last); err != nil {
+		t.Fatal(err)
+	}
+	r.clock.add(40 * time.Hour)
+	r.append(events("web", "old", "young")...)
+	f, stop := r.run()
+	defer stop()
+	r.settled(f)
+	if d, err := f.Duplicates(t.Context(), last, f.Through()); err != nil || len(d) != 1 || d[0].Index != 1 {
+		t.Errorf("got %v, %v, want young alone", d, err)
+	}
+}

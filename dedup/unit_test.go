@@ -268,3 +268,55 @@ func FuzzVerdictSegment(f *testing.F) {
 		}
 	})
 }
+
+func TestTornVerdictsAreCut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	v, err := openVerdicts(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(seq uint64) mark {
+		return mark{millrace.Position{Epoch: 1, Seq: seq, Index: millrace.EndOfFrame}, int64(seq)}
+	}
+	if err := v.begin(segmentHeader{start: at(0).through, beginning: true}); err != nil {
+		t.Fatal(err)
+	}
+	sizes := []int64{v.size}
+	for seq := uint64(1); seq <= 3; seq++ {
+		if err := v.append(at(seq), []millrace.Position{{Epoch: 1, Seq: seq, Index: 4}}); err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, v.size)
+	}
+	name := v.file.Name()
+	if err := v.close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := sizes[0]; size <= sizes[3]; size++ {
+		for _, tail := range []string{"", "\x00\x00\x00\x00\x00\x00\x00\x00\x00", "nonsense of some length"} {
+			if err := os.WriteFile(name, append(slices.Clone(whole[:size]), tail...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			v, err := openVerdicts(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept := 0
+			for kept < 3 && sizes[kept+1] <= size {
+				kept++
+			}
+			dups, err := v.duplicates(millrace.Position{}, at(uint64(kept)).through)
+			if err != nil || v.at().through.Seq != uint64(kept) || len(dups) != kept || fileSize(name) != sizes[kept] {
+				t.Fatalf("cut at %d: judged to %s, %d duplicates, %d bytes, %v; want %d blocks", size, v.at().through, len(dups), fileSize(name), err, kept)
+			}
+			if err := v.close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
