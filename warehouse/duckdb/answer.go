@@ -137,6 +137,7 @@ func (w *watch) end() stopReason {
 
 // runQuery answers a query over a connection of its own.
 func (c *child) runQuery(w *wire, watch *watch, req *request) (result, error) {
+	yieldPriority()
 	s := c.store(req.Workspace)
 	db, err := s.acquire(watch.stopped)
 	if err != nil {

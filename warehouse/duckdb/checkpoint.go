@@ -3,6 +3,8 @@ package duckdb
 import (
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // checkpointPolicy says when the write-ahead file is folded into the database.
@@ -19,6 +21,9 @@ type checkpointPolicy struct {
 
 // defaultCheckpointPolicy bounds reopening to about 10 s.
 var defaultCheckpointPolicy = checkpointPolicy{Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 256 << 20, ForceBytes: 400 << 20}
+
+// checkpointReserve is what has to stay free beside what a checkpoint writes.
+const checkpointReserve = 64 << 20
 
 // maintain makes checkpoints as long as the process lives.
 func (s *store) maintain() {
@@ -51,13 +56,24 @@ func (s *store) maintain() {
 func (s *store) checkpoint() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loader == nil {
+	// A checkpoint that runs out of disk breaks the engine until it is
+	// restarted; so it waits until there is room for what it may write.
+	if s.loader == nil || freeBytes(s.config.Dir) < 2*fileSize(s.path+".wal")+checkpointReserve {
 		return
 	}
 	// A checkpoint that fails changes nothing: the next one does it.
 	if err := s.loader.conn.exec("CHECKPOINT"); err != nil && isFatal(err) {
 		endProcess(err)
 	}
+}
+
+// freeBytes is the room on a folder's disk, or a great deal when that is not known.
+func freeBytes(dir string) int64 {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return 1 << 62
+	}
+	return int64(fs.Bavail) * int64(fs.Bsize)
 }
 
 func fileSize(path string) int64 {

@@ -3,6 +3,7 @@ package duckdb
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -150,8 +151,8 @@ func decodeAnswer(t messageType, payload []byte) (result, error) {
 
 // isAnswer says whether the child itself gave the error.
 func isAnswer(err error) bool {
-	_, ok := err.(*millrace.Error)
-	return ok
+	var e *millrace.Error
+	return errors.As(err, &e)
 }
 
 // Shadow begins a rebuild. See warehouse.Warehouse.

@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -96,7 +97,7 @@ func ask(w *Warehouse, q warehouse.Query) ([]string, bool, error) {
 	var out []string
 	for {
 		record, err := rows.Next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out, rows.Truncated(), nil
 		}
 		if err != nil {

@@ -56,7 +56,7 @@ func startProcess(cmd *exec.Cmd, config childConfig, life int64) (*process, erro
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.WaitDelay = time.Second // for what it leaves of its output
 	prepareCommand(cmd)
-	p := &process{life: life, cmd: cmd, control: ours, done: make(chan struct{}), started: time.Now()}
+	p := &process{life: life, cmd: cmd, control: ours, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go p.host(started)
 	err = <-started

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"syscall"
 
@@ -29,6 +30,13 @@ func prepareSelf(parent int) bool {
 	// What cannot be set (no permission) changes only whom the kernel picks.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("900"), 0)
 	return os.Getppid() == parent
+}
+
+// yieldPriority makes the calling goroutine's thread run behind all others, and
+// the thread end with the goroutine: so queries take what loading leaves.
+func yieldPriority() {
+	runtime.LockOSThread()
+	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 3) // it is a courtesy
 }
 
 // residentBytes returns the memory that a process holds, or 0 if it is gone.

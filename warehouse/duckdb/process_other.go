@@ -20,5 +20,8 @@ func prepareCommand(cmd *exec.Cmd) {
 // prepareSelf makes sure that the parent that asked is still there.
 func prepareSelf(parent int) bool { return os.Getppid() == parent }
 
+// yieldPriority is not possible for one thread here.
+func yieldPriority() {}
+
 // residentBytes is not known here without another process.
 func residentBytes(int) int64 { return 0 }

@@ -71,6 +71,7 @@ func (s *supervisor) start(life int64) (*process, error) {
 		output.Close()
 		return nil, err
 	}
+	p.started = s.o.Now()
 	go func() {
 		<-p.done
 		output.Close()
@@ -101,8 +102,8 @@ func (s *supervisor) run(p *process) {
 			why = v.message
 		}
 		s.set(nil, "the warehouse engine is being restarted: "+why)
-		s.o.Logger.Warn("warehouse engine ended, restarting it", "why", why, "after", time.Since(p.started).Round(time.Millisecond))
-		if time.Since(p.started) > steadyAfter || p.cause.Load() != nil {
+		s.o.Logger.Warn("warehouse engine ended, restarting it", "why", why, "after", s.o.Now().Sub(p.started).Round(time.Millisecond))
+		if s.o.Now().Sub(p.started) > steadyAfter || p.cause.Load() != nil {
 			backoff = firstBackoff
 		}
 		next := s.restart(p.life+1, &backoff)
@@ -162,7 +163,7 @@ func (s *supervisor) watch(p *process) {
 			p.kill(memoryVerdict(queries, resident, s.o.ResidentLimitBytes))
 		case over.IsZero():
 			over = time.Now()
-		case time.Since(over) > 10*time.Second && time.Since(p.started) > time.Minute:
+		case time.Since(over) > 10*time.Second && s.o.Now().Sub(p.started) > time.Minute:
 			p.kill(verdict{kind: millrace.Unavailable, message: fmt.Sprintf("it held %d MB, over its limit of %d MB", resident>>20, s.o.ResidentLimitBytes>>20)})
 		}
 	}
