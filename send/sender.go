@@ -115,6 +115,10 @@ func (s *sender) resume(ctx context.Context) (done bool, err error) {
 		return false, nil
 	}
 	e, err := epoch(ctx, s.options.Client)
+	if s.options.Key != "" && noToken(err) {
+		s.options.Screen.Note("Without the admin token, sending cannot go on where it stopped before, and duplicates are not known.")
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -141,6 +145,13 @@ func (s *sender) resume(ctx context.Context) (done bool, err error) {
 		s.options.Screen.Note("%s: going on after row %s", s.plan.input.name, terminal.Count(was.Rows))
 	}
 	return false, nil
+}
+
+// noToken says whether the API answers only to those with the admin token. To
+// send, a write key is enough.
+func noToken(err error) bool {
+	kind := millrace.KindOf(err)
+	return err != nil && (kind == millrace.Unauthorized || kind == millrace.Forbidden)
 }
 
 // send reads, posts and collects, each on its own, until the input ends.
@@ -368,7 +379,11 @@ func (s *sender) untilAnswered(ctx, hard context.Context, body []byte, events in
 		if time.Since(since)+pause > s.options.Patience {
 			return answer, fmt.Errorf("gave up after %s: %w", terminal.Duration(time.Since(since)), err)
 		}
-		s.bar.Message(fmt.Sprintf("waiting %s: %s", terminal.Duration(pause), err))
+		why := err.Error()
+		if client.IsNoServer(err) {
+			why = "no server answers"
+		}
+		s.bar.Message(fmt.Sprintf("waiting %s: %s", terminal.Duration(pause), why))
 		select {
 		case <-ctx.Done():
 			return answer, errStopped
@@ -436,6 +451,9 @@ func (s *sender) judge(ctx context.Context, last bool) {
 	for len(s.ranges) > 0 && attempts > 0 {
 		part := s.ranges[:min(len(s.ranges), judgeEach)]
 		_, duplicates, err := s.options.Client.Duplicates(ctx, part)
+		if s.options.Key != "" && noToken(err) {
+			return
+		}
 		if err != nil {
 			if attempts--; attempts == 0 && last {
 				s.options.Screen.Warn("the duplicates among the rows are not known yet: %v", err)

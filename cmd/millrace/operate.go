@@ -62,7 +62,7 @@ func readerTable(all []client.Reader) terminal.Table {
 
 func (p *program) readerAction(action, short, done string) *cobra.Command {
 	return &cobra.Command{
-		Use: action + " NAME", Args: cobra.ExactArgs(1), Short: short, Example: "  millrace reader " + action + " warehouse",
+		Use: action + " NAME", Args: exactly("NAME"), Short: short, Example: "  millrace reader " + action + " warehouse",
 		ValidArgsFunction: p.completeReaders,
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := p.client()
@@ -81,7 +81,7 @@ func (p *program) readerAction(action, short, done string) *cobra.Command {
 func (p *program) readerReset() *cobra.Command {
 	after, yes := "", false
 	c := &cobra.Command{
-		Use: "reset NAME", Args: cobra.ExactArgs(1), Short: "Make a reader begin again",
+		Use: "reset NAME", Args: exactly("NAME"), Short: "Make a reader begin again",
 		Long: `Make a reader begin again: at the very beginning of the history, or behind the
 log position of --after. What it has done since is done again.`,
 		Example:           "  millrace reader reset warehouse --yes\n  millrace reader reset warehouse --after 1767225600000-7-3 --yes",

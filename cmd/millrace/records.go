@@ -52,10 +52,14 @@ func (p *program) tail(ctx context.Context, o client.TailOptions, asJSON bool) e
 	}
 	screen := p.screen()
 	out := screen.SafeOut()
-	connected, left := false, o.Limit
+	begin, err := api.LastPosition(ctx) // where to go on if the connection is lost before the first record
+	if err != nil {
+		return err
+	}
+	away, left := false, o.Limit
 	for {
 		err := api.Tail(ctx, o, func(line json.RawMessage) error {
-			connected = true
+			away = false
 			var r tailRecord
 			if json.Unmarshal(line, &r) != nil {
 				return nil
@@ -81,11 +85,16 @@ func (p *program) tail(ctx context.Context, o client.TailOptions, asJSON bool) e
 		if err == nil || stopped(ctx, err) || o.Limit > 0 && left <= 0 {
 			return nil
 		}
-		o.Limit = left
-		if millrace.KindOf(err) != millrace.Unavailable || !connected {
+		if millrace.KindOf(err) != millrace.Unavailable {
 			return err
 		}
-		screen.Note("%v; trying again", err)
+		if !away {
+			screen.Note("%v; trying again", err)
+		}
+		away, o.Limit = true, left
+		if o.After == "" {
+			o.After = begin.String()
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -233,7 +242,7 @@ func (p *program) rejectedTable(all []client.Rejected, more bool) error {
 
 func (p *program) rejectedShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show ID", Args: cobra.ExactArgs(1), Short: "Show one rejected record whole, as JSON",
+		Use: "show ID", Args: exactly("ID"), Short: "Show one rejected record whole, as JSON",
 		Example: "  millrace rejected show 0198c0de-7c1e-7000-8000-3f1d2a6b9c55 | jq -r .raw > event.json",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := p.client()

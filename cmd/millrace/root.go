@@ -80,6 +80,25 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// exactly takes one argument, called name.
+func exactly(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("%q takes one %s, not %d", c.CommandPath(), name, len(args))
+		}
+		return nil
+	}
+}
+
+func atLeastOne(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("%q needs %s", c.CommandPath(), what)
+		}
+		return nil
+	}
+}
+
 // Groups of commands in the help.
 const (
 	groupProject = "project"

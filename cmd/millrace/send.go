@@ -42,6 +42,8 @@ stay text; empty values are left out.
            they go forward and it does not occur, it is as much later as the
            clock skipped.
 
+Objects of JSON are sent as they are. A field may be a path: user.id.
+
 Sending may be stopped at any time: the same command goes on where it stopped,
 and a file that was sent whole is not sent again, as long as the server has the
 same log (--again sends it from the beginning).`
@@ -51,7 +53,7 @@ func (p *program) sendCommand() *cobra.Command {
 	var asJSON bool
 	var delimiter string
 	c := &cobra.Command{
-		Use: "send FILE… --source NAME", GroupID: groupData, Args: cobra.MinimumNArgs(1),
+		Use: "send FILE… --source NAME", GroupID: groupData, Args: atLeastOne("a file, or - for standard input"),
 		Short: "Send the rows of CSV, NDJSON and JSON files as events",
 		Long:  sendLong,
 		Example: `  millrace send orders.csv --source shop --event 'Order Placed' --id invoice_id \
@@ -165,7 +167,7 @@ func (p *program) summary(s *terminal.Screen, r send.Result) {
 	if r.Judged {
 		parts = append(parts, "duplicate "+terminal.Count(r.Duplicates))
 	} else {
-		parts = append(parts, "duplicate not known yet")
+		parts = append(parts, "duplicate not known")
 	}
 	rejected := "rejected " + terminal.Count(r.Rejected)
 	if r.Rejected > 0 {
