@@ -70,7 +70,7 @@ func (r *report) add(line, column int, format string, args ...any) {
 		r.more++
 		return
 	}
-	message := r.secrets.redact(fmt.Sprintf(format, args...))
+	message := printable(r.secrets.redact(fmt.Sprintf(format, args...)))
 	r.problems = append(r.problems, Problem{File: r.file, Line: line, Column: column, Message: message})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -334,14 +335,22 @@ func keyText(n ast.Node) (string, bool) {
 	return "", false
 }
 
-// clip keeps a name from a file short and printable in a message.
-func clip(s string) string {
-	s = strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f || (c >= 0x80 && c < 0xa0) {
+// printable keeps what files hold from reaching a terminal as control characters.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '\n', c == '\t':
+			return ' '
+		case !unicode.IsPrint(c):
 			return '?'
 		}
 		return c
 	}, s)
+}
+
+// clip keeps a name from a file short and printable in a message.
+func clip(s string) string {
+	s = printable(s)
 	if len(s) > 60 {
 		s = strings.ToValidUTF8(s[:57], "") + "..."
 	}

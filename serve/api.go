@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	requestTimeout  = 30 * time.Second // of operations that do not stream
-	bodyReadTimeout = 15 * time.Second
-	maxBodyBytes    = 1 << 20
+	requestTimeout = 30 * time.Second // of operations that do not stream
+	maxBodyBytes   = 1 << 20
 )
 
 // An operation is what the API description says of a route.
@@ -64,7 +63,7 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 	h := huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag},
 		Summary: op.summary, Description: op.description, DefaultStatus: op.status,
-		MaxBodyBytes: op.maxBodyBytes, BodyReadTimeout: bodyReadTimeout, Responses: op.responses,
+		MaxBodyBytes: op.maxBodyBytes, BodyReadTimeout: s.o.BodyReadTimeout, Responses: op.responses,
 	}
 	if h.MaxBodyBytes == 0 {
 		h.MaxBodyBytes = maxBodyBytes
@@ -88,12 +87,16 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 		timeout = requestTimeout
 	}
 	huma.Register(s.api, h, func(ctx context.Context, in *I) (*O, error) {
+		control := controlOf(ctx)
+		// The body is here. Its deadline would end the request if it took longer.
+		_ = control.SetReadDeadline(time.Time{})
 		if timeout > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, timeout)
 			defer cancel()
 		}
 		out, err := handle(ctx, in)
+		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // however long that took
 		if err != nil {
 			p := problemOf(ctx, err)
 			if p.Status >= 500 {

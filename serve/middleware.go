@@ -13,7 +13,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-type requestIDKey struct{}
+type (
+	requestIDKey struct{}
+	controlKey   struct{}
+)
+
+// controlOf returns what sets the deadlines of the request that ctx belongs to.
+func controlOf(ctx context.Context) *http.ResponseController {
+	control, ok := ctx.Value(controlKey{}).(*http.ResponseController)
+	if !ok {
+		control = http.NewResponseController(nil)
+	}
+	return control
+}
 
 // requestID returns the ID of the request that ctx belongs to, or "".
 func requestID(ctx context.Context) string {
@@ -64,8 +76,14 @@ func (s *server) observed(next http.Handler) http.Handler {
 		if id == "" {
 			id = rand.Text()[:16]
 		}
-		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+		control := http.NewResponseController(w)
+		_ = control.SetWriteDeadline(time.Now().Add(requestTimeout + writeTimeout)) // not every writer has one
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()                // not for the next request
+		r = r.WithContext(context.WithValue(context.WithValue(r.Context(), requestIDKey{}, id), controlKey{}, control))
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<20) // operations have smaller limits of their own
+		if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+			r.Header.Set("Content-Type", "application/json") // what curl -d says of JSON
+		}
 		h := w.Header()
 		h.Set("X-Request-Id", id)
 		h.Set("X-Content-Type-Options", "nosniff")

@@ -154,7 +154,6 @@ func (s *server) query(ctx context.Context, in queryBody, asArrow bool) (_ *huma
 		defer rows.Close()
 		_, r.w = humago.Unwrap(hc)
 		r.control = http.NewResponseController(r.w)
-		defer func() { _ = r.control.SetWriteDeadline(time.Time{}) }() // not for the next request
 		r.w.Header().Set("Trailer", "Millrace-Truncated, Millrace-Row-Count, Millrace-Error")
 		if asArrow {
 			r.arrow()

@@ -349,6 +349,36 @@ func TestQueryLeft(t *testing.T) {
 	leave(300 * time.Millisecond)
 }
 
+// TestQueryLong runs longer than a body may take to come in.
+func TestQueryLong(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.query = func(ctx context.Context, _ warehouse.Query) (warehouse.Rows, error) {
+		select {
+		case <-time.After(300 * time.Millisecond):
+			return numbers(1, 1), nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	o := w.options(t)
+	o.BodyReadTimeout = 50 * time.Millisecond
+	s := start(t, o)
+	if resp, body := call(t, "POST", s.URL+"/api/v1/query", `{"sql":"SELECT 1"}`, "Content-Type", "application/x-www-form-urlencoded"); resp.StatusCode != 200 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	slow, in := io.Pipe()
+	defer in.Close()
+	resp, err := http.Post(s.URL+"/api/v1/query", "application/json", slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("a body that never comes: %d", resp.StatusCode)
+	}
+}
+
 func BenchmarkQueryJSON(b *testing.B) {
 	r := numbers(1, 10_000)
 	columns := cells(r.batches[0])

@@ -74,6 +74,7 @@ type Options struct {
 	MaxQueryTimeout, DefaultQueryTimeout time.Duration
 	DefaultQueryRows                     int
 	MaxTails                             int // tails at the same time; default 32
+	BodyReadTimeout                      time.Duration // for a request's body to come in; default 15 s
 	// Stopping, when closed, ends the tails, so that a drain need not wait for
 	// them. Nil: they end with their clients.
 	Stopping <-chan struct{}
@@ -120,6 +121,9 @@ func (o *Options) complete() error {
 	}
 	if o.MaxQueryTimeout <= 0 {
 		o.MaxQueryTimeout = 10 * time.Minute
+	}
+	if o.BodyReadTimeout <= 0 {
+		o.BodyReadTimeout = 15 * time.Second
 	}
 	if o.MaxTails <= 0 {
 		o.MaxTails = 32

@@ -273,7 +273,6 @@ func (t *tail) duplicates(ctx context.Context, first, last millrace.Position) (_
 // or the server ends.
 func (t *tail) write(ctx context.Context, lines <-chan tailItem) {
 	control := http.NewResponseController(t.w)
-	defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // not for the next request
 	contentType := "application/x-ndjson"
 	if t.events {
 		contentType = "text/event-stream"
