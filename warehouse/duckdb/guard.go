@@ -343,5 +343,11 @@ var errorPrefix = regexp.MustCompile(`^([A-Z][A-Za-z]*( [A-Za-z]+)* Error: )+`)
 
 // cleanMessage makes DuckDB's message one for the author of the query.
 func cleanMessage(message string) string {
+	var structured struct {
+		Message string `json:"exception_message"`
+	}
+	if json.Unmarshal([]byte(message), &structured) == nil && structured.Message != "" {
+		message = structured.Message
+	}
 	return errorPrefix.ReplaceAllString(strings.TrimSpace(message), "")
 }

@@ -1,0 +1,55 @@
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Every type of the engine can be asked for, or is refused with a reason; none
+// takes the child down.
+func TestTypes(t *testing.T) {
+	t.Parallel()
+	w := loadedTest(t, 10)
+	ctx := context.Background()
+	types := map[string]string{
+		"TRUE": "true", "1::TINYINT": "1", "1::SMALLINT": "1", "1::INTEGER": "1", "1::BIGINT": "1", "1::HUGEINT": "1", "1::UHUGEINT": "1",
+		"1::UTINYINT": "1", "1::USMALLINT": "1", "1::UINTEGER": "1", "1::UBIGINT": "1", "1.5::FLOAT": "1.5", "1.5::DOUBLE": "1.5",
+		"12.34::DECIMAL(4,2)": "12.34", "12.34::DECIMAL(38,10)": "12.34", "'x'": "x", "'x'::BLOB": "eA==", "'101'::BIT": "", "DATE '2024-01-02'": "2024-01-02",
+		"TIME '01:02:03'": "01:02:03.000000", "TIMETZ '01:02:03+01'": "", "TIMESTAMP '2024-01-02 03:04:05'": "2024-01-02T03:04:05", "'2024-01-02 03:04:05'::TIMESTAMP_S": "2024-01-02T03:04:05",
+		"'2024-01-02 03:04:05'::TIMESTAMP_NS": "2024-01-02T03:04:05", "TIMESTAMPTZ '2024-01-02 03:04:05+00'": "2024-01-02T03:04:05Z", "INTERVAL 1 MONTH": "",
+		"uuid()": "", "[1,2]": "[1,2]", "[[1],[2,3]]": "", "{'a':1,'b':'x'}": "", "MAP {'a':1}": "", "'a'::ENUM('a','b')": "a", "'{\"a\":1}'::JSON": `{"a":1}`,
+		"[1,2]::INTEGER[2]": "", "union_value(n := 1)": "", "NULL": "(null)", "ROW(1,2)": "", "123456789012345678901234567890::BIGNUM": "",
+		"{'a':1}::VARIANT": "", "'POINT(1 2)'::GEOMETRY": "", "sum(1)": "1", "avg(1)": "1", "count(*)": "1", "x'00ff'::BLOB": "", "chr(0)": "",
+	}
+	for sql, want := range types {
+		rows, err := w.Query(ctx, warehouse.Query{Workspace: ws, SQL: "SELECT " + sql + " AS v"})
+		if err != nil {
+			if millrace.KindOf(err) != millrace.Invalid || want != "" {
+				t.Errorf("%s: %s: %v", sql, millrace.KindOf(err), err)
+			}
+			continue
+		}
+		record, err := rows.Next(ctx)
+		if err != nil {
+			t.Errorf("%s: %v", sql, err)
+			rows.Close()
+			continue
+		}
+		if got := record.Column(0).ValueStr(0); want != "" && got != want {
+			t.Errorf("%s: got %s, want %s (%s)", sql, got, want, rows.Schema().Field(0).Type)
+		}
+		record.Release()
+		if _, err := rows.Next(ctx); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: %v at the end", sql, err)
+		}
+		rows.Close()
+	}
+	if n := w.supervisor.restarts.Load(); n != 0 {
+		t.Errorf("the engine was restarted %d times", n)
+	}
+}
