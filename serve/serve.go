@@ -73,7 +73,7 @@ type Options struct {
 	// 0 leaves it to the warehouse.
 	MaxQueryTimeout, DefaultQueryTimeout time.Duration
 	DefaultQueryRows                     int
-	MaxTails                             int // tails at the same time; default 32
+	MaxTails                             int           // tails at the same time; default 32
 	BodyReadTimeout                      time.Duration // for a request's body to come in; default 15 s
 	// Stopping, when closed, ends the tails, so that a drain need not wait for
 	// them. Nil: they end with their clients.
