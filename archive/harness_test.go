@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	c := &clock{now: tenOClock}
-	b, err := local.Open(t.Context(), t.TempDir())
+	b, err := local.Open(t.Context(), memoryDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +63,17 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, clock: c, log: mem.New(mem.Options{Now: c.Now}), bucket: b}
 	w.opts = Options{Interval: time.Hour, Now: c.Now}
 	return w
+}
+
+// memoryDir is a temporary folder that costs no fsync, where there is one:
+// these tests write thousands of files.
+func memoryDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "millrace-archive-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // open opens the archive and runs it.

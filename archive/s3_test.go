@@ -55,7 +55,7 @@ func TestDeadS3(t *testing.T) {
 	w.bucket = bucket
 	w.opts.Interval = 5 * time.Millisecond
 	w.mustOpen()
-	for round := range 3 {
+	for round := range 2 {
 		w.append(events("default", "web", round*100, 100)...)
 		w.flush()
 		dead.Store(true)

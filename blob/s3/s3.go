@@ -46,7 +46,7 @@ type timeouts struct {
 	backoff  time.Duration // the longest wait between attempts
 }
 
-var defaultTimeouts = timeouts{connect: 10 * time.Second, answer: 30 * time.Second, stall: 2 * time.Minute, attempts: 4, backoff: 5 * time.Second}
+var defaultTimeouts = timeouts{connect: 10 * time.Second, answer: 30 * time.Second, stall: 2 * time.Minute, attempts: 4, backoff: time.Second}
 
 // A Bucket is an S3 bucket, or the objects below a prefix in one. Keys are
 // UTF-8 and, with the prefix, at most 1024 bytes long (Invalid otherwise).
