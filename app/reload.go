@@ -12,11 +12,15 @@ import (
 // watch serves each saved version of the project that has no mistakes. One
 // that has keeps the last good version running, and is told.
 func (a *App) watch(ctx context.Context) error {
-	return project.Watch(ctx, a.o.Dir, func() {
+	err := project.Watch(ctx, a.o.Dir, func() {
 		if err := a.reload(); err != nil {
 			fmt.Fprintf(a.o.Stdout, "not reloaded, the last good version goes on:\n%v\n", err)
 		}
 	})
+	if err != nil { // serving goes on without
+		fmt.Fprintf(a.o.Stdout, "saved files are not reloaded: %v\n", err)
+	}
+	return nil
 }
 
 // reload reads the project and puts it in the place of the one that runs, or
@@ -24,6 +28,9 @@ func (a *App) watch(ctx context.Context) error {
 func (a *App) reload() error {
 	old := a.project.Load()
 	p, err := loadProject(a.o.Dir, a.o.Environment)
+	if err == nil && len(old.problems) == 0 && reflect.DeepEqual(old.Project, p) {
+		return nil
+	}
 	if err == nil {
 		err = a.collect.SetSources(sources(p))
 	}

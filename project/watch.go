@@ -25,7 +25,8 @@ const (
 // Watch calls onChange, from one goroutine, after files of a project have
 // changed in any way that may change what Load returns, also when editors save
 // by renaming and when folders come and go. Changes that lie close together
-// are told once. It returns nil when ctx ends.
+// are told once. It calls onChange at the beginning too, since the project may
+// have changed before it was watched. It returns nil when ctx ends.
 func Watch(ctx context.Context, dir string, onChange func()) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -39,8 +40,7 @@ func Watch(ctx context.Context, dir string, onChange func()) error {
 	if err := w.folders(); err != nil {
 		return err
 	}
-	still := time.NewTimer(time.Hour)
-	still.Stop()
+	still := time.NewTimer(0)
 	var first time.Time // of the changes that are not told yet
 	for {
 		select {

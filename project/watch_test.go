@@ -36,7 +36,11 @@ func TestWatch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	changes, ended := make(chan struct{}, 100), make(chan error)
 	go func() { ended <- Watch(ctx, dir, func() { changes <- struct{}{} }) }()
-	time.Sleep(100 * time.Millisecond)
+	select {
+	case <-changes: // told once at the beginning
+	case <-time.After(5 * time.Second):
+		t.Fatal("not told at the beginning")
+	}
 	for _, step := range []struct {
 		name string
 		do   func()
