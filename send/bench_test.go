@@ -2,6 +2,7 @@ package send
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path/filepath"
 	"testing"
@@ -45,7 +46,7 @@ func BenchmarkRows(b *testing.B) {
 				for {
 					var refused error
 					event, _, refused, err = r.next(e, event[:0])
-					if err == io.EOF {
+					if errors.Is(err, io.EOF) {
 						break
 					}
 					if err != nil || refused != nil {

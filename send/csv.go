@@ -2,6 +2,7 @@ package send
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -52,7 +53,7 @@ func (c *csvReader) fill() (bool, error) {
 	for range 100 {
 		n, err := c.src.Read(c.buf[c.end:])
 		c.end += n
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			c.eof = true
 			return n > 0, nil
 		}

@@ -18,7 +18,7 @@ func readCSV(t testing.TB, src io.Reader) (rows []string) {
 	c := newCSVReader(src, ',')
 	for {
 		row, err := c.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows
 		}
 		if err != nil {
@@ -112,7 +112,7 @@ func FuzzCSV(f *testing.F) {
 		var want []string
 		for {
 			fields, err := r.Read()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

@@ -3,6 +3,7 @@ package send
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -29,7 +30,7 @@ func readRows(t testing.TB, format, in string, o Options) (rows []string, err er
 	for {
 		event, line, refused, err := r.next(e, nil)
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return rows, nil
 		case err != nil:
 			return rows, err

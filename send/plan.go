@@ -84,7 +84,7 @@ func (p *plan) survey(ctx context.Context) error {
 			break
 		}
 		err := rows.look(guess)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -173,7 +173,7 @@ func (p *plan) open(text *bufio.Reader) (*rows, error) {
 
 func (r *rows) readHeader() error {
 	row, err := r.csv.next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	if err != nil {

@@ -219,7 +219,7 @@ func (s *sender) read(ctx context.Context, rows *rows, skip int64, batches chan<
 		var line int64
 		var refused, err error
 		event, line, refused, err = rows.next(e, event[:0])
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if len(b.ends) > 0 || b.lost > 0 {
 				return flush()
 			}

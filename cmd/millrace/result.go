@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,8 +18,6 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"golang.org/x/term"
-
-	"os"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/client"
@@ -39,7 +38,7 @@ type resultWriter struct {
 func (r *resultWriter) each(f func(row []json.RawMessage) error) error {
 	for {
 		row, err := r.result.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
