@@ -164,8 +164,12 @@ func (t *table) takeBuffer() *Buffer {
 // maxSpareBytes is the most memory that a table keeps for its next rows.
 const maxSpareBytes = 4 << 20
 
-// commit tells that a buffer is in the engine, and keeps its memory.
+// commit tells that a buffer is in the engine, and keeps its memory. A buffer
+// whose rows were all refused has changed nothing there.
 func (t *table) commit(b *Buffer) {
+	if b.Rows == 0 {
+		return
+	}
 	t.engine = true
 	keep := b.SizeBytes <= maxSpareBytes
 	for i, v := range b.Columns {

@@ -165,7 +165,9 @@ func (v *Vector) Bytes(row int) []byte {
 // A Step is what a backend commits in one transaction: first the tables and
 // columns that are missing, then the rows, then the checkpoint.
 type Step struct {
-	Buffers []*Buffer // tables with rows, built-in ones first
+	// Buffers are the tables with rows, built-in ones first. One that Refuse
+	// has emptied is to be left alone: its table and columns are not made.
+	Buffers []*Buffer
 	// Scanned is the checkpoint of the workspace from now on.
 	Scanned millrace.Position
 	// Pending is the whole content of millrace.pending from now on: tables
