@@ -135,6 +135,9 @@ func (s *server) registerStatus() {
 			}
 			st.Problems, st.Notices = list(st.Problems), list(st.Notices)
 			st.Readers, st.Sources = list(st.Readers), list(st.Sources)
+			if st.Project != nil {
+				st.Project.Problems = list(st.Project.Problems)
+			}
 			return &bodyOf[Status]{Body: st}, nil
 		})
 }
