@@ -291,9 +291,14 @@ func TestTooLargeIsSplit(t *testing.T) {
 	if err != nil || r.Accepted != 30 || r.Rejected != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	got := slices.DeleteFunc(s.records(t), func(p string) bool { return p == "rejected" })
+	all := s.records(t)
+	got := slices.DeleteFunc(slices.Clone(all), func(p string) bool { return p == "rejected" })
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+	// once found, the size is kept: 30, 15 are refused, and no more
+	if refused := len(all) - len(got); refused != 2 {
+		t.Errorf("%d requests were refused, want 2", refused)
 	}
 }
 

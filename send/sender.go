@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -45,6 +46,7 @@ type sender struct {
 	key     string
 	begin   time.Time
 	limiter *rate.Limiter
+	most    atomic.Int64 // events of a request that the server was found to take; 0 is any number
 	bar     *terminal.Progress
 	file    stateFile
 
@@ -280,25 +282,32 @@ func (s *sender) post(ctx context.Context, b batch) (outcome, error) {
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, cancel) })()
-	return out, s.postPart(ctx, hard, &out, 0, len(b.ends))
+	for from := 0; from < len(b.ends); {
+		to := len(b.ends)
+		if most := int(s.most.Load()); most > 0 {
+			to = min(to, from+most)
+		}
+		err := s.postPart(ctx, hard, &out, from, to)
+		switch {
+		case err == nil:
+			from = to
+		case millrace.KindOf(err) == millrace.TooLarge && to-from > 1:
+			s.most.Store(int64(to-from) / 2) // the requests that follow are not larger
+		default:
+			return out, err
+		}
+	}
+	return out, nil
 }
 
-// postPart sends the events from up to to, in halves when the server finds
-// them too large.
+// postPart sends the events from up to to. TooLarge asks for fewer of them.
 func (s *sender) postPart(ctx, hard context.Context, out *outcome, from, to int) error {
 	body, err := envelope(out.batch, from, to)
 	if err != nil {
 		return err
 	}
 	answer, err := s.untilAnswered(ctx, hard, body, to-from, &out.repeated)
-	if millrace.KindOf(err) == millrace.TooLarge && err != nil {
-		if to-from > 1 {
-			middle := (from + to) / 2
-			if err := s.postPart(ctx, hard, out, from, middle); err != nil {
-				return err
-			}
-			return s.postPart(ctx, hard, out, middle, to)
-		}
+	if err != nil && millrace.KindOf(err) == millrace.TooLarge && to-from == 1 {
 		out.refused++
 		out.rejected = append(out.rejected, Fault{s.plan.input.name, out.lines[from], err.Error()})
 		return nil

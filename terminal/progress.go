@@ -145,10 +145,7 @@ func (p *Progress) draw() {
 	if !p.drawn || !p.screen.errTTY {
 		return
 	}
-	width := p.screen.Width()
-	if width == 0 {
-		width = 80
-	}
+	width := widthOf(p.screen.errFd)
 	text, _ := Cut(p.text(width), width-1)
 	_, _ = io.WriteString(p.screen.err, "\r"+text+"\x1b[K")
 }

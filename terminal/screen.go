@@ -24,7 +24,7 @@ type Options struct {
 // safe for concurrent use, but for writes to Out.
 type Screen struct {
 	out, err       io.Writer
-	outFd          int
+	outFd, errFd   int
 	outTTY, errTTY bool
 	color, quiet   bool
 	mu             sync.Mutex
@@ -44,7 +44,7 @@ func New(o Options) *Screen {
 	}
 	s := &Screen{out: o.Out, err: o.Err, quiet: o.Quiet}
 	s.outFd, s.outTTY = terminalOf(o.Out)
-	_, s.errTTY = terminalOf(o.Err)
+	s.errFd, s.errTTY = terminalOf(o.Err)
 	dumb := o.Getenv("TERM") == "dumb"
 	s.color = o.Getenv("NO_COLOR") == "" && !dumb
 	if dumb {
@@ -81,7 +81,11 @@ func (s *Screen) Width() int {
 	if !s.outTTY {
 		return 0
 	}
-	if w, _, err := term.GetSize(s.outFd); err == nil && w > 0 {
+	return widthOf(s.outFd)
+}
+
+func widthOf(fd int) int {
+	if w, _, err := term.GetSize(fd); err == nil && w > 0 {
 		return w
 	}
 	return 80

@@ -29,8 +29,9 @@ stay text; empty values are left out.
 
   --id     is the ID that counts a row once. Without it the ID is a hash of
            source, event, the row's bytes, and how many equal rows came before
-           it in the file: the same file sent twice counts once, and equal rows
-           within it count each.
+           it in the file: the same file sent twice counts once, within the
+           time that the source's dedup reaches back, and equal rows within it
+           count each.
   --user   is who did it; 13085.0 becomes 13085. Rows without a user get their
            ID as anonymous ID.
   --time   is when it happened. How it is written is found out, unless two
