@@ -192,6 +192,18 @@ func (s *Server) Stop() {
 	s.cmd = nil
 }
 
+// StopGroup is Stop for a server that runs under another program.
+func (s *Server) StopGroup() {
+	s.t.Helper()
+	if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM); err != nil {
+		s.t.Fatal(err)
+	}
+	if !s.Exited(30 * time.Second) {
+		s.t.Fatal("the server did not stop in 30 s after SIGTERM")
+	}
+	s.cmd = nil
+}
+
 // Exited waits for the process to end by itself.
 func (s *Server) Exited(timeout time.Duration) bool {
 	select {

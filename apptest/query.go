@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -137,4 +138,54 @@ func (s *Server) Tail(query, last string) []TailRecord {
 	}
 	s.t.Fatalf("the tail ended after %d records without %s", len(all), last)
 	return nil
+}
+
+// DoKey makes one request with a write key.
+func (s *Server) DoKey(method, path, key, body string) (int, []byte, error) {
+	req, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	req.SetBasicAuth(key, "")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, text, err
+}
+
+// Job starts a job and returns its result when it is done.
+func (s *Server) Job(path string, body any) map[string]any {
+	s.t.Helper()
+	if body == nil {
+		body = map[string]any{}
+	}
+	status, text, err := s.Do("POST", path, body)
+	if err != nil || status != http.StatusAccepted {
+		s.t.Fatalf("%s answers %d %s %v, want 202", path, status, text, err)
+	}
+	var job struct {
+		ID, State, Error string
+		Result           map[string]any
+	}
+	if err := json.Unmarshal(text, &job); err != nil {
+		s.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(2 * time.Minute); job.State == "running"; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("job %s is still running", job.ID)
+		}
+		if _, text, err = s.Do("GET", "/api/v1/jobs/"+job.ID, nil); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &job); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if job.State != "done" {
+		s.t.Fatalf("job %s: %s", job.State, job.Error)
+	}
+	return job.Result
 }
