@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/dedup"
 	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/eventlog/mem"
 )
 
 // A maker is a log that is made while it is read: frames of 1,000 records over
@@ -189,5 +192,52 @@ func follow(b *testing.B, log *maker, window time.Duration) {
 	b.ReportMetric(0, "ns/op")
 	if err := f.Close(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkFreshness measures how long after its append a single record's
+// verdict is durable: after a pause, and 200 times a second.
+func BenchmarkFreshness(b *testing.B) {
+	for name, pause := range map[string]time.Duration{"after-a-pause": 70 * time.Millisecond, "200-a-second": 5 * time.Millisecond} {
+		b.Run(name, func(b *testing.B) {
+			log := mem.New(mem.Options{})
+			f, err := dedup.Open(dedup.Options{Log: log, Dir: b.TempDir(), Window: func(_, _ string) time.Duration { return 0 }})
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(b.Context())
+			done := make(chan error, 1)
+			go func() { done <- f.Run(ctx) }()
+			var took []time.Duration
+			var mu sync.Mutex
+			var all sync.WaitGroup
+			for n := range 20 * b.N {
+				time.Sleep(pause)
+				began := time.Now()
+				p, err := log.Append(b.Context(), events("web", strconv.Itoa(n)))
+				if err != nil {
+					b.Fatal(err)
+				}
+				all.Go(func() {
+					if f.Wait(ctx, p) == nil {
+						mu.Lock()
+						defer mu.Unlock()
+						took = append(took, time.Since(began))
+					}
+				})
+			}
+			all.Wait()
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1e3, "p50-ms")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1e3, "p99-ms")
+			b.ReportMetric(0, "ns/op")
+			cancel()
+			if err := <-done; err != nil {
+				b.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				b.Fatal(err)
+			}
+		})
 	}
 }

@@ -228,7 +228,7 @@ func (p *pass) next(ctx context.Context, r eventlog.Reader) (eventlog.Batch, err
 	if p.group.began.IsZero() {
 		return r.Next(ctx)
 	}
-	limited, cancel := context.WithTimeout(ctx, p.opts.GroupInterval)
+	limited, cancel := context.WithTimeout(ctx, p.opts.GroupInterval-p.opts.Now().Sub(p.group.last))
 	defer cancel()
 	b, err := r.Next(limited)
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
@@ -350,11 +350,10 @@ func (p *pass) commit() error {
 			return err
 		}
 	}
-	if err := p.verdicts.append(g.mark, g.dups); err != nil {
+	if err := p.verdicts.append(g.mark, g.dups, p.publish); err != nil {
 		return err
 	}
 	*g = group{dups: g.dups[:0], last: p.opts.Now()}
-	p.publish()
 	return nil
 }
 

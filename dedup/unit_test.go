@@ -284,7 +284,7 @@ func TestTornVerdictsAreCut(t *testing.T) {
 	}
 	sizes := []int64{v.size}
 	for seq := uint64(1); seq <= 3; seq++ {
-		if err := v.append(at(seq), []millrace.Position{{Epoch: 1, Seq: seq, Index: 4}}); err != nil {
+		if err := v.append(at(seq), []millrace.Position{{Epoch: 1, Seq: seq, Index: 4}}, func() {}); err != nil {
 			t.Fatal(err)
 		}
 		sizes = append(sizes, v.size)

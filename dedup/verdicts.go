@@ -216,8 +216,9 @@ func (v *verdicts) full(next mark) bool {
 	return v.size >= segmentSizeBytes || next.time-s.time >= segmentSpan.Milliseconds()
 }
 
-// append makes it durable that dups are the duplicates between the mark and next.
-func (v *verdicts) append(next mark, dups []millrace.Position) error {
+// append makes it durable that dups are the duplicates between the mark and
+// next, calls durable, and lets those go on who wait for it.
+func (v *verdicts) append(next mark, dups []millrace.Position, durable func()) error {
 	if err := v.repair(); err != nil {
 		return err
 	}
@@ -231,6 +232,7 @@ func (v *verdicts) append(next mark, dups []millrace.Position) error {
 	}
 	v.broken = false
 	v.size += int64(len(v.buf))
+	durable()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s := v.segs[len(v.segs)-1]
