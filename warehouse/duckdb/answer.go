@@ -27,7 +27,7 @@ func (c *child) query(w *wire, req *request) (result, error) {
 	if err == nil {
 		return res, nil
 	}
-	if isFatal(err) {
+	if brokeEngine(err) {
 		endProcess(err)
 		return res, millrace.Errorf(millrace.Unavailable, "the warehouse engine failed and is being restarted: %s", cleanMessage(err.Error()))
 	}

@@ -48,12 +48,12 @@ func benchEvents(from, n, names int) []eventlog.Entry {
 }
 
 // cpuOf is the processor time of this process and of the child.
-func cpuOf(b *testing.B, w *Warehouse) time.Duration {
+func cpuOf(b testing.TB, w *Warehouse) time.Duration {
 	b.Helper()
 	return selfCPU(b) + childCPU(b, w)
 }
 
-func selfCPU(b *testing.B) time.Duration {
+func selfCPU(b testing.TB) time.Duration {
 	b.Helper()
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
@@ -62,7 +62,7 @@ func selfCPU(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func childCPU(b *testing.B, w *Warehouse) time.Duration {
+func childCPU(b testing.TB, w *Warehouse) time.Duration {
 	b.Helper()
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(w.supervisor.current.pid) + "/stat")
 	if err != nil {
@@ -158,6 +158,19 @@ func benchReadJSON(b *testing.B, entries []eventlog.Entry) {
 		db.close()
 		b.StartTimer()
 	}
+}
+
+// BenchmarkQuery asks the smallest question, one after the other.
+func BenchmarkQuery(b *testing.B) {
+	w := loadedTest(b, 1000)
+	cpu := cpuOf(b, w)
+	for b.Loop() {
+		if _, _, err := ask(w, warehouse.Query{SQL: "SELECT count(*) FROM web.tracks"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1e3, "ms/query")
+	b.ReportMetric(float64((cpuOf(b, w)-cpu).Microseconds())/float64(b.N)/1e3, "cpu-ms/query")
 }
 
 // BenchmarkLive loads 5,000 events/s in a batch each second, as the loader

@@ -9,7 +9,7 @@ import (
 
 // checkpointPolicy says when the write-ahead file is folded into the database.
 // A checkpoint holds up commits for seconds when there are many tables, and
-// fails while a query runs; opening a file takes about 20 ms for each MB of
+// fails while a query runs; opening a file takes 10 to 20 ms for each MB of
 // write-ahead file. So it is made when nothing happens, tried when the file is
 // large, and forced (queries wait) before it is too large.
 type checkpointPolicy struct {
@@ -19,8 +19,8 @@ type checkpointPolicy struct {
 	ForceBytes int64
 }
 
-// defaultCheckpointPolicy bounds reopening to about 10 s.
-var defaultCheckpointPolicy = checkpointPolicy{Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 256 << 20, ForceBytes: 400 << 20}
+// defaultCheckpointPolicy bounds reopening to 4 to 9 s.
+var defaultCheckpointPolicy = checkpointPolicy{Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 320 << 20, ForceBytes: 448 << 20}
 
 // checkpointReserve is what has to stay free beside what a checkpoint writes.
 const checkpointReserve = 64 << 20

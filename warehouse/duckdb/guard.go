@@ -16,7 +16,7 @@ import (
 // change settings, to write logs or to bring the process down; so the functions
 // of tables are an allow-list, those of values a deny-list.
 var (
-	allowedTableFunctions = set(`range generate_series unnest json_each json_tree histogram histogram_values
+	allowedTableFunctions = set(`range generate_series unnest json_each json_tree
 		duckdb_tables duckdb_columns duckdb_schemas duckdb_views duckdb_types duckdb_functions duckdb_keywords
 		pragma_table_info pragma_version pg_timezone_names icu_calendar_names regexp_split_to_table`)
 	deniedFunctions = set(`nextval currval setseed write_log parse_duckdb_log_message getvariable getenv

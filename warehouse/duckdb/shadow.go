@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -93,7 +94,9 @@ func (s *shadow) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	s.shaper.Add(b)
 	step := s.shaper.Take(b.Flush)
 	if len(step.Buffers) > 0 {
-		if err := writeStep(s.conn, step, shadowTables); err != nil {
+		to := shadowTables
+		to.joined = !s.whole()
+		if err := writeStep(s.conn, step, to); err != nil {
 			s.end()
 			return warehouse.Progress{}, s.store.failedShadow(err)
 		}
@@ -218,15 +221,8 @@ func (s *shadow) swap(at millrace.Position) error {
 	if err != nil {
 		return store.failedShadow(err)
 	}
-	for name := range live {
-		condition := s.outside(name)
-		if condition == "" || !shadows[name] {
-			continue
-		}
-		sql := fmt.Sprintf("INSERT INTO %s BY NAME FROM %s WHERE %s", sqlTable(shadowTables.place(name)), sqlTable(name), condition)
-		if err := s.conn.exec(sql); err != nil {
-			return store.failedShadow(err)
-		}
+	if err := s.takeOver(shadows); err != nil {
+		return store.failedShadow(err)
 	}
 	var sql strings.Builder
 	for name := range live {
@@ -248,6 +244,85 @@ func (s *shadow) swap(at millrace.Position) error {
 	if err != nil {
 		s.conn.rollback()
 		return store.failedShadow(err)
+	}
+	return nil
+}
+
+// takeOver copies the rows of live tables that lie outside the bounds into
+// their shadows, to which the live loader may have been faster: it may have
+// made tables and columns, and widened them, since the rebuild began.
+func (s *shadow) takeOver(shadows map[warehouse.TableName]bool) error {
+	if s.whole() {
+		return nil
+	}
+	tables, err := readTables(s.conn)
+	if err != nil {
+		return err
+	}
+	columns, err := s.shadowColumns()
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		condition := s.outside(t.TableName)
+		if !s.covers(t.TableName) || condition == "" {
+			continue
+		}
+		shadow := sqlTable(shadowTables.place(t.TableName))
+		if !shadows[t.TableName] {
+			if err := s.createLike(t); err != nil {
+				return err
+			}
+			shadows[t.TableName] = true
+		} else if err := s.widen(t, columns[t.TableName]); err != nil {
+			return err
+		}
+		if err := s.conn.exec(fmt.Sprintf("INSERT INTO %s BY NAME FROM %s WHERE %s", shadow, sqlTable(t.TableName), condition)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shadowColumns are the engine's types of the shadows' columns.
+func (s *shadow) shadowColumns() (map[warehouse.TableName]map[string]string, error) {
+	rows, err := s.conn.texts("SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() WHERE table_name LIKE '% (rebuild)'")
+	if err != nil {
+		return nil, err
+	}
+	columns := map[warehouse.TableName]map[string]string{}
+	for _, row := range rows {
+		name := warehouse.TableName{Schema: row[0], Table: strings.TrimSuffix(row[1], shadowSuffix)}
+		if columns[name] == nil {
+			columns[name] = map[string]string{}
+		}
+		columns[name][row[2]] = row[3]
+	}
+	return columns, nil
+}
+
+// widen gives a shadow the columns of its live table that it lacks, and types
+// that hold what the live columns do.
+func (s *shadow) widen(live warehouse.KnownTable, has map[string]string) error {
+	name := shadowTables.place(live.TableName)
+	shadow := sqlTable(name)
+	for _, c := range live.Columns {
+		sql, want := "", sqlTypes[c.Type]
+		switch mine, ok := has[c.Name]; {
+		case !ok:
+			sql = fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", shadow, quote(c.Name), want)
+		case c.Type == warehouse.Double && mine == sqlTypes[warehouse.BigInt]:
+			if large, err := holdsLarge(s.conn, name, c.Name); err != nil || large {
+				return errors.Join(err, fmt.Errorf("the column %s of %s.%s has numbers with a fraction now, and whole numbers within the bounds that would be rounded beside them: rebuild without bounds", c.Name, live.Schema, live.Table))
+			}
+			sql = fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", shadow, quote(c.Name), want)
+		}
+		if sql == "" {
+			continue
+		}
+		if err := s.conn.exec(sql); err != nil {
+			return err
+		}
 	}
 	return nil
 }

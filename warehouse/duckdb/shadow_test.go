@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -81,6 +82,42 @@ func TestRebuildWithBounds(t *testing.T) {
 	stillWorks(t, w, 300)
 	if got := mustAsk(t, w, "SELECT count(*), sum(n) FROM web.event_0")[0]; got != "100|14850" {
 		t.Errorf("event_0: %s", got)
+	}
+}
+
+// A column is not widened when rows that are taken over would be rounded, and
+// what the live loader makes meanwhile is kept.
+func TestRebuildBesideLoading(t *testing.T) {
+	t.Parallel()
+	w := openTest(t)
+	mustResume(t, w)
+	ctx := context.Background()
+	old := warehouse.Batch{Entries: []eventlog.Entry{track(0, "Sale", `{"n":9007199254740993,"m":1}`)}, Through: through(0), Flush: true}
+	anew := warehouse.Batch{Entries: []eventlog.Entry{track(10, "Sale", `{"n":5,"m":2}`)}, Through: through(10), Flush: true}
+	mustApply(t, w, old)
+	mustApply(t, w, anew)
+	s := mustShadow(t, w, warehouse.ShadowOptions{From: anew.Entries[0].Time, Until: anew.Entries[0].Time.Add(time.Millisecond)})
+	changed := anew
+	changed.Entries = []eventlog.Entry{track(10, "Sale", `{"n":0.5,"m":2}`)}
+	for _, b := range []warehouse.Batch{old, changed} {
+		if _, err := s.Apply(ctx, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	live := warehouse.Batch{Entries: []eventlog.Entry{track(20, "Sale", `{"m":2.5,"late":"x"}`), track(21, "New", `{"a":1}`)}, Through: through(21), Flush: true}
+	mustApply(t, w, live)
+	if _, err := s.Apply(ctx, live); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Swap(ctx, through(21)); err != nil {
+		t.Fatal(err)
+	}
+	got := mustAsk(t, w, "SELECT n, m, late, typeof(n), typeof(m) FROM web.sale ORDER BY _seq")
+	if want := "[9007199254740993|1|(null)|BIGINT|DOUBLE (null)|2|(null)|BIGINT|DOUBLE (null)|2.5|x|BIGINT|DOUBLE]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	if got := mustAsk(t, w, "SELECT (SELECT count(*) FROM web.tracks), (SELECT count(*) FROM web.new), (SELECT count(*) FROM web.discards)"); got[0] != "4|1|1" {
+		t.Errorf("got %v", got)
 	}
 }
 

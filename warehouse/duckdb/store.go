@@ -191,6 +191,13 @@ func isFatal(err error) bool {
 		strings.Contains(text, "INTERNAL Error")
 }
 
+// brokeEngine says the same of an error that a query got, in which its author
+// may have put words.
+func brokeEngine(err error) bool {
+	text := err.Error()
+	return strings.HasPrefix(text, "FATAL Error") || strings.HasPrefix(text, "INTERNAL Error")
+}
+
 // endProcess ends the child when the answer to the asker has had time to leave.
 func endProcess(err error) {
 	fmt.Fprintln(os.Stderr, "millrace: warehouse engine: ending after:", err)

@@ -14,6 +14,9 @@ import (
 type target struct {
 	suffix     string // of a table's name in the engine
 	checkpoint bool   // whether steps carry the workspace's checkpoint
+	// joined says that rows of the live table join those that are written: a
+	// column is widened only if both allow it.
+	joined bool
 }
 
 // shadowSuffix marks the tables of a rebuild. No table of events has such a
@@ -92,18 +95,32 @@ func keepBigInts(c *connection, step *warehouse.Step, to target) error {
 			if !v.Widened {
 				continue
 			}
-			column := quote(v.Name)
-			rows, err := c.texts(fmt.Sprintf("SELECT 'yes' FROM %s WHERE %s > 9007199254740992 OR %s < -9007199254740992 LIMIT 1",
-				sqlTable(to.place(b.TableName)), column, column))
+			large, err := holdsLarge(c, to.place(b.TableName), v.Name)
+			if err == nil && !large && to.joined {
+				large, err = holdsLarge(c, b.TableName, v.Name)
+			}
 			if err != nil {
 				return err
 			}
-			if len(rows) > 0 {
+			if large {
 				step.KeepBigInt(b, v)
 			}
 		}
 	}
 	return nil
+}
+
+// holdsLarge says whether a column is BIGINT and holds whole numbers that a
+// double would round.
+func holdsLarge(c *connection, table warehouse.TableName, column string) (bool, error) {
+	rows, err := c.texts("SELECT data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? AND column_name = ?",
+		table.Schema, table.Table, column)
+	if err != nil || len(rows) == 0 || rows[0][0] != sqlTypes[warehouse.BigInt] {
+		return false, err
+	}
+	rows, err = c.texts(fmt.Sprintf("SELECT 'yes' FROM %[1]s WHERE %[2]s > 9007199254740992 OR %[2]s < -9007199254740992 LIMIT 1",
+		sqlTable(table), quote(column)))
+	return len(rows) > 0, err
 }
 
 // alterTable makes the table and the columns that are missing.
