@@ -154,9 +154,10 @@ func (f *Follower) Checkpoint() millrace.Position {
 }
 
 // Counts returns how many records of each source are distinct and how many
-// duplicates, ever; whoever has waited for a new verdict finds it counted. After a crash it takes until the log has been
-// read from Checkpoint to Through to be exact again. When index and verdicts
-// were both lost, duplicates trimmed from the log are not known any more.
+// duplicates, ever; whoever has waited for a new verdict finds it counted. After
+// a crash it takes until the log has been read from Checkpoint to Through to be
+// exact again. When index and verdicts were both lost, duplicates trimmed from
+// the log are not known any more.
 func (f *Follower) Counts() []Count {
 	f.mu.Lock()
 	defer f.mu.Unlock()
