@@ -47,6 +47,8 @@ check: browser ## everything else that CI runs: format, vet, lint, generated fil
 	go vet -tags $(TAGS) ./...
 	$(TOOL) staticcheck -tags $(TAGS) ./...
 	$(TOOL) go-errorlint -tags $(TAGS) ./...
+	cd tools && go build -o ../.build/notice ./notice
+	.build/notice -check
 	$(TOOL) revive -config .revive.toml ./...
 	@for f in scripts/*.sh .ci/run; do bash -n $$f; done
 	@git diff --exit-code --stat || { echo 'make check left edits behind'; exit 1; }
@@ -58,6 +60,11 @@ bench: build ## measure everything and write docs/benchmarks.md
 .PHONY: generate
 generate: build ## write the generated reference and golden files again
 	go test -tags $(TAGS) ./project ./serve ./cmd/millrace -update
+
+.PHONY: notice
+notice: browser ## write NOTICE again
+	cd tools && go build -o ../.build/notice ./notice
+	.build/notice
 
 .PHONY: release
 release: build ## dist/: tarball with checksums, systemd unit, completions

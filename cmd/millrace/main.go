@@ -8,14 +8,12 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/app"
 )
 
 // version is set by the linker.
 var version = ""
-
-// notice is the licences of what the binary is built from.
-var notice = ""
 
 func main() {
 	app.ChildMain() // the warehouse's process is this binary too
@@ -24,6 +22,6 @@ func main() {
 		<-ctx.Done()
 		stop() // a second signal kills at once
 	}()
-	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, version: version, notice: notice}
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, version: version, notice: millrace.Notice}
 	os.Exit(p.run(ctx, os.Args[1:]))
 }

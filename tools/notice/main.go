@@ -27,7 +27,10 @@ The binary holds the following works of others, each under its own licence.
 
 var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice)([-.].*)?$`)
 
-type work struct{ name, version, dir string }
+type work struct {
+	name, version, dir string
+	declared           string // licence by name, of a package that comes without its text
+}
 
 func main() {
 	check := flag.Bool("check", false, "say whether NOTICE is up to date instead of writing it")
@@ -47,7 +50,7 @@ func run(check bool) error {
 	if err != nil {
 		return err
 	}
-	works = append(works, work{"Go standard library", "", strings.TrimSpace(string(goroot))})
+	works = append(works, work{name: "Go standard library", dir: strings.TrimSpace(string(goroot))})
 	npm, err := browserPackages("collect/browser")
 	if err != nil {
 		return err
@@ -72,6 +75,9 @@ func notice(works []work) ([]byte, error) {
 	names := map[string][]string{}
 	for _, w := range works {
 		text, err := licence(w.dir)
+		if err != nil && w.declared != "" {
+			text, err = "Licence: "+w.declared, nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", w.name, err)
 		}
@@ -114,7 +120,7 @@ func modules() ([]work, error) {
 			return nil, err
 		}
 		if p.Module != nil && !p.Module.Main {
-			seen[p.Module.Path] = work{p.Module.Path, p.Module.Version, p.Module.Dir}
+			seen[p.Module.Path] = work{name: p.Module.Path, version: p.Module.Version, dir: p.Module.Dir}
 		}
 	}
 	all := make([]work, 0, len(seen))
@@ -142,11 +148,11 @@ func browserPackages(dir string) ([]work, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: run make browser first", err)
 		}
-		var p struct{ Version string }
+		var p struct{ Version, License string }
 		if err := json.Unmarshal(text, &p); err != nil {
 			return nil, err
 		}
-		w.version = p.Version
+		w.version, w.declared = p.Version, p.License
 		all = append(all, w)
 	}
 	return all, nil
@@ -171,7 +177,26 @@ func licence(dir string) (string, error) {
 		parts = append(parts, strings.TrimSpace(strings.ReplaceAll(string(text), "\r\n", "\n")))
 	}
 	if len(parts) == 0 {
-		return "", errors.New("no licence file in " + dir)
+		return readmeLicence(dir)
 	}
 	return strings.Join(parts, "\n\n"), nil
+}
+
+// readmeLicence is the licence section of a readme, for works without a file.
+func readmeLicence(dir string) (string, error) {
+	readmes, err := filepath.Glob(filepath.Join(dir, "[Rr][Ee][Aa][Dd][Mm][Ee]*"))
+	if err != nil {
+		return "", err
+	}
+	for _, path := range readmes {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		if _, section, ok := strings.Cut(string(text), "# License"); ok {
+			section, _, _ = strings.Cut(section, "\n#")
+			return "Licence, as its readme says: " + strings.TrimSpace(section), nil
+		}
+	}
+	return "", errors.New("no licence file in " + dir)
 }
