@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -15,7 +14,7 @@ import (
 
 // A login is who the queries of a workspace run as. A query can undo SET ROLE,
 // so it is a login of its own, not a role that the loader's user takes on. Its
-// password is made anew whenever the workspace is opened, and kept in memory only.
+// password is made by each process anew and kept in memory only.
 type login struct {
 	role   string
 	config *pgx.ConnConfig
@@ -43,14 +42,10 @@ func (w *Warehouse) makeLogin(ctx context.Context, conn *pgx.Conn, ws *workspace
 		}
 		l.config, l.role = config, config.User
 	} else {
-		secret := make([]byte, 24)
-		if _, err := rand.Read(secret); err != nil {
-			return err
-		}
 		l.config = w.config.Copy()
 		// Roles belong to the server, not to the database.
 		l.role = "millrace_query_" + hash(l.config.Database+"\x00"+ws.name)
-		l.config.User, l.config.Password = l.role, hex.EncodeToString(secret)
+		l.config.User, l.config.Password = l.role, w.secretOf(ws.name)
 		if err := w.alterRole(ctx, conn, l); err != nil {
 			return err
 		}
@@ -77,6 +72,14 @@ func (w *Warehouse) makeLogin(ctx context.Context, conn *pgx.Conn, ws *workspace
 	w.logins[ws.name] = l
 	w.mu.Unlock()
 	return nil
+}
+
+// secretOf returns the password of the workspace's login.
+func (w *Warehouse) secretOf(workspace string) string {
+	if l := w.login(workspace); l != nil {
+		return l.config.Password
+	}
+	return rand.Text()
 }
 
 // alterRole makes the role if need be and sets everything about it.
