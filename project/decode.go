@@ -85,9 +85,7 @@ func (d *decoder) decode(v *value, into reflect.Value, path string) {
 	case reflect.Slice:
 		d.list(v, into, path)
 	case reflect.Interface:
-		if a := d.any(v, path); a != nil {
-			into.Set(reflect.ValueOf(a))
-		}
+		into.Set(reflect.ValueOf(d.any(v, path)))
 	default:
 		d.scalar(v, into, path)
 	}

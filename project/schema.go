@@ -12,15 +12,25 @@ import (
 	"github.com/millrace/millrace/unit"
 )
 
+// Docs describe fields that have no `doc` tag: "HTTPSource.WriteKeys" → text.
+type Docs map[string]string
+
+func (d Docs) of(t reflect.Type, f reflect.StructField) string {
+	if doc := f.Tag.Get("doc"); doc != "" {
+		return doc
+	}
+	return d[t.Name()+"."+f.Name]
+}
+
 // Schemas returns a JSON Schema for each kind of file, by the name under which
 // docs/reference/schema keeps it: "millrace.json" for millrace.yaml,
 // "sources.json" for the files in sources. Editors check and complete with them.
 // They are the same at every call.
-func Schemas(kinds Kinds) (map[string][]byte, error) {
+func Schemas(kinds Kinds, docs Docs) (map[string][]byte, error) {
 	out := map[string][]byte{}
 	config := DefaultConfig()
-	root := objectSchema(reflect.TypeOf(config), "")
-	environments := objectSchema(reflect.TypeFor[Settings](), "")
+	root := docs.object(reflect.TypeOf(config))
+	environments := docs.object(reflect.TypeFor[Settings]())
 	root["properties"].(schema)["environments"].(schema)["additionalProperties"] = environments
 	if err := addSchema(out, "millrace.json", "millrace.yaml", root); err != nil {
 		return nil, err
@@ -28,7 +38,7 @@ func Schemas(kinds Kinds) (map[string][]byte, error) {
 	for folder, ks := range kinds {
 		var variants []any
 		for _, kind := range slices.Sorted(maps.Keys(ks)) {
-			variant := objectSchema(reflect.TypeOf(ks[kind]()).Elem(), "")
+			variant := docs.object(reflect.TypeOf(ks[kind]()).Elem())
 			properties := variant["properties"].(schema)
 			properties["kind"] = schema{"const": kind, "description": "The technology of this resource."}
 			required, _ := variant["required"].([]string)
@@ -59,12 +69,12 @@ func addSchema(out map[string][]byte, name, title string, s schema) error {
 	return nil
 }
 
-func objectSchema(t reflect.Type, description string) schema {
+func (d Docs) object(t reflect.Type) schema {
 	properties := schema{}
 	var required []string
 	for _, f := range fieldsOf(t) {
-		s := typeSchema(f.field.Type)
-		if doc := f.field.Tag.Get("doc"); doc != "" {
+		s := d.schema(f.field.Type)
+		if doc := d.of(t, f.field); doc != "" {
 			s["description"] = doc
 		}
 		if v := f.field.Tag.Get("default"); v != "" {
@@ -79,9 +89,6 @@ func objectSchema(t reflect.Type, description string) schema {
 	if len(required) > 0 {
 		s["required"] = required
 	}
-	if description != "" {
-		s["description"] = description
-	}
 	return s
 }
 
@@ -95,7 +102,7 @@ const (
 	durationPattern = `^\s*([0-9.]+d|([0-9.]+(h|m|s|ms|us|µs|ns))+)\s*$`
 )
 
-func typeSchema(t reflect.Type) schema {
+func (d Docs) schema(t reflect.Type) schema {
 	if t.Kind() == reflect.Pointer && t != valueType {
 		t = t.Elem()
 	}
@@ -111,11 +118,11 @@ func typeSchema(t reflect.Type) schema {
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		return objectSchema(t, "")
+		return d.object(t)
 	case reflect.Map:
-		return schema{"type": "object", "additionalProperties": typeSchema(t.Elem())}
+		return schema{"type": "object", "additionalProperties": d.schema(t.Elem())}
 	case reflect.Slice:
-		return schema{"type": "array", "items": typeSchema(t.Elem())}
+		return schema{"type": "array", "items": d.schema(t.Elem())}
 	case reflect.String:
 		return schema{"type": "string"}
 	case reflect.Bool:
@@ -130,7 +137,7 @@ func typeSchema(t reflect.Type) schema {
 
 // defaultOf reads a default tag as the type's JSON.
 func defaultOf(t reflect.Type, text string) any {
-	if typeSchema(t)["type"] == "string" {
+	if Docs(nil).schema(t)["type"] == "string" {
 		return text
 	}
 	var v any
@@ -141,26 +148,26 @@ func defaultOf(t reflect.Type, text string) any {
 }
 
 // Reference returns a page in Markdown of every field of every file.
-func Reference(kinds Kinds) []byte {
+func Reference(kinds Kinds, docs Docs) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Configuration\n\nEvery field of every file of a project. Sizes are written as `512KiB`, durations as `30s` or `7d`; `${secret:name}` stands for the environment variable `MILLRACE_SECRET_NAME`, or the file `name` in the folder that `MILLRACE_SECRETS_DIR` names (default `.secrets` in the project).\n")
 	b.WriteString("\n## millrace.yaml\n")
-	referenceTable(&b, reflect.TypeFor[Config]())
+	docs.table(&b, reflect.TypeFor[Config]())
 	for _, folder := range slices.Sorted(maps.Keys(kinds)) {
 		for _, kind := range slices.Sorted(maps.Keys(kinds[folder])) {
 			fmt.Fprintf(&b, "\n## %s/*.yaml, kind: %s\n", folder, kind)
-			referenceTable(&b, reflect.TypeOf(kinds[folder][kind]()).Elem())
+			docs.table(&b, reflect.TypeOf(kinds[folder][kind]()).Elem())
 		}
 	}
 	return b.Bytes()
 }
 
-func referenceTable(b *bytes.Buffer, t reflect.Type) {
+func (d Docs) table(b *bytes.Buffer, t reflect.Type) {
 	b.WriteString("\n| field | type | default | |\n|---|---|---|---|\n")
-	referenceRows(b, t, "")
+	d.rows(b, t, "")
 }
 
-func referenceRows(b *bytes.Buffer, t reflect.Type, path string) {
+func (d Docs) rows(b *bytes.Buffer, t reflect.Type, path string) {
 	cell := func(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 	for _, f := range fieldsOf(t) {
 		at := join(path, f.name)
@@ -168,13 +175,13 @@ func referenceRows(b *bytes.Buffer, t reflect.Type, path string) {
 		if standard != "" {
 			standard = "`" + standard + "`"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", at, typeWord(f.field.Type), cell(standard), cell(f.field.Tag.Get("doc")))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", at, typeWord(f.field.Type), cell(standard), cell(d.of(t, f.field)))
 		inner := f.field.Type
 		if inner.Kind() == reflect.Pointer {
 			inner = inner.Elem()
 		}
 		if inner.Kind() == reflect.Struct && inner != valueType.Elem() && !reflect.PointerTo(inner).Implements(textType) {
-			referenceRows(b, inner, at)
+			d.rows(b, inner, at)
 		}
 	}
 }
@@ -200,7 +207,7 @@ func typeWord(t reflect.Type) string {
 		}
 		return "mapping of names to " + typeWord(t.Elem())
 	}
-	switch s := typeSchema(t)["type"]; s {
+	switch s := Docs(nil).schema(t)["type"]; s {
 	case "string":
 		return "text"
 	case "integer":

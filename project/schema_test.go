@@ -2,13 +2,14 @@ package project
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 )
 
 func TestSchemas(t *testing.T) {
 	t.Parallel()
-	all, err := Schemas(testKinds)
+	all, err := Schemas(testKinds, nil)
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%d schemas, %v", len(all), err)
 	}
@@ -49,12 +50,12 @@ func TestSchemas(t *testing.T) {
 		sources.OneOf[0].Properties["write_keys"].Items.Type != "string" || sources.OneOf[1].Required[0] != "kind" {
 		t.Errorf("sources.json: %s", all["sources.json"])
 	}
-	again, err := Schemas(testKinds)
+	again, err := Schemas(testKinds, nil)
 	if err != nil || string(again["sources.json"]) != string(all["sources.json"]) {
 		t.Error("the schema is another one the second time")
 	}
-	reference := string(Reference(testKinds))
-	for _, want := range []string{"| `log.retention` | duration | `7d` |", "## sources/*.yaml, kind: webhook", "| `limits.event_size` | size | `32KiB` | Largest event. |", "| `from` | list of text |"} {
+	reference := string(Reference(testKinds, Docs{"hook.From": "Whose events it gets."}))
+	for _, want := range []string{"| `log.retention` | duration | `7d` |", "## sources/*.yaml, kind: webhook", "| `limits.event_size` | size | `32KiB` | Largest event. |", "| `from` | list of text |  | Whose events it gets. |"} {
 		if !strings.Contains(reference, want) {
 			t.Errorf("the reference has no %q in:\n%s", want, reference)
 		}
@@ -81,8 +82,8 @@ func FuzzLoad(f *testing.F) {
 		if err == nil {
 			return
 		}
-		problems, ok := err.(Problems)
-		if !ok || len(problems) == 0 {
+		var problems Problems
+		if !errors.As(err, &problems) || len(problems) == 0 {
 			t.Fatalf("%T %v", err, err)
 		}
 		for _, problem := range problems {

@@ -96,7 +96,8 @@ func (s *server) observed(next http.Handler) http.Handler {
 		_, route := s.mux.Handler(r)
 		defer func() {
 			p := recover()
-			if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares so too
+			cause, _ := p.(error)
+			if p != nil && !errors.Is(cause, http.ErrAbortHandler) {
 				s.o.Logger.Error("request panicked", "request", id, "route", route, "panic", p, "stack", string(debug.Stack()))
 				if rec.status == 0 {
 					writeProblem(rec, r, errors.New("panic"))

@@ -156,7 +156,7 @@ func useLibrary() {
 		huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
 			err := huma.NewError(status, message, errs...)
 			var p *Problem
-			if ctx != nil && errors.As(err.(error), &p) {
+			if ctx != nil && errors.As(err, &p) {
 				p.RequestID = requestID(ctx.Context())
 			}
 			return err
