@@ -54,7 +54,7 @@ func (s *shaping) addEntry(e *eventlog.Entry, counted, latestOnly bool) {
 		s.place(r, i)
 	}
 	s.finishOverflow(r)
-	if r.nodes += s.scan.nodes; r.nodes > 8*src.maxColumns+2000 {
+	if r.nodes += s.scan.nodes; r.nodes > 2*src.maxColumns+1000 {
 		r.reset()
 	}
 	s.scan.nodes = 0

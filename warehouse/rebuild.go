@@ -103,15 +103,15 @@ type rebuilding struct {
 }
 
 func (r *rebuilding) run(ctx context.Context) error {
-	for atEnd := false; !atEnd; { // catch up
+	for near := false; !near; { // catch up with the live tables
 		b, err := r.reader.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if err := r.give(ctx, b, false); err != nil {
+		near = b.AtEnd || !b.Through.Before(r.loader.Stats().Scanned)
+		if err := r.give(ctx, b, near); err != nil {
 			return err
 		}
-		atEnd = b.AtEnd
 	}
 	if err := r.loader.WaitFor(ctx, r.through); err != nil {
 		return err
@@ -218,7 +218,7 @@ func (r *rebuilding) give(ctx context.Context, b eventlog.Batch, now bool) error
 	for i := range r.rest.Records {
 		size += len(r.rest.Records[i].Body)
 	}
-	if !now && !b.AtEnd && len(r.rest.Records) < 2*r.loader.o.MaxRecords && size < r.loader.o.MaxBytes {
+	if !now && len(r.rest.Records) < 2*r.loader.o.MaxRecords && size < r.loader.o.MaxBytes {
 		return nil
 	}
 	for try := 0; ; try++ {

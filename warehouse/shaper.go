@@ -23,7 +23,7 @@ type ShaperOptions struct {
 	HoldRows int
 	// HoldBytes is how much memory all of them may take; default 32 MiB.
 	HoldBytes int
-	// HoldTime is how long a row is held back at most; default 5 s.
+	// HoldTime is how long a row is held back at most; default 8 s.
 	HoldTime time.Duration
 	Now      func() time.Time // default time.Now
 }

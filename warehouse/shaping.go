@@ -70,7 +70,7 @@ func newShaping(o ShaperOptions) (*shaping, error) {
 		o.HoldBytes = 32 << 20
 	}
 	if o.HoldTime == 0 {
-		o.HoldTime = 5 * time.Second
+		o.HoldTime = 8 * time.Second
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -316,7 +316,7 @@ func (s *shaping) take(flush bool) *Step {
 // takeTable takes a table's rows when they are due, or notes that they wait.
 func (s *shaping) takeTable(t *table, step *Step, flush bool, now int64) {
 	if b := t.buffer; b != nil {
-		due := !t.event || flush || b.Rows >= s.options.HoldRows || now-t.since >= s.options.HoldTime.Microseconds()
+		due := !t.event || flush || b.Rows >= s.options.HoldRows || now-t.since >= s.holdTime(t)
 		if !due {
 			step.Pending[t.TableName] = t.after
 			return
@@ -332,6 +332,18 @@ func (s *shaping) takeTable(t *table, step *Step, flush bool, now int64) {
 			step.Pending[t.TableName] = t.after
 		}
 	}
+}
+
+// holdTime is how long the rows of a table wait, in microseconds: three
+// quarters of HoldTime and up to a quarter more, by the table's name, so that
+// tables that began together are not all committed together.
+func (s *shaping) holdTime(t *table) int64 {
+	most := s.options.HoldTime.Microseconds()
+	spread := uint32(2_166_136_261)
+	for i := range len(t.Table) {
+		spread = (spread ^ uint32(t.Table[i])) * 16_777_619
+	}
+	return most*3/4 + most/4*int64(spread%64)/64
 }
 
 func (s *shaping) held() (sizeBytes int) {
