@@ -81,26 +81,11 @@ func (a *App) openLog(ctx context.Context) error {
 	return nil
 }
 
-// distinct is a log without duplicates.
-type distinct struct {
-	eventlog.Opener
-	verdicts eventlog.Verdicts
-}
-
-// Open opens a reader that waits for verdicts and drops duplicates.
-func (d distinct) Open(ctx context.Context, after millrace.Position, f eventlog.Filter) (eventlog.Reader, error) {
-	r, err := d.Opener.Open(ctx, after, f)
-	if err != nil {
-		return nil, err
-	}
-	return eventlog.Distinct(r, d.verdicts), nil
-}
-
 func (a *App) openArchive(ctx context.Context) error {
 	engine := a.project.Load().Config.Archive
 	var err error
 	a.archive, err = archive.Open(ctx, archive.Options{
-		Bucket: a.bucket, Log: distinct{a.log, a.follower}, Interval: time.Duration(a.project.Load().Config.ArchiveInterval),
+		Bucket: a.bucket, Log: eventlog.DistinctOpener(a.log, a.follower), Interval: time.Duration(a.project.Load().Config.ArchiveInterval),
 		Now: a.o.Now, Logger: a.logger("archive"), Metrics: a.metrics,
 	})
 	if err != nil {
