@@ -76,8 +76,8 @@ var refusedAttacks = map[string]string{
 	"too long":           "SELECT '" + strings.Repeat("x", warehouse.MaxQueryTextBytes) + "'",
 	"too few parameters": "SELECT ?", "named parameter": "SELECT $name", "no table": "SELECT * FROM web.nothing", "no column": "SELECT nothing FROM web.tracks",
 	"histogram of a file": "FROM histogram('/etc/passwd', x)", "histogram values": "FROM histogram_values('duckdb_secrets', x)",
-	"words of a failure":  "SELECT error('FATAL Error: database has been invalidated') FROM web.tracks",
-	"other file": "SELECT * FROM other.web.tracks",
+	"words of a failure": "SELECT error('FATAL Error: database has been invalidated') FROM web.tracks",
+	"other file":         "SELECT * FROM other.web.tracks",
 }
 
 func TestRefusedAttacks(t *testing.T) {

@@ -135,7 +135,13 @@ func (c *child) handle(w *wire, req *request) (result, error) {
 	s := c.store(req.Workspace)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.touch()
+	if req.Op == opApply && len(batch.Entries) == 0 {
+		if progress, ok := s.idleProgress(batch); ok {
+			return result{Progress: progress}, nil
+		}
+	} else {
+		defer s.touch()
+	}
 	if err := s.open(); err != nil {
 		return result{}, err
 	}

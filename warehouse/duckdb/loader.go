@@ -20,6 +20,7 @@ type loader struct {
 	conn   *connection
 	shaper *warehouse.Shaper // nil before resume
 	holds  bool              // rows are held back in the shaper
+	at     millrace.Position // the checkpoint in the database
 }
 
 func newLoader(db *database) (*loader, error) {
@@ -66,7 +67,7 @@ func (l *loader) resume(settings warehouse.Settings) (millrace.Position, error) 
 	if err != nil {
 		return millrace.Position{}, err
 	}
-	l.shaper, l.holds = shaper, false
+	l.shaper, l.holds, l.at = shaper, false, known.Scanned
 	return shaper.Resume(), nil
 }
 
@@ -74,8 +75,11 @@ func (l *loader) resume(settings warehouse.Settings) (millrace.Position, error) 
 func (l *loader) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	l.shaper.Add(b)
 	step := l.shaper.Take(b.Flush)
-	if err := writeStep(l.conn, step, liveTables); err != nil {
-		return warehouse.Progress{}, err
+	if len(step.Buffers) > 0 || step.PendingChanged || step.Scanned != l.at {
+		if err := writeStep(l.conn, step, liveTables); err != nil {
+			return warehouse.Progress{}, err
+		}
+		l.at = step.Scanned
 	}
 	l.shaper.Done(step)
 	l.holds = len(step.Pending) > 0

@@ -168,9 +168,17 @@ func TestWorkspaces(t *testing.T) {
 		t.Fatalf("the idle file is still open: %v", err)
 	}
 	withClosed.close()
+	// That the log moves on does not open it.
+	if p, err := w.Apply(ctx, "one", warehouse.Batch{Through: through(500), Flush: true}); err != nil || p.Committed != through(500) {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if withClosed, err = openDatabase(filepath.Join(w.o.Dir, "one.duckdb"), nil); err != nil {
+		t.Fatalf("the idle file is open again: %v", err)
+	}
+	withClosed.close()
 	count("one", "10")
-	b := tracks(10, 20)
-	if p, err := w.Apply(ctx, "one", b); err != nil || p.Committed != through(19) {
+	b := tracks(1000, 1010)
+	if p, err := w.Apply(ctx, "one", b); err != nil || p.Committed != through(1009) {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	count("one", "20")
