@@ -17,10 +17,11 @@ type checkpointPolicy struct {
 	QuietBytes int64
 	TryBytes   int64
 	ForceBytes int64
+	Every      time.Duration // how often to look; a checkpoint at most every second time
 }
 
 // defaultCheckpointPolicy bounds reopening to 4 to 9 s.
-var defaultCheckpointPolicy = checkpointPolicy{Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 320 << 20, ForceBytes: 448 << 20}
+var defaultCheckpointPolicy = checkpointPolicy{Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 320 << 20, ForceBytes: 448 << 20, Every: 500 * time.Millisecond}
 
 // checkpointReserve is what has to stay free beside what a checkpoint writes.
 const checkpointReserve = 64 << 20
@@ -28,14 +29,14 @@ const checkpointReserve = 64 << 20
 // maintain makes checkpoints as long as the process lives.
 func (s *store) maintain() {
 	var lastTry time.Time
-	for range time.Tick(500 * time.Millisecond) {
+	policy := s.config.Checkpoint
+	for range time.Tick(policy.Every) {
 		size := fileSize(s.path + ".wal")
-		policy := s.config.Checkpoint
 		s.life.Lock()
 		open, quiet := s.db != nil, time.Since(s.wrote) >= policy.Quiet
 		s.life.Unlock()
 		switch {
-		case !open || time.Since(lastTry) < time.Second:
+		case !open || time.Since(lastTry) < 2*policy.Every:
 		case size >= policy.ForceBytes:
 			s.gate.Lock() // waits for running queries, whose deadline bounds it; new ones wait
 			lastTry = time.Now()

@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -22,7 +23,7 @@ import (
 func TestKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	w := openTest(t, func(o *Options) {
-		o.checkpoint = checkpointPolicy{Quiet: time.Millisecond, QuietBytes: 1, TryBytes: 1 << 20, ForceBytes: 4 << 20}
+		o.checkpoint = checkpointPolicy{Quiet: time.Millisecond, QuietBytes: 1, TryBytes: 1, ForceBytes: 1 << 20, Every: 10 * time.Millisecond}
 		o.mostBackoff = 50 * time.Millisecond
 	})
 	const kills = 20
@@ -104,25 +105,28 @@ func loadUntil(t *testing.T, w *Warehouse, done <-chan struct{}) int {
 
 const parentVariable = "MILLRACE_TEST_PARENT_DIR"
 
-// TestParent is a process that opens a warehouse, for TestParentDies.
+// TestParent is a process that opens a warehouse and loads, for TestParentDies.
 func TestParent(t *testing.T) {
 	dir := os.Getenv(parentVariable)
 	if dir == "" {
 		return
 	}
-	w, err := Open(context.Background(), Options{Dir: dir})
+	w, err := Open(t.Context(), Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustResume(t, w)
-	mustApply(t, w, tracks(0, 100))
+	n := int(mustResume(t, w).Seq) * 10
 	fmt.Printf("child %d\n", w.supervisor.current.pid)
-	time.Sleep(time.Minute)
+	for ; ; n += 100 {
+		b := tracks(n, n+100)
+		b.Flush = n%1000 == 0
+		mustApply(t, w, b)
+	}
 }
 
-func TestParentDies(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
+// startParent runs TestParent and returns it with its child's process id.
+func startParent(t *testing.T, dir string) (*exec.Cmd, int) {
+	t.Helper()
 	parent := exec.Command(os.Args[0], "-test.run=^TestParent$", "-test.v")
 	parent.Env = append(os.Environ(), parentVariable+"="+dir)
 	output, err := parent.StdoutPipe()
@@ -132,31 +136,48 @@ func TestParentDies(t *testing.T) {
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var text strings.Builder
-	buf := make([]byte, 1000)
-	for !strings.Contains(text.String(), "child ") || !strings.HasSuffix(text.String(), "\n") {
-		n, err := output.Read(buf)
-		if err != nil {
-			t.Fatalf("%v after %q", err, text.String())
+	lines := bufio.NewScanner(output)
+	for lines.Scan() {
+		if text, ok := strings.CutPrefix(lines.Text(), "child "); ok {
+			pid, err := strconv.Atoi(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return parent, pid
 		}
-		text.Write(buf[:n])
 	}
-	_, after, _ := strings.Cut(text.String(), "child ")
-	pid, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := parent.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = parent.Wait()
-	for began := time.Now(); syscall.Kill(pid, 0) == nil; time.Sleep(5 * time.Millisecond) {
-		if time.Since(began) > 3*time.Second {
-			t.Fatalf("the child %d outlives its parent", pid)
+	t.Fatal("the parent said nothing")
+	return nil, 0
+}
+
+// The child ends with its parent, and each record is there exactly once.
+func TestParentDies(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for range 3 {
+		parent, child := startParent(t, dir)
+		time.Sleep(time.Duration(100+rand.IntN(400)) * time.Millisecond)
+		if err := parent.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = parent.Wait() // it was killed
+		for began := time.Now(); syscall.Kill(child, 0) == nil; time.Sleep(5 * time.Millisecond) {
+			if time.Since(began) > 3*time.Second {
+				t.Fatalf("the child %d outlives its parent", child)
+			}
 		}
 	}
 	w := openTest(t, func(o *Options) { o.Dir = dir })
-	stillWorks(t, w, 100)
+	n := int(mustResume(t, w).Seq) * 10
+	scanned, err := strconv.Atoi(mustAsk(t, w, "SELECT count(*) FROM web.tracks")[0])
+	if err != nil || scanned < n {
+		t.Fatalf("%d tracks, resumes at %d: %v", scanned, n, err)
+	}
+	mustApply(t, w, tracks(n, scanned+100))
+	stillWorks(t, w, scanned+100)
+	if got := mustAsk(t, w, "SELECT (SELECT count(*) FROM web.event_0) + (SELECT count(*) FROM web.event_1) + (SELECT count(*) FROM web.event_2)")[0]; got != strconv.Itoa(scanned+100) {
+		t.Errorf("%s rows of events, want %d", got, scanned+100)
+	}
 }
 
 // headerChecksum is DuckDB's checksum of a block.
