@@ -31,11 +31,11 @@ type Options struct {
 	// Default 60 s.
 	Interval time.Duration
 	// MaxFileBytes is the memory of the records that are collected for the
-	// next fresh files; reached, they are written at once. Default 32 MiB.
+	// next fresh files; reached, they are written at once. Default 16 MiB.
 	MaxFileBytes int64
 	// MaxSliceBytes is the memory of the records that are published, and read
 	// back, together: an hour that is larger becomes several files a source.
-	// Default 64 MiB.
+	// Default 32 MiB. More makes fewer, larger files of busy sources.
 	MaxSliceBytes int64
 	// Grace is how long files stay after the manifest has stopped naming them,
 	// for readers outside this process. Default 10 minutes.
@@ -53,8 +53,8 @@ type Options struct {
 // Defaults of Options.
 const (
 	DefaultInterval      = 60 * time.Second
-	DefaultMaxFileBytes  = 32 << 20
-	DefaultMaxSliceBytes = 64 << 20
+	DefaultMaxFileBytes  = 16 << 20
+	DefaultMaxSliceBytes = 32 << 20
 	DefaultGrace         = 10 * time.Minute
 )
 

@@ -71,6 +71,9 @@ func (w *worker) beginHour(ctx context.Context) error {
 		if len(s.Fresh) == 0 || s.Intent != nil || !w.over(s, s.Fresh[0].Hour) {
 			return nil
 		}
+		if err := w.alone(ctx); err != nil {
+			return err
+		}
 		err := w.commit(ctx, delta{Publish: &publication{Hour: s.Fresh[0].Hour, MaxSlice: w.opts.MaxSliceBytes}})
 		if err != nil {
 			return err
@@ -90,6 +93,12 @@ func (w *worker) beginHour(ctx context.Context) error {
 	return nil
 }
 
+// alone makes sure that nobody else writes here, before anything is published
+// or deleted.
+func (w *worker) alone(ctx context.Context) error {
+	return w.retry(ctx, func() error { return w.store.alone(ctx) })
+}
+
 // over says whether no record will come for the hour any more, or whether the
 // floor can be raised above it because nothing is waiting to be stored there.
 func (w *worker) over(s *state, hour int64) bool {
@@ -102,8 +111,16 @@ func (w *worker) over(s *state, hour int64) bool {
 	if w.buffer.time/hourMs > hour {
 		return true
 	}
-	end := time.UnixMilli((hour + 1) * hourMs)
-	return w.atEnd && w.opts.Now().After(end.Add(publishDelay))
+	end := time.UnixMilli((hour + 1) * hourMs).Add(publishDelay)
+	if !w.atEnd || w.opts.Now().Before(end) {
+		return false
+	}
+	if w.readSince.Before(end) {
+		// What it said may be old: records of this hour may be on their way.
+		w.reopen = true
+		return false
+	}
+	return true
 }
 
 // publishSlice publishes the next slice of the hour, or ends the hour.
@@ -190,6 +207,9 @@ func sorted(entries []eventlog.Entry) [][]*eventlog.Entry {
 func (w *worker) endHour(ctx context.Context) error {
 	work := w.publishing
 	if work.again {
+		if err := w.alone(ctx); err != nil {
+			return err
+		}
 		if err := w.retry(ctx, func() error { return w.sweep(ctx, work) }); err != nil {
 			return err
 		}
@@ -294,6 +314,11 @@ func (w *worker) drop(ctx context.Context, before time.Time) error {
 	for _, g := range w.store.snapshot().Garbage {
 		if g.At <= before.UnixMilli() {
 			keys = append(keys, g.Key)
+		}
+	}
+	if len(keys) > 0 {
+		if err := w.alone(ctx); err != nil {
+			return err
 		}
 	}
 	for _, key := range keys {

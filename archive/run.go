@@ -51,6 +51,8 @@ type worker struct {
 	publishing *hourWork
 	flushing   []request // answered when everything before them is stored
 	atEnd      bool      // the log had nothing more when last asked
+	readSince  time.Time // when it was opened to be asked, by Options.Now
+	reopen     bool      // it has to be asked anew
 	// nextDrop and nextPublish are when to look again.
 	nextDrop, nextPublish time.Time
 }
@@ -86,6 +88,9 @@ func (w *worker) step(ctx context.Context) error {
 	case <-w.unpaused():
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if w.reopen {
+		return w.startReading(ctx)
 	}
 	wait := time.NewTimer(w.patience())
 	defer wait.Stop()
@@ -202,6 +207,7 @@ type readResult struct {
 // startReading reads the log after what the buffer holds.
 func (w *worker) startReading(ctx context.Context) error {
 	w.stopReading()
+	w.reopen, w.readSince = false, w.opts.Now()
 	r, err := w.openLog(ctx)
 	if err != nil {
 		return err

@@ -246,17 +246,25 @@ func (s *store) putBase(ctx context.Context, n *state) error {
 	return nil
 }
 
-// rebase stores the state as a base of the next generation, after it made sure
-// that nobody else writes. The error is Conflict when somebody does.
-func (s *store) rebase(ctx context.Context) error {
+// alone fails with Conflict when another process has become the writer.
+func (s *store) alone(ctx context.Context) error {
 	links, _, err := s.list(ctx)
 	if err != nil {
 		return err
 	}
-	n := *s.snapshot()
+	n := s.snapshot()
 	if last := len(links) - 1; last >= 0 && links[last].generation > n.Generation && links[last].session != n.Session {
 		return millrace.Errorf(millrace.Conflict, "another process writes to this archive (%s): this one stops; give each server a folder or bucket prefix of its own", links[last].key)
 	}
+	return nil
+}
+
+// rebase stores the state as a base of the next generation.
+func (s *store) rebase(ctx context.Context) error {
+	if err := s.alone(ctx); err != nil {
+		return err
+	}
+	n := *s.snapshot()
 	n.Generation++
 	return s.putBase(ctx, &n)
 }
