@@ -45,6 +45,9 @@ type Options struct {
 	// default 15 s.
 	Drain   time.Duration
 	Version string
+	// Profile is an address of this machine, such as 127.0.0.1:6060, where
+	// /debug/pprof is served; default nowhere.
+	Profile string
 	Stdout  io.Writer        // for the few lines at the start and about reloads; default none
 	Logger  *slog.Logger     // default none
 	Now     func() time.Time // default time.Now
@@ -89,6 +92,7 @@ type App struct {
 	data     *dataDir
 	project  atomic.Pointer[served]
 	listener net.Listener
+	profile  net.Listener // nil: no profiles
 
 	log       *nats.Log
 	follower  *dedup.Follower
@@ -138,7 +142,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.closers = append(a.closers, a.data)
-	for _, open := range []func(context.Context) error{a.openBucket, a.openLog, a.openArchive, a.openWarehouse, a.openIntake, a.openAPI} {
+	for _, open := range []func(context.Context) error{a.openProfile, a.openBucket, a.openLog, a.openArchive, a.openWarehouse, a.openIntake, a.openAPI} {
 		if err := open(ctx); err != nil {
 			return nil, err
 		}
@@ -176,6 +180,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	readers.Go(func() error { return a.retention().Run(inner) })
 	readers.Go(func() error { return a.activity.Run(inner) })
+	readers.Go(func() error { return a.giveProfiles(inner) })
 	if a.o.Mode == serve.Dev {
 		readers.Go(func() error { return a.watch(inner) })
 	}

@@ -93,7 +93,10 @@ send it as --token or MILLRACE_TOKEN.
 
 With --tls-cert and --tls-key it speaks https. Without, put a proxy that does in
 front of it, name the proxy in collect.trusted_proxies and the public address in
-collect.public_url of millrace.yaml.`,
+collect.public_url of millrace.yaml.
+
+With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
+/debug/pprof, to this machine only.`,
 		Example: "  MILLRACE_ADMIN_TOKEN=$(openssl rand -hex 32) millrace serve shop\n" +
 			"  millrace serve shop --listen :443 --tls-cert cert.pem --tls-key key.pem --admin-token-file token",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -125,6 +128,7 @@ func (p *program) serve(ctx context.Context, f *serverFlags, level slog.Level) e
 		return err
 	}
 	f.options.Logger, f.options.Version = logger, p.versionText()
+	f.options.Profile = p.getenv("MILLRACE_PPROF")
 	if !p.quiet {
 		f.options.Stdout = p.stdout
 	}
