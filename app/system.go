@@ -71,7 +71,9 @@ func (a *App) dedupStatus(ctx context.Context) *serve.DedupStatus {
 	}
 	out := &serve.DedupStatus{Through: d.Through, IDs: d.IDs, SizeBytes: d.IndexBytes + d.VerdictBytes}
 	for _, c := range a.follower.Counts() {
-		out.Duplicates += c.Duplicates
+		if c.Space == "" {
+			out.Duplicates += c.Duplicates
+		}
 	}
 	return out
 }
@@ -129,12 +131,8 @@ func (a *App) Sources(_ context.Context, workspace string) ([]serve.Source, erro
 	if workspace != millrace.DefaultWorkspace {
 		return all, nil
 	}
-	seen := map[string]collect.Activity{}
-	for _, s := range a.collect.Activity() {
-		seen[s.Source] = s
-	}
 	for _, s := range sources(a.project.Load().Project) {
-		out := serve.Source{Name: s.Name, Kind: "http", WriteKeys: []string{}, Dedup: windowText(s), Rejected: seen[s.Name].Rejected}
+		out := serve.Source{Name: s.Name, Kind: "http", WriteKeys: []string{}, Dedup: windowText(s)}
 		if s.HTTP != nil {
 			out.WriteKeys = append(out.WriteKeys, s.HTTP.WriteKeys...)
 		} else {
@@ -142,8 +140,14 @@ func (a *App) Sources(_ context.Context, workspace string) ([]serve.Source, erro
 			out.WriteKeys = append(out.WriteKeys, s.Webhook.WriteKeys...)
 		}
 		for _, c := range a.follower.Counts() {
-			if c.Workspace == workspace && c.Source == s.Name {
+			if c.Workspace != workspace || c.Source != s.Name {
+				continue
+			}
+			switch c.Space {
+			case "":
 				out.Accepted, out.Duplicates = c.Distinct, c.Duplicates
+			case millrace.StreamRejected:
+				out.Rejected = c.Distinct
 			}
 		}
 		at, silent := a.activity.last(s.Name)

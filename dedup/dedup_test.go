@@ -2,6 +2,7 @@ package dedup_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -255,7 +256,7 @@ func TestVerdictsAreNotThereYet(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if err := f.Wait(ctx, p); err != context.DeadlineExceeded {
+	if err := f.Wait(ctx, p); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Wait = %v, want the deadline", err)
 	}
 	done := make(chan error)

@@ -2,6 +2,7 @@ package dedup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -197,7 +198,7 @@ func TestMappedFileThatVanishesIsDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = guard(func() error { return r.verify(t.Context()) })
-	if _, ok := err.(*damage); !ok {
+	if found := new(damage); !errors.As(err, &found) {
 		t.Errorf("got %v, want damage", err)
 	}
 }

@@ -147,7 +147,7 @@ func (t *Tail) Time() time.Time {
 
 // TrimTo returns the sequence of the first frame that Trim(through) keeps, and
 // whether there is anything to forget. It fails with Ahead.
-func (t *Tail) TrimTo(through millrace.Position) (first uint64, any bool, err error) {
+func (t *Tail) TrimTo(through millrace.Position) (first uint64, some bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -203,16 +203,14 @@ func (t *Tail) known(p millrace.Position) error {
 	default:
 		return nil
 	}
-	err.(*millrace.Error).Last = last
-	return err
+	return &millrace.Error{Kind: millrace.Ahead, Message: err.Error(), Last: last}
 }
 
 // gone returns the error for a position whose next record was trimmed. t.mu is held.
 func (t *Tail) gone(seq uint64) error {
 	first, _ := t.bounds()
 	err := millrace.Errorf(millrace.Gone, "the log begins at frame %d, what followed the position at frame %d has been trimmed: read it from the archive", t.first, seq)
-	err.(*millrace.Error).First = first
-	return err
+	return &millrace.Error{Kind: millrace.Gone, Message: err.Error(), First: first}
 }
 
 // Open is Log.Open.

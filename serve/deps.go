@@ -130,7 +130,7 @@ type Source struct {
 	Dedup        string     `json:"dedup" example:"24h" doc:"How long an ID keeps later records with the same ID from being counted."`
 	Accepted     int64      `json:"accepted" doc:"Distinct records."`
 	Duplicates   int64      `json:"duplicates" doc:"Records dropped since their ID was there before."`
-	Rejected     int64      `json:"rejected" doc:"Records refused since the server started."`
+	Rejected     int64      `json:"rejected" doc:"Records refused and kept."`
 	LastReceived *time.Time `json:"last_received,omitempty" doc:"When the last record came in."`
 	Silent       bool       `json:"silent" doc:"It used to receive and fell silent."`
 }

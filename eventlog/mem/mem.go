@@ -98,8 +98,8 @@ func (l *Log) Bounds(context.Context) (first, last millrace.Position, err error)
 func (l *Log) Trim(_ context.Context, through millrace.Position) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	first, any, err := l.tail.TrimTo(through)
-	if err != nil || !any {
+	first, some, err := l.tail.TrimTo(through)
+	if err != nil || !some {
 		return err
 	}
 	for l.last-uint64(len(l.times))+1 < first {

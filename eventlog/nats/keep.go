@@ -38,12 +38,12 @@ func (l *Log) opened() (s *store, release func(), err error) {
 func (l *Log) Trim(_ context.Context, through millrace.Position) error {
 	l.trimMu.Lock()
 	defer l.trimMu.Unlock()
-	first, any, err := l.tail.TrimTo(through)
+	first, some, err := l.tail.TrimTo(through)
 	if err != nil {
 		return err
 	}
 	s, release, err := l.opened()
-	if err != nil || !any {
+	if err != nil || !some {
 		if err == nil {
 			release()
 		}

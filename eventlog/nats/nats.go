@@ -217,8 +217,7 @@ func (l *Log) refuse(full bool) error {
 	if !full {
 		return nil
 	}
-	err := millrace.Errorf(millrace.Limited, "%s", l.space.why())
-	err.(*millrace.Error).RetryAfter = retryAfterMax - rand.N(retryAfterMax/5)
+	err := &millrace.Error{Kind: millrace.Limited, Message: l.space.why(), RetryAfter: retryAfterMax - rand.N(retryAfterMax/5)}
 	l.metrics.refused(err)
 	return err
 }

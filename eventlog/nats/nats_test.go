@@ -183,9 +183,8 @@ func TestRetention(t *testing.T) {
 	if p, err := log.Expired(ctx, eventlog.Retention{Age: time.Hour, SizeBytes: 1}); err != nil || !p.IsZero() {
 		t.Errorf("of an empty log %v is expired, %v", p, err)
 	}
-	var ps []millrace.Position
 	for i := range 100 {
-		ps = append(ps, eventlogtest.Append(t, log, eventlogtest.Records(fmt.Sprint(i), 5)...))
+		eventlogtest.Append(t, log, eventlogtest.Records(fmt.Sprint(i), 5)...)
 		now = now.Add(time.Minute)
 	}
 	for i, want := range map[time.Duration]uint64{0: 1, 30 * time.Minute: 31, 30*time.Minute + time.Millisecond: 32, 99 * time.Minute: 100, 200 * time.Minute: 101} {
