@@ -98,10 +98,12 @@ func (p *process) greet(config childConfig) error {
 	if err := p.control.SetDeadline(time.Now().Add(startTimeout)); err != nil {
 		return err
 	}
-	if err := w.sendJSON(messageHello, config); err != nil {
-		return fmt.Errorf("configure the warehouse engine: %w", err)
+	var t messageType
+	var payload []byte
+	err := w.sendJSON(messageHello, config)
+	if err == nil {
+		t, payload, err = w.receive()
 	}
-	t, payload, err := w.receive()
 	if err != nil {
 		return fmt.Errorf("the warehouse engine ended before it said hello: is it the same binary, and does main call duckdb.ChildMain first? %w", err)
 	}

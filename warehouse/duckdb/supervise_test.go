@@ -1,0 +1,109 @@
+package duckdb
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// A child that does not move any more costs a query its deadline, and is replaced.
+func TestHungChild(t *testing.T) {
+	t.Parallel()
+	w := loadedTest(t, 20, func(o *Options) { o.grace = 100 * time.Millisecond })
+	if err := syscall.Kill(w.supervisor.current.pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, _, err := ask(w, warehouse.Query{SQL: "SELECT 1", Timeout: 200 * time.Millisecond}); millrace.KindOf(err) != millrace.Canceled {
+		t.Errorf("got %v", err)
+	}
+	stillWorks(t, w, 20)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+func TestNoChild(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ path, want string }{
+		"nothing there":    {"/nonexistent/millrace", "start the warehouse engine"},
+		"ends at once":     {"/bin/true", "before it said hello"},
+		"says other words": {"/bin/echo", "before it said hello"},
+	} {
+		_, err := Open(context.Background(), Options{Dir: t.TempDir(), Command: func() *exec.Cmd { return exec.Command(test.path) }})
+		if millrace.KindOf(err) != millrace.Internal || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Open(context.Background(), Options{}); millrace.KindOf(err) != millrace.Invalid {
+		t.Errorf("without a folder: %v", err)
+	}
+}
+
+// While the child does not come up, requests are told so, and status says why;
+// when it can start again everything is as it was.
+func TestChildStaysAway(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	w := loadedTest(t, 20, func(o *Options) {
+		o.mostBackoff = 20 * time.Millisecond
+		o.Metrics = prometheus.NewRegistry()
+		o.Command = func() *exec.Cmd {
+			if broken.Load() {
+				return exec.Command("/nonexistent/millrace")
+			}
+			return exec.Command(os.Args[0], childArgument)
+		}
+	})
+	broken.Store(true)
+	if err := syscall.Kill(w.supervisor.current.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for w.supervisor.restarts.Load() < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := w.Apply(t.Context(), ws, tracks(20, 30)); millrace.KindOf(err) != millrace.Unavailable {
+		t.Errorf("Apply: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := w.Query(ctx, warehouse.Query{Workspace: ws, SQL: "SELECT 1"}); millrace.KindOf(err) != millrace.Canceled {
+		t.Errorf("Query: %v", err)
+	}
+	if s, err := w.Status(t.Context()); err != nil || !strings.Contains(s.Problem, "/nonexistent/millrace") {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	broken.Store(false)
+	stillWorks(t, w, 20)
+	if s, err := w.Status(t.Context()); err != nil || s.Problem != "" {
+		t.Errorf("status %+v, %v", s, err)
+	}
+}
+
+// The child has nothing of the environment of its parent, in which there may
+// be secrets.
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	w := openTest(t)
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(w.supervisor.current.pid) + "/environ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, variable := range strings.Split(strings.Trim(string(data), "\x00"), "\x00") {
+		name, _, _ := strings.Cut(variable, "=")
+		if !strings.Contains(" HOME TMPDIR TZ LANG MALLOC_ARENA_MAX GOCOVERDIR ", " "+name+" ") {
+			t.Errorf("the child has %s", variable)
+		}
+	}
+}
