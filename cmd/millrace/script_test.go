@@ -61,11 +61,13 @@ func TestScripts(t *testing.T) {
 			"busy": func(ts *testscript.TestScript, _ bool, args []string) {
 				n, err := strconv.Atoi(args[0])
 				ts.Check(err)
-				ts.Value("fake").(*fakeServer).refuse = n
+				f := ts.Value("fake").(*fakeServer)
+				f.set(func() { f.refuse = n })
 			},
 			// token T: the API asks for it
 			"token": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Value("fake").(*fakeServer).token = args[0]
+				f := ts.Value("fake").(*fakeServer)
+				f.set(func() { f.token = args[0] })
 			},
 			// distinct N: so many distinct events are there
 			"distinct": func(ts *testscript.TestScript, _ bool, args []string) {
