@@ -232,7 +232,10 @@ func (l *Loader) reconfigure(ctx context.Context) error {
 		return nil
 	}
 	if err := l.o.Warehouse.Configure(ctx, l.o.Workspace, *config); err != nil {
-		return err
+		if millrace.KindOf(err) != millrace.Invalid {
+			return err
+		}
+		l.log.Error("the warehouse refused new settings and goes on with the old ones", "error", err)
 	}
 	l.update(func() {
 		if l.config == config {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -168,7 +169,11 @@ func (w *Warehouse) wider(ctx context.Context, tx pgx.Tx, b *warehouse.Buffer, t
 		if b.Key != "" {
 			fmt.Fprintf(&sql, ", PRIMARY KEY (%s)", quote(b.Key))
 		}
-		sql.WriteString(")")
+		sql.WriteString(");")
+		if slices.ContainsFunc(b.Columns, func(v *warehouse.Vector) bool { return v.Name == "received_at" }) {
+			// A few pages for any number of rows, which come in this order.
+			fmt.Fprintf(&sql, "CREATE INDEX ON %s USING brin (received_at)", name)
+		}
 		_, err := tx.Exec(ctx, sql.String())
 		return nil, err
 	}

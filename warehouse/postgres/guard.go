@@ -49,9 +49,12 @@ func guard(sql string, params int, system map[string]bool) (string, error) {
 	}
 	t := tokens{sql: sql}
 	var out strings.Builder
-	marks, numbered, nested := 0, false, 0
+	marks, numbered, nested, ended := 0, false, 0, false
 	for t.next() {
 		text := t.text()
+		if ended && !t.blank() {
+			return "", millrace.Errorf(millrace.Invalid, "the query has more than one statement: send them one by one")
+		}
 		switch t.kind {
 		case tokenName:
 			name := text
@@ -61,7 +64,7 @@ func guard(sql string, params int, system map[string]bool) (string, error) {
 			if refused(name, system) {
 				return "", millrace.Errorf(millrace.Invalid, "%.80q may not be used in a query: it acts beyond reading tables", name)
 			}
-			if strings.EqualFold(name, "public") && strings.HasPrefix(t.rest(), ".") {
+			if strings.EqualFold(name, "public") && t.following() == "." {
 				return "", millrace.Errorf(millrace.Invalid, "the schema public is not of this workspace: name a source's schema")
 			}
 		case tokenUnicode:
@@ -79,10 +82,7 @@ func guard(sql string, params int, system map[string]bool) (string, error) {
 				return "", millrace.Errorf(millrace.Invalid, "the query nests too deeply")
 			}
 		case tokenSemicolon:
-			if t.rest() != "" {
-				return "", millrace.Errorf(millrace.Invalid, "the query has more than one statement: send them one by one")
-			}
-			text = ""
+			ended, text = true, ""
 		}
 		out.WriteString(text)
 	}
@@ -114,13 +114,19 @@ type tokens struct {
 
 func (t *tokens) text() string { return t.sql[t.start:t.end] }
 
-// rest is what follows, without white space, semicolons and comments.
-func (t *tokens) rest() string {
+// blank says whether the token is white space, a semicolon or a comment.
+func (t *tokens) blank() bool {
+	s := t.text()
+	return t.kind == tokenSemicolon || strings.TrimSpace(s) == "" ||
+		t.kind == tokenOther && (strings.HasPrefix(s, "--") || strings.HasPrefix(s, "/*"))
+}
+
+// following is the token behind this one, and what is blank between.
+func (t *tokens) following() string {
 	look := *t
 	for look.next() {
-		s := strings.TrimSpace(look.text())
-		if s != "" && s != ";" && !strings.HasPrefix(s, "--") && !strings.HasPrefix(s, "/*") {
-			return s
+		if !look.blank() {
+			return look.text()
 		}
 	}
 	return ""

@@ -93,6 +93,7 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
+	config.ConnConfig.DialFunc = dialer().DialContext
 	for name, value := range map[string]string{
 		"synchronous_commit": "on", "timezone": "UTC", "application_name": "millrace loader",
 		"lock_timeout": "5s", "idle_in_transaction_session_timeout": "120s", "statement_timeout": "0",

@@ -129,7 +129,7 @@ func (r *rows) open(l *login, sql string, workMemory int64) error {
 	if err := r.conn.ExecParams(r.ctx, "DECLARE result NO SCROLL CURSOR FOR "+sql, values, oids, nil, nil).Read().Err; err != nil {
 		return err
 	}
-	statement, err := r.conn.Prepare(r.ctx, "next", fmt.Sprintf("FETCH FORWARD %d FROM result", fetchRows), nil)
+	statement, err := r.conn.Prepare(r.ctx, "next", "FETCH FORWARD 1 FROM result", nil)
 	if err != nil {
 		return err
 	}

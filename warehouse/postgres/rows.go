@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math"
 	"time"
@@ -17,8 +18,13 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// fetchRows is how many rows are fetched at a time, and make one record batch.
-const fetchRows = 2000
+// How many rows are fetched at a time, and make one record batch: a few at
+// first, then as many as make fetchBytes.
+const (
+	firstRows  = 200
+	fetchRows  = 5000
+	fetchBytes = 4 << 20
+)
 
 // rows is the result of a query.
 type rows struct {
@@ -74,8 +80,12 @@ func (r *rows) fetch() error {
 			formats[i] = 1
 		}
 	}
+	ask := firstRows
+	if r.given > 0 {
+		ask = max(1, min(fetchRows, int(fetchBytes*int64(r.given)/max(1, r.bytes))))
+	}
 	r.fetched, r.count = r.fetched[:0], 0
-	reader := r.conn.ExecPrepared(r.ctx, "next", nil, nil, formats)
+	reader := r.conn.ExecParams(r.ctx, fmt.Sprintf("FETCH FORWARD %d FROM result", ask), nil, nil, nil, formats)
 	for reader.NextRow() {
 		size := 0
 		values := reader.Values()
@@ -100,7 +110,7 @@ func (r *rows) fetch() error {
 		r.count++
 	}
 	_, err := reader.Close()
-	r.last = r.count < fetchRows
+	r.last = r.count < ask
 	return err
 }
 
