@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/client"
 	"github.com/millrace/millrace/terminal"
 )
@@ -154,15 +155,15 @@ func (o options) client() (*client.Client, error) {
 // sent is what millrace send says of a file.
 type sent struct {
 	file       string
-	Rows       int64         `json:"rows"`
-	Sent       int64         `json:"sent"`
-	Accepted   int64         `json:"accepted"`
-	Duplicates int64         `json:"duplicates"`
-	Rejected   int64         `json:"rejected"`
-	Unsent     int64         `json:"unsent"`
-	Earlier    int64         `json:"earlier"`
-	Elapsed    time.Duration `json:"elapsed_ns"`
-	Position   string        `json:"position"`
+	Rows       int64             `json:"rows"`
+	Sent       int64             `json:"sent"`
+	Accepted   int64             `json:"accepted"`
+	Duplicates int64             `json:"duplicates"`
+	Rejected   int64             `json:"rejected"`
+	Unsent     int64             `json:"unsent"`
+	Earlier    int64             `json:"earlier"`
+	Elapsed    time.Duration     `json:"elapsed_ns"`
+	Position   millrace.Position `json:"position"`
 }
 
 // send runs millrace send, which shows its own progress.
@@ -192,10 +193,13 @@ func report(ctx context.Context, w io.Writer, o options, results []sent) error {
 	if err != nil {
 		return err
 	}
-	after := ""
+	var last millrace.Position
 	for _, r := range results {
-		after = max(after, r.Position)
+		if r.Position.After(last) {
+			last = r.Position
+		}
 	}
+	after := last.String()
 	table := terminal.Table{Columns: []terminal.Column{{Name: "file"}, {Name: "sent", Right: true}, {Name: "accepted", Right: true},
 		{Name: "duplicates dropped", Right: true}, {Name: "rejected", Right: true}, {Name: "sent before", Right: true}, {Name: "events/s", Right: true}}}
 	for _, r := range results {
