@@ -64,7 +64,7 @@ func selfCPU(b testing.TB) time.Duration {
 
 func childCPU(b testing.TB, w *Warehouse) time.Duration {
 	b.Helper()
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(w.supervisor.current.pid) + "/stat")
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pidOf(b, w)) + "/stat")
 	if err != nil {
 		b.Fatal(err)
 	}

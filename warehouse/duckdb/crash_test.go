@@ -116,7 +116,7 @@ func TestParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := int(mustResume(t, w).Seq) * 10
-	fmt.Printf("child %d\n", w.supervisor.current.pid)
+	fmt.Printf("child %d\n", pidOf(t, w))
 	for ; ; n += 100 {
 		b := tracks(n, n+100)
 		b.Flush = n%1000 == 0

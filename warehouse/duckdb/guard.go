@@ -98,7 +98,6 @@ func parse(c *connection, sql string) (parsed, error) {
 	}
 	var answer struct {
 		Error      bool
-		Type       string `json:"error_type"`
 		Message    string `json:"error_message"`
 		Position   string
 		Statements []struct {
@@ -112,7 +111,7 @@ func parse(c *connection, sql string) (parsed, error) {
 		return parsed{}, millrace.Errorf(millrace.Invalid, "the query is too deeply nested: simplify it")
 	}
 	switch {
-	case answer.Error && answer.Type == "not implemented":
+	case answer.Error && strings.HasPrefix(answer.Message, "Only SELECT"):
 		return parsed{}, millrace.Errorf(millrace.Invalid, "only a SELECT can be run here: the warehouse is read-only, and settings, files and EXPLAIN are not reached through a query")
 	case answer.Error:
 		return parsed{}, millrace.Errorf(millrace.Invalid, "%s%s", cleanMessage(answer.Message), place(sql, answer.Position))

@@ -128,3 +128,13 @@ func mustAsk(t testing.TB, w *Warehouse, sql string, params ...any) []string {
 	}
 	return rows
 }
+
+// pidOf is the process id of the child.
+func pidOf(t testing.TB, w *Warehouse) int {
+	t.Helper()
+	p, err := w.supervisor.process(context.Background(), restartWait)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.pid
+}

@@ -158,7 +158,7 @@ func TestRebuildKilled(t *testing.T) {
 		if _, err := s.Apply(ctx, tracks(0, 2000)); err != nil {
 			t.Fatal(err)
 		}
-		pid := w.supervisor.current.pid
+		pid := pidOf(t, w)
 		time.AfterFunc(time.Duration(rand.IntN(12_000))*time.Microsecond, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 		if err := s.Swap(ctx, through(1999)); err == nil {
 			swapped++

@@ -21,7 +21,7 @@ import (
 func TestHungChild(t *testing.T) {
 	t.Parallel()
 	w := loadedTest(t, 20, func(o *Options) { o.grace = 100 * time.Millisecond })
-	if err := syscall.Kill(w.supervisor.current.pid, syscall.SIGSTOP); err != nil {
+	if err := syscall.Kill(pidOf(t, w), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
@@ -67,7 +67,7 @@ func TestChildStaysAway(t *testing.T) {
 		}
 	})
 	broken.Store(true)
-	if err := syscall.Kill(w.supervisor.current.pid, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(pidOf(t, w), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	for w.supervisor.restarts.Load() < 3 {
@@ -96,7 +96,7 @@ func TestChildStaysAway(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	w := openTest(t)
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(w.supervisor.current.pid) + "/environ")
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pidOf(t, w)) + "/environ")
 	if err != nil {
 		t.Fatal(err)
 	}
