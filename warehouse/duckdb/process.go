@@ -95,12 +95,12 @@ func (p *process) host(started chan<- error) {
 // greet sends the configuration and reads the hello.
 func (p *process) greet(config childConfig) error {
 	w := newWire(p.control)
-	if err := p.control.SetDeadline(time.Now().Add(startTimeout)); err != nil {
-		return err
-	}
 	var t messageType
 	var payload []byte
-	err := w.sendJSON(messageHello, config)
+	err := p.control.SetDeadline(time.Now().Add(startTimeout))
+	if err == nil {
+		err = w.sendJSON(messageHello, config)
+	}
 	if err == nil {
 		t, payload, err = w.receive()
 	}
