@@ -170,14 +170,12 @@ func TestDeadServer(t *testing.T) {
 	}
 }
 
-func TestRefusedRows(t *testing.T) {
-	t.Parallel()
-	server := testserver.Postgres(t)
-	w := openURL(t, postgres.Options{URL: server.URL})
+func testRefusedRows(t *testing.T, url string) {
+	w := openURL(t, postgres.Options{URL: url})
 	resume(t, w)
 	apply(t, w, event(1, "A", `{"n":1,"s":"x"}`))
 	// Someone adds what a row may not be.
-	exec(t, server.URL, "ALTER TABLE web.a ADD CHECK (n < 100); ALTER TABLE web.tracks ADD CHECK (user_id <> 'bad')")
+	exec(t, url, "ALTER TABLE web.a ADD CHECK (n < 100); ALTER TABLE web.tracks ADD CHECK (user_id <> 'bad')")
 	var entries []eventlog.Entry
 	for n := 2; n < 200; n++ {
 		e := event(n, "A", fmt.Sprintf(`{"n":%d,"s":"it's","new%d":1}`, map[bool]int{true: 1000, false: n % 100}[n%50 == 0], n%3))
@@ -188,31 +186,27 @@ func TestRefusedRows(t *testing.T) {
 	}
 	apply(t, w, entries...)
 	apply(t, w, event(200, "A", `{"n":5}`))
-	got := exec(t, server.URL, "SELECT (SELECT count(*) FROM web.a), (SELECT count(*) FROM web.tracks), (SELECT string_agg(id, ' ' ORDER BY _seq) FROM web.discards), (SELECT count(*) FROM web.discards WHERE (value::json->>'_epoch') = '1' AND reason LIKE '%check%')")
+	got := exec(t, url, "SELECT (SELECT count(*) FROM web.a), (SELECT count(*) FROM web.tracks), (SELECT string_agg(id, ' ' ORDER BY _seq) FROM web.discards), (SELECT count(*) FROM web.discards WHERE (value::json->>'_epoch') = '1' AND reason LIKE '%check%')")
 	if got != "197 199 m50 m77 m100 m150 4" {
 		t.Error(got)
 	}
 }
 
-func TestForeignSchema(t *testing.T) {
-	t.Parallel()
-	server := testserver.Postgres(t)
-	exec(t, server.URL, "CREATE SCHEMA web; CREATE TABLE web.tracks (id int); INSERT INTO web.tracks VALUES (1)")
-	w := openURL(t, postgres.Options{URL: server.URL})
+func testForeignSchema(t *testing.T, url string) {
+	exec(t, url, "CREATE SCHEMA web; CREATE TABLE web.tracks (id int); INSERT INTO web.tracks VALUES (1)")
+	w := openURL(t, postgres.Options{URL: url})
 	resume(t, w)
 	_, err := w.Apply(context.Background(), "default", batch(event(1, "A", `{}`)))
 	if millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), "not made by Millrace") {
 		t.Errorf("a schema of someone else: %v", err)
 	}
-	if got := exec(t, server.URL, "SELECT * FROM web.tracks"); got != "1" {
+	if got := exec(t, url, "SELECT * FROM web.tracks"); got != "1" {
 		t.Error(got)
 	}
 }
 
-func TestTwoLoaders(t *testing.T) {
-	t.Parallel()
-	server := testserver.Postgres(t)
-	first, second := openURL(t, postgres.Options{URL: server.URL}), openURL(t, postgres.Options{URL: server.URL})
+func testTwoLoaders(t *testing.T, url string) {
+	first, second := openURL(t, postgres.Options{URL: url}), openURL(t, postgres.Options{URL: url})
 	resume(t, first)
 	resume(t, second)
 	apply(t, first, event(1, "A", `{}`))
@@ -222,17 +216,15 @@ func TestTwoLoaders(t *testing.T) {
 	if from := resume(t, second); from.Seq != 1 {
 		t.Errorf("resumed at %v", from)
 	}
-	if got := exec(t, server.URL, "SELECT count(*) FROM web.tracks"); got != "1" {
+	if got := exec(t, url, "SELECT count(*) FROM web.tracks"); got != "1" {
 		t.Error(got)
 	}
 }
 
-// TestBlockedByQuery shows that a query which keeps a table from being changed
+// testBlockedByQuery shows that a query which keeps a table from being changed
 // does not keep the loader for long.
-func TestBlockedByQuery(t *testing.T) {
-	t.Parallel()
-	server := testserver.Postgres(t)
-	w := openURL(t, postgres.Options{URL: server.URL})
+func testBlockedByQuery(t *testing.T, url string) {
+	w := openURL(t, postgres.Options{URL: url})
 	resume(t, w)
 	apply(t, w, event(1, "A", `{"n":1}`))
 	rows, err := w.Query(context.Background(), warehouse.Query{Workspace: "default", SQL: "SELECT * FROM web.a"})
@@ -250,7 +242,7 @@ func TestBlockedByQuery(t *testing.T) {
 		}
 		resume(t, w)
 	}
-	if got := exec(t, server.URL, "SELECT count(m) FROM web.a"); got != "1" {
+	if got := exec(t, url, "SELECT count(m) FROM web.a"); got != "1" {
 		t.Error(got)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/millrace/millrace/testserver"
@@ -13,26 +12,39 @@ import (
 	"github.com/millrace/millrace/warehouse/warehousetest"
 )
 
-// A database is a place on the server that the test shares.
-type database struct{ url string }
+// A place is a database on the server that the tests share.
+type place struct{ url string }
 
-func (d database) Open(t *testing.T) warehouse.Warehouse {
+func (p place) Open(t *testing.T) warehouse.Warehouse {
 	t.Helper()
-	w, err := postgres.Open(context.Background(), postgres.Options{URL: d.url})
+	w, err := postgres.Open(context.Background(), postgres.Options{URL: p.url})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
-var databases atomic.Int64
-
-func TestConformance(t *testing.T) {
-	var mu sync.Mutex
+// TestPostgres runs on one server, with a database for each part.
+func TestPostgres(t *testing.T) {
+	t.Parallel()
 	server := testserver.Postgres(t)
-	warehousetest.Run(t, func(t *testing.T) warehousetest.Place {
+	var mu sync.Mutex
+	made := 0
+	database := func() string {
 		mu.Lock() // CREATE DATABASE copies a template that no one else may use
 		defer mu.Unlock()
-		return database{server.Database(fmt.Sprintf("w%d", databases.Add(1)))}
+		made++
+		return server.Database(fmt.Sprintf("w%d", made))
+	}
+	t.Run("parts", func(t *testing.T) {
+		warehousetest.Run(t, func(*testing.T) warehousetest.Place { return place{database()} })
+		for name, test := range map[string]func(*testing.T, string){
+			"RefusedRows": testRefusedRows, "ForeignSchema": testForeignSchema, "TwoLoaders": testTwoLoaders, "BlockedByQuery": testBlockedByQuery, "Loader": testLoader,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, database())
+			})
+		}
 	})
 }
