@@ -44,6 +44,7 @@ func newAPI(mux humago.Mux, version string) huma.API {
 	config.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
 	config.Tags = []*huma.Tag{
 		{Name: "health", Description: "For load balancers and process managers; open to all."},
+		{Name: "intake", Description: "Events in: the protocol of Segment's SDKs, streams, webhooks."},
 		{Name: "status", Description: "How the server is."},
 		{Name: "sources", Description: "Where records come in."},
 		{Name: "query", Description: "SQL on the warehouse."},
@@ -53,6 +54,7 @@ func newAPI(mux humago.Mux, version string) huma.API {
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"admin": {Type: "http", Scheme: "bearer", Description: "The admin token. `millrace dev` asks for none on loopback."},
+		"key":   {Type: "http", Scheme: "basic", Description: "A write key of the source as the user name, no password."},
 	}
 	return humago.New(mux, config)
 }

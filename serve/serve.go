@@ -193,6 +193,7 @@ func (s *server) routes() {
 	s.registerDuplicates()
 	s.registerReaders()
 	s.registerJobs()
+	s.describeIntake()
 }
 
 func isCollect(path string) bool {
