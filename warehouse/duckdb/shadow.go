@@ -100,6 +100,7 @@ func (s *shadow) apply(b warehouse.Batch) (warehouse.Progress, error) {
 			s.end()
 			return warehouse.Progress{}, s.store.failedShadow(err)
 		}
+		s.store.noteWrite()
 	}
 	s.shaper.Done(step)
 	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards}, nil

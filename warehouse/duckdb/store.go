@@ -252,11 +252,16 @@ func (s *store) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	}
 	s.noted = time.Now()
 	if progress.Rows > 0 {
-		s.life.Lock()
-		s.wrote = time.Now()
-		s.life.Unlock()
+		s.noteWrite()
 	}
 	return progress, nil
+}
+
+// noteWrite notes that rows were committed just now: it is not quiet.
+func (s *store) noteWrite() {
+	s.life.Lock()
+	s.wrote = time.Now()
+	s.life.Unlock()
 }
 
 // noteInterval is how often an idle workspace's file is opened to note that the
