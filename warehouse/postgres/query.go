@@ -184,7 +184,7 @@ func (r *rows) explain(err error) error {
 		return err
 	}
 	if r.ctx.Err() != nil || isCode(err, codeCanceled) {
-		if context.Cause(r.ctx) == errDeadline || r.ctx.Err() == nil {
+		if errors.Is(context.Cause(r.ctx), errDeadline) || r.ctx.Err() == nil {
 			return millrace.Errorf(millrace.Canceled, "the query ran longer than %s and was stopped: ask for less, or give it more time", r.query.Timeout)
 		}
 		return millrace.Errorf(millrace.Canceled, "the query was canceled")

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -73,7 +74,7 @@ func (w *Warehouse) makeSchema(ctx context.Context, tx pgx.Tx, ws *workspace, sc
 	var comment *string
 	err := tx.QueryRow(ctx, "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = $1", name).Scan(&comment)
 	switch {
-	case err == pgx.ErrNoRows:
+	case errors.Is(err, pgx.ErrNoRows):
 		_, err = tx.Exec(ctx, fmt.Sprintf("CREATE SCHEMA %s; COMMENT ON SCHEMA %s IS %s; REVOKE ALL ON SCHEMA %s FROM PUBLIC",
 			quote(name), quote(name), literal(mark(ws.name, schema)), quote(name)))
 		if err != nil {
