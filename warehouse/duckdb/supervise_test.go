@@ -107,3 +107,29 @@ func TestEnvironment(t *testing.T) {
 		}
 	}
 }
+
+// Requests leave no files, threads or goroutines behind in the child.
+func TestNoLeaks(t *testing.T) {
+	t.Parallel()
+	w := loadedTest(t, 20)
+	count := func(folder string) int {
+		entries, err := os.ReadDir("/proc/" + strconv.Itoa(pidOf(t, w)) + "/" + folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	round := func(n int) (files, threads int) {
+		for i := range n {
+			mustAsk(t, w, "SELECT count(*) FROM web.tracks")
+			mustApply(t, w, warehouse.Batch{Through: through(20 + i), Flush: true})
+		}
+		time.Sleep(50 * time.Millisecond)
+		return count("fd"), count("task")
+	}
+	files, threads := round(20)
+	filesAfter, threadsAfter := round(200)
+	if filesAfter > files+3 || threadsAfter > threads+5 {
+		t.Errorf("files %d, then %d; threads %d, then %d", files, filesAfter, threads, threadsAfter)
+	}
+}
