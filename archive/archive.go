@@ -85,12 +85,11 @@ type Archive struct {
 
 // health is what Stats says beside the manifest.
 type health struct {
-	lastError   string
-	failing     time.Time // since when the bucket does not answer; zero when it does
-	behind      bool      // there is more in the log than has been collected
-	oldest      time.Time // log time of the oldest record that is not stored yet
-	publishing  string
-	readProblem string
+	lastError  string
+	failing    time.Time // since when the bucket does not answer; zero when it does
+	behind     bool      // there is more in the log than has been collected
+	oldest     time.Time // log time of the oldest record that is not stored yet
+	publishing string
 }
 
 var _ eventlog.Past = (*Archive)(nil)

@@ -76,7 +76,11 @@ func (w *encoder) encode(entries []*eventlog.Entry, s *span) ([]byte, fileInfo, 
 		return nil, info, err
 	}
 	for group := range slices.Chunk(entries, maxRowGroup) {
-		if err := w.rowGroup(fw.AppendRowGroup(), group); err != nil {
+		rows, err := fw.AppendRowGroupChecked()
+		if err != nil {
+			return nil, info, err
+		}
+		if err := w.rowGroup(rows, group); err != nil {
 			return nil, info, err
 		}
 	}

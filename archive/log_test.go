@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -169,7 +170,7 @@ func TestPositions(t *testing.T) {
 		"beyond the end": {Epoch: through.Epoch, Seq: through.Seq + 1}, "later epoch": {Epoch: through.Epoch + 1}, "earlier epoch": {Epoch: through.Epoch - 1, Seq: 5},
 	} {
 		_, err := w.Open(t.Context(), p, eventlog.Filter{})
-		if e, ok := err.(*millrace.Error); !ok || e.Kind != millrace.Ahead || e.Last != through {
+		if e := new(millrace.Error); !errors.As(err, &e) || e.Kind != millrace.Ahead || e.Last != through {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

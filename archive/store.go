@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -324,7 +325,7 @@ func readObject(ctx context.Context, bucket blob.Bucket, key string) ([]byte, er
 	if n == len(data) {
 		return data, nil
 	}
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	if millrace.KindOf(err) != millrace.Internal {

@@ -279,7 +279,7 @@ func readAt(t *testing.T, b blob.Bucket) {
 	for name, test := range tests {
 		p := make([]byte, test.n)
 		n, err := o.ReadAt(p, test.off)
-		if string(p[:n]) != test.want || (test.eof && err != io.EOF) || (!test.eof && err != nil && err != io.EOF) {
+		if string(p[:n]) != test.want || (test.eof && !errors.Is(err, io.EOF)) || (!test.eof && err != nil && !errors.Is(err, io.EOF)) {
 			t.Errorf("%s: ReadAt = %q, %v", name, p[:n], err)
 		}
 	}
@@ -342,7 +342,7 @@ func openSurvivesReplace(t *testing.T, b blob.Bucket) {
 	defer o.Close()
 	put(t, b, "k", "other")
 	p := make([]byte, 5)
-	if _, err := o.ReadAt(p, 0); (err == nil || err == io.EOF) && string(p) != "first" {
+	if _, err := o.ReadAt(p, 0); (err == nil || errors.Is(err, io.EOF)) && string(p) != "first" {
 		t.Errorf("read %q from an object that was opened as %q", p, "first")
 	}
 }

@@ -262,7 +262,7 @@ func (b *Bucket) List(ctx context.Context, prefix string) iter.Seq2[blob.Info, e
 			pageCtx, cancel := b.bounded(ctx, 0)
 			o, err := it.Next(pageCtx)
 			cancel()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
