@@ -33,6 +33,7 @@ func (a *App) openAPI(context.Context) error {
 		Readers: a.parts, Duplicates: duplicates{a.follower}, Resubmitter: resubmitter{a.collect}, Rebuilder: rebuilder{a.loader},
 		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog, Jobs: a.jobs,
 		DefaultQueryTimeout: time.Duration(config.Query.Timeout), DefaultQueryRows: config.Query.Rows,
+		ClientIP: a.collect.Address, Stopping: a.stopping, MaxQueryTimeout: time.Duration(config.Query.Timeout),
 		Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now,
 	})
 	return err

@@ -106,7 +106,8 @@ type App struct {
 	parts     *parts
 	handler   http.Handler
 
-	closers []io.Closer // opened first is closed last
+	stopping chan struct{} // closed when the server begins to stop
+	closers  []io.Closer   // opened first is closed last
 }
 
 // A served is the version of the project that runs.
@@ -126,7 +127,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, started: o.Now(), metrics: prometheus.NewRegistry()}
+	a := &App{o: o, started: o.Now(), metrics: prometheus.NewRegistry(), stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			_ = a.Close() // the error that matters is the first
@@ -208,6 +209,7 @@ func (a *App) serve(ctx context.Context) error {
 		return fmt.Errorf("the server on %s stopped: %w", a.o.Listen, err)
 	case <-ctx.Done():
 	}
+	close(a.stopping)
 	a.o.Logger.Info("stopping", "drain", a.o.Drain)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.o.Drain)
 	defer cancel()

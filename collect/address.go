@@ -6,6 +6,13 @@ import (
 	"strings"
 )
 
+// Address returns the address of the client of a request, as trusted proxies
+// say it; invalid when the peer has none.
+func (h *Handler) Address(r *http.Request) netip.Addr {
+	addr, _ := h.address(r)
+	return addr
+}
+
 // address returns the address of the client: the peer of the connection, or,
 // while that is a trusted proxy, what it says in X-Forwarded-For, read from
 // the right to the first address that is not a trusted proxy.
