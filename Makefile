@@ -24,7 +24,7 @@ bootstrap:
 .PHONY: browser
 browser: bootstrap collect/browser/dist/.built ## fetch the browser library that the binary serves
 collect/browser/dist/.built: collect/browser/package-lock.json collect/browser/build.mjs
-	cd collect/browser && npm ci --silent --no-audit --no-fund --ignore-scripts && node build.mjs
+	cd collect/browser && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts && node build.mjs
 	@touch $@
 
 .PHONY: build

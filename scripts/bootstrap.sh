@@ -84,7 +84,7 @@ need_node() {
 	if at_least "$(node --version | sed 's/^v//')" "$NODE_LEAST"; then return; fi
 	say "Fetching Node $NODE_WANTED"
 	mkdir -p .build/node/npm
-	npm install --silent --no-audit --no-fund --prefix .build/node/npm "node@$NODE_WANTED"
+	npm install --loglevel=error --no-audit --no-fund --prefix .build/node/npm "node@$NODE_WANTED"
 	mkdir -p .build/node/bin
 	ln -sf "$PWD/.build/node/npm/node_modules/node/bin/node" .build/node/bin/node
 }
