@@ -98,7 +98,7 @@ func NewLoader(o LoaderOptions) (*Loader, error) {
 	}
 	l := &Loader{
 		o: o, log: o.Logger.With("workspace", o.Workspace), kick: make(chan struct{}, 1), holds: make(chan *hold),
-		changed: make(chan struct{}), config: &o.Settings, restart: func() {}, care: care{limit: o.MaxRecords, most: o.MaxRecords},
+		changed: make(chan struct{}), config: &o.Settings, restart: func() {}, care: care{limit: o.MaxRecords, most: o.MaxRecords, patience: defaultPatience},
 	}
 	return l, l.metrics.register(o, l)
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,6 +124,7 @@ func startLoader(t *testing.T, fail func(Batch, bool) error) *loaderTest {
 	if err != nil {
 		t.Fatal(err)
 	}
+	lt.loader.care.patience = time.Second
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- lt.loader.Run(ctx) }()
@@ -207,7 +209,7 @@ func TestLoaderAfterFailures(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	lt := startLoader(t, func(_ Batch, _ bool) error {
 		if rnd.IntN(8) == 0 {
-			return millrace.Errorf(millrace.Unavailable, "away")
+			return Suspect(millrace.Errorf(millrace.Unavailable, "away"))
 		}
 		return nil
 	})
@@ -227,7 +229,7 @@ func TestLoaderIsNotStoppedByPoison(t *testing.T) {
 			lt := startLoader(t, func(b Batch, _ bool) error {
 				for _, e := range b.Entries {
 					if e.ID == "poison" && (with == "record" || len(e.Body) > 0) {
-						return millrace.Errorf(millrace.Unavailable, "the engine died")
+						return Suspect(millrace.Errorf(millrace.Unavailable, "the engine died"))
 					}
 				}
 				return nil
@@ -248,6 +250,28 @@ func TestLoaderIsNotStoppedByPoison(t *testing.T) {
 				t.Errorf("discards: %s", got)
 			}
 		})
+	}
+}
+
+// TestLoaderLosesNothingToAFullDisk fails for long in a way that is no record's doing.
+func TestLoaderLosesNothingToAFullDisk(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	lt := startLoader(t, func(Batch, bool) error {
+		if full.Load() {
+			return Suspect(millrace.Errorf(millrace.Unavailable, "IO Error: could not write: No space left on device"))
+		}
+		return nil
+	})
+	lt.wait(t, lt.send(t, 3))
+	full.Store(true)
+	p := lt.send(t, 30)
+	time.Sleep(4 * time.Second)
+	full.Store(false)
+	lt.wait(t, p)
+	lt.exactlyOnce(t)
+	if got := lt.wh.engine.column("discards", "id"); got != "no table" {
+		t.Errorf("discards: %s", got)
 	}
 }
 

@@ -170,7 +170,7 @@ func (s *session) apply(ctx context.Context, flush bool) error {
 		prog, err := s.o.Warehouse.Apply(ctx, s.o.Workspace, s.care.treat(b, s.log))
 		if err != nil {
 			if ctx.Err() == nil {
-				s.care.failed(b)
+				s.care.failed(b, err)
 			}
 			return err
 		}

@@ -33,7 +33,8 @@ type Warehouse interface {
 	// is committed. It is idempotent by position: each table skips what it has
 	// already. A row that the engine refuses is set aside in discards and
 	// never fails the batch. Unavailable means that the engine is away (its
-	// process died, no connection): call Resume and begin again from there.
+	// process died, no connection): call Resume and begin again from there;
+	// marked with Suspect when the batch itself may be the cause.
 	Apply(ctx context.Context, workspace string, b Batch) (Progress, error)
 	// Query runs one read-only statement. See Query for its limits and errors.
 	Query(ctx context.Context, q Query) (Rows, error)

@@ -8,10 +8,12 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // failure explains an error of the loader's connections. All but a refusal of
-// Millrace's own is Unavailable: the loader resumes and tries again.
+// Millrace's own and a full server (Limited) is Unavailable: the loader resumes
+// and tries again.
 func failure(what string, err error) error {
 	var own *millrace.Error
 	var pg *pgconn.PgError
@@ -26,10 +28,14 @@ func failure(what string, err error) error {
 	case errors.As(err, &connect):
 		return millrace.Errorf(millrace.Unavailable, "Postgres at %s:%d cannot be reached (%s): is it running, and does it let user %s into database %s?",
 			connect.Config.Host, connect.Config.Port, cause(err), connect.Config.User, connect.Config.Database)
+	case errors.As(err, &pg) && pg.Code[:min(2, len(pg.Code))] == "53":
+		return millrace.Errorf(millrace.Limited, "Postgres has no room to %s: %s", what, pg.Message)
+	case errors.As(err, &pg) && strings.HasPrefix(pg.Code, "XX"):
+		return warehouse.Suspect(millrace.Errorf(millrace.Unavailable, "Postgres failed to %s: %s (%s)", what, pg.Message, pg.Code))
 	case errors.As(err, &pg):
 		return millrace.Errorf(millrace.Unavailable, "Postgres refused to %s: %s (%s)", what, pg.Message, pg.Code)
 	}
-	return millrace.Errorf(millrace.Unavailable, "the connection to Postgres broke: %w", err)
+	return warehouse.Suspect(millrace.Errorf(millrace.Unavailable, "the connection to Postgres broke: %w", err))
 }
 
 // cause is the innermost message, which names no password.
