@@ -114,6 +114,8 @@ func (c *child) serve(conn *net.UnixConn) {
 		if errors.As(err, &e) {
 			f = failure{Kind: e.Kind, Message: e.Message}
 		}
+		var suspect suspectError
+		f.Suspect = errors.As(err, &suspect)
 		_ = w.sendJSON(messageFailure, f) // the asker may have left
 		return
 	}

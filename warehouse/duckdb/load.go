@@ -69,6 +69,9 @@ func (w *Warehouse) Apply(ctx context.Context, workspace string, b warehouse.Bat
 		w.mu.Lock()
 		delete(w.lives, workspace)
 		w.mu.Unlock()
+		if p.diedAlone() {
+			err = warehouse.Suspect(err) // while it had the batch
+		}
 	}
 	return res.Progress, err
 }

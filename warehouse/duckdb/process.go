@@ -141,6 +141,16 @@ func (p *process) kill(v verdict) {
 	_ = p.cmd.Process.Kill() // it may have ended already
 }
 
+// diedAlone says whether the child has ended without being killed by the parent.
+func (p *process) diedAlone() bool {
+	select {
+	case <-p.done:
+		return p.cause.Load() == nil
+	default:
+		return false
+	}
+}
+
 // ended says why a connection broke, as seen by r (nil for a loader).
 func (p *process) ended(r *rows, broken error) error {
 	select {

@@ -248,7 +248,7 @@ func (s *store) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	}
 	progress, err := s.loader.apply(b)
 	if err != nil {
-		return warehouse.Progress{}, s.failed(err)
+		return warehouse.Progress{}, suspectError{s.failed(err)}
 	}
 	s.noted = time.Now()
 	if progress.Rows > 0 {

@@ -98,11 +98,21 @@ type result struct {
 type failure struct {
 	Kind    millrace.Kind
 	Message string
+	Suspect bool `json:",omitempty"` // the batch may be the cause
 }
 
 func (f failure) err() error {
-	return &millrace.Error{Kind: f.Kind, Message: f.Message}
+	err := error(&millrace.Error{Kind: f.Kind, Message: f.Message})
+	if f.Suspect {
+		return warehouse.Suspect(err)
+	}
+	return err
 }
+
+// A suspectError is an error of the engine while it wrote a batch.
+type suspectError struct{ error }
+
+func (e suspectError) Unwrap() error { return e.error }
 
 // hello is the first thing a child says.
 type hello struct {
