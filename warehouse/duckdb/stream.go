@@ -1,5 +1,3 @@
-//go:build duckdb_arrow
-
 package duckdb
 
 import (
@@ -74,12 +72,7 @@ func arrowSchema(options duck.ArrowOptions, res *duck.Result, names []string) (*
 			names[i] = duck.ColumnName(res, i)
 		}
 	}
-	schema, data := duck.NewArrowSchema(options, types, names)
-	defer duck.DestroyErrorData(&data)
-	if duck.ErrorDataHasError(data) {
-		return nil, errors.New(duck.ErrorDataMessage(data))
-	}
-	return schema, nil
+	return schemaToArrow(options, types, names)
 }
 
 // nextRecord fetches the next rows, or nil at the end.
@@ -95,12 +88,7 @@ func nextRecord(res duck.Result, options duck.ArrowOptions, schema *arrow.Schema
 	if duck.DataChunkGetSize(chunk) == 0 {
 		return nil, nil
 	}
-	record, data := duck.DataChunkToArrowArray(options, schema, chunk)
-	defer duck.DestroyErrorData(&data)
-	if duck.ErrorDataHasError(data) {
-		return nil, errors.New(duck.ErrorDataMessage(data))
-	}
-	return record, nil
+	return chunkToArrow(options, schema, chunk)
 }
 
 // A dataWriter sends bytes in data messages, up to a limit.
