@@ -29,6 +29,7 @@ func TestSDKs(t *testing.T) {
 		"segment": func(t *testing.T, s *apptest.Server) { node(t, "segment.mjs", s.URL, "dev_web") },
 		"rudder":  func(t *testing.T, s *apptest.Server) { node(t, "rudder.mjs", s.URL, "dev_web") },
 		"go":      sendGo,
+		"browser": sendBrowser,
 	} {
 		t.Run(name, func(t *testing.T) {
 			send(t, s)
@@ -56,6 +57,24 @@ func node(t *testing.T, script string, args ...string) string {
 		t.Fatalf("%s: %v\n%s%s", script, err, out, stderr.Bytes())
 	}
 	return string(out)
+}
+
+// sendBrowser loads a page with the standard snippet in Chromium. No other
+// service than the server is reached.
+func sendBrowser(t *testing.T, s *apptest.Server) {
+	t.Helper()
+	var seen struct{ URLs, Errors []string }
+	if err := json.Unmarshal([]byte(node(t, "browser.mjs", testserver.Chromium(t), s.URL, "dev_web")), &seen); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range seen.Errors {
+		t.Errorf("the page says %s", err)
+	}
+	for i, url := range seen.URLs {
+		if i > 0 && !strings.HasPrefix(url, s.URL+"/") {
+			t.Errorf("the page reaches %s", url)
+		}
+	}
 }
 
 func sendGo(t *testing.T, s *apptest.Server) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog/mem"
+	"github.com/millrace/millrace/testserver"
 )
 
 // library returns the folder of the browser library, filled when it is not.
@@ -27,10 +28,7 @@ func libraryDir(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "@segment", "snippet")); err != nil {
-		run(t, dir, nil, "npm", "ci", "--no-audit", "--no-fund")
-	}
-	run(t, dir, nil, "node", "build.mjs")
+	run(t, dir, nil, testserver.Node(t, dir), "build.mjs")
 	return dir
 }
 
@@ -149,10 +147,7 @@ func docsSnippet(t *testing.T, base string) string {
 // only its host changed, that retries pass CORS, and that no other service is reached.
 func TestChromium(t *testing.T) {
 	t.Parallel()
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("chromium is needed to prove the browser library: apt-get install chromium")
-	}
+	chromium := testserver.Chromium(t)
 	dir := libraryDir(t)
 	visits := []*visit{newVisit(t, dir, false), newVisit(t, dir, true), newVisit(t, dir, false)}
 	var scenarios []scenario

@@ -19,6 +19,7 @@ import (
 	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/eventlog/eventlogtest"
 	"github.com/millrace/millrace/eventlog/nats"
+	"github.com/millrace/millrace/testserver"
 )
 
 const smallDisk = 24 << 20 // bytes
@@ -38,7 +39,8 @@ var smallDisks = map[string]func(*testing.T) string{
 		if err := os.Truncate(image, smallDisk); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command("mkfs.ext4", "-q", "-m", "0", image).CombinedOutput(); err != nil {
+		mkfs := testserver.Install(t, []string{"mkfs.ext4", "/sbin/mkfs.ext4", "/usr/sbin/mkfs.ext4"}, "e2fsprogs")
+		if out, err := exec.Command(mkfs, "-q", "-m", "0", image).CombinedOutput(); err != nil {
 			t.Fatalf("mkfs.ext4: %v: %s\nthis test needs a small ext4 file system: install e2fsprogs", err, out)
 		}
 		mount(t, dir, "mount", "-o", "loop", image, dir)

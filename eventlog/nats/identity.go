@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
 )
 
 // An identity is what the log knows of itself beside its frames, in the file
@@ -19,6 +21,9 @@ type identity struct {
 	First  uint64 `json:"first"`    // frames before it have been trimmed
 	Last   uint64 `json:"last"`     // the log has held at least this frame
 	Stamp  int64  `json:"stamp_ms"` // log time of Last
+	// Eras are all epochs since the log was made, when there is more than one;
+	// Epoch is the newest.
+	Eras []eventlog.Era `json:"eras,omitempty"`
 }
 
 const (
@@ -50,6 +55,28 @@ func readIdentity(dir string) (*identity, error) {
 func newIdentity(o Options, known uint64) identity {
 	epoch := uint64(max(1, o.Now().UnixMilli()))
 	return identity{Format: identityFormat, Epoch: max(epoch, known+1, o.AfterEpoch+1), First: 1}
+}
+
+// eras returns the epochs of the log, oldest first.
+func (id *identity) eras() []eventlog.Era {
+	if len(id.Eras) == 0 {
+		return []eventlog.Era{{Epoch: id.Epoch, First: 1}}
+	}
+	return id.Eras
+}
+
+// renewed returns the identity of a log that goes on in a new epoch behind
+// frame last, because it once held more, or others know of more.
+func (id *identity) renewed(o Options, last uint64, known uint64) identity {
+	next := newIdentity(o, max(id.Epoch, known))
+	next.First, next.Last, next.Stamp = min(id.First, last+1), last, id.Stamp
+	next.Eras = append(slices.Clone(id.eras()), eventlog.Era{Epoch: next.Epoch, First: last + 1})
+	return next
+}
+
+// same says whether nothing has changed.
+func (id *identity) same(o *identity) bool {
+	return id.Format == o.Format && id.Epoch == o.Epoch && id.First == o.First && id.Last == o.Last && id.Stamp == o.Stamp && slices.Equal(id.Eras, o.Eras)
 }
 
 // write replaces the file; it survives a crash of the machine.
@@ -95,7 +122,37 @@ func syncPath(path string) error {
 // identity returns what is known now.
 func (l *Log) identity() identity {
 	first, last := l.tail.Bounds()
-	return identity{Format: identityFormat, Epoch: l.epoch, First: first.Seq, Last: last.Seq, Stamp: l.tail.Time().UnixMilli()}
+	id := identity{Format: identityFormat, Epoch: last.Epoch, First: first.Seq, Last: last.Seq, Stamp: l.tail.Time().UnixMilli()}
+	if eras := l.tail.Eras(); len(eras) > 1 {
+		id.Eras = eras
+	}
+	return id
+}
+
+// Renew begins a new epoch when one of the positions, which readers of this
+// log have reached, lies beyond its end: the log was put back to an earlier
+// state, and what it gives out from now on must not be taken for what was lost.
+// Call it before the first Append. Positions of logs that this one does not
+// know say nothing about it.
+func (l *Log) Renew(reached ...millrace.Position) error {
+	l.trimMu.Lock() // the other writer of the identity
+	defer l.trimMu.Unlock()
+	_, last := l.tail.Bounds()
+	for _, p := range reached {
+		if p.Epoch != last.Epoch || p.Seq <= last.Seq {
+			continue
+		}
+		id := l.identity()
+		next := id.renewed(l.o, last.Seq, 0)
+		if err := next.write(l.o.Dir); err != nil {
+			return err
+		}
+		l.tail.Begin(next.Epoch)
+		l.logger.Error("the log was put back to an earlier state, or has lost frames: it goes on in a new epoch, and its readers behind what they have seen",
+			"ends at", last.String(), "was read to", p.String(), "epoch", next.Epoch)
+		return nil
+	}
+	return nil
 }
 
 func (id *identity) time() time.Time { return time.UnixMilli(id.Stamp).UTC() }

@@ -143,7 +143,7 @@ func (l *Log) FirstAfter(ctx context.Context, t time.Time) (millrace.Position, e
 			high = middle
 		}
 	}
-	return millrace.Position{Epoch: l.epoch, Seq: low}, nil
+	return l.tail.At(low, 0), nil
 }
 
 // Expired returns the last position that is beyond the retention.
@@ -167,7 +167,7 @@ func (l *Log) Expired(ctx context.Context, r eventlog.Retention) (millrace.Posit
 	if keep == first.Seq {
 		return millrace.Position{}, nil
 	}
-	return millrace.Position{Epoch: l.epoch, Seq: keep - 1, Index: millrace.EndOfFrame}, nil
+	return l.tail.At(keep-1, millrace.EndOfFrame), nil
 }
 
 // Verify reads every frame and checks checksums and order.

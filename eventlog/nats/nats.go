@@ -62,7 +62,6 @@ type Log struct {
 	logger  *slog.Logger
 	metrics metrics
 	tail    *eventlog.Tail
-	epoch   uint64
 	space   space
 
 	mu          sync.Mutex
@@ -124,9 +123,9 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.store, l.epoch = s, id.Epoch
+	l.store = s
 	l.tail = eventlog.NewTail(eventlog.TailOptions{
-		Epoch: id.Epoch, First: s.first, Last: s.last, Stamp: s.stamp, MaxBytes: o.CacheBytes, Fetch: l.fetch,
+		Eras: id.eras(), First: s.first, Last: s.last, Stamp: s.stamp, MaxBytes: o.CacheBytes, Fetch: l.fetch,
 	})
 	l.sizeBytes.Store(s.size)
 	if err := l.metrics.register(o.Metrics, l); err != nil {
@@ -164,7 +163,7 @@ func (l *Log) Append(ctx context.Context, records []millrace.Record) (millrace.P
 		return millrace.Position{}, b.err
 	}
 	l.metrics.appended(start)
-	return millrace.Position{Epoch: l.epoch, Seq: b.seq, Index: uint32(index)}, nil
+	return l.tail.At(b.seq, uint32(index)), nil
 }
 
 // enqueue copies the records into the next frame that has room.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/testserver"
 )
 
 // powerChild appends from several goroutines, enough for several block files,
@@ -41,28 +41,13 @@ func powerChild(dir string) {
 	os.Exit(0)
 }
 
-// strace finds strace, and installs it when it can.
-func strace(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("strace")
-	if err != nil {
-		if out, err := exec.Command("sh", "-c", "apt-get update -qq && apt-get install -y -qq strace").CombinedOutput(); err != nil {
-			t.Fatalf("this test traces system calls: install strace (apt-get install strace): %v\n%s", err, out)
-		}
-		if path, err = exec.LookPath("strace"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
-}
-
 // TestPowerLoss traces the system calls of a process that appends: no answer
 // leaves before the frame's bytes were fsynced, nor before the folder was in
 // which the file is new.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
 	dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
-	wrap := []string{strace(t), "-f", "-y", "-xx", "-s", "64", "-o", trace,
+	wrap := []string{testserver.Strace(t), "-f", "-y", "-xx", "-s", "64", "-o", trace,
 		"-e", "trace=pwrite64,write,fsync,fdatasync,openat,rename,renameat,renameat2"}
 	c := child("power", wrap, filepath.Join(dir, "data", "log"))
 	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {

@@ -218,11 +218,10 @@ func (s *store) identify(ctx context.Context, o Options, id *identity, state nat
 		fresh := newIdentity(o, 0)
 		id = &fresh
 	case state.LastSeq < id.Last:
-		o.Logger.Error("the log has lost frames: a new epoch begins; reset its readers with `millrace reader reset`, make the warehouse anew with `millrace warehouse rebuild`",
+		o.Logger.Error("the log has lost frames, or was put back to an earlier state: it goes on in a new epoch, and its readers behind what they have seen",
 			"ended at", id.Last, "ends at", state.LastSeq, "old epoch", id.Epoch)
-		fresh := newIdentity(o, id.Epoch)
-		fresh.Stamp = id.Stamp
-		id = &fresh
+		next := id.renewed(o, state.LastSeq, 0)
+		id = &next
 	}
 	if err := s.raiseFirst(id.First); err != nil {
 		return nil, err
@@ -238,7 +237,7 @@ func (s *store) identify(ctx context.Context, o Options, id *identity, state nat
 		}
 	}
 	id.First, id.Last, id.Stamp = s.first, s.last, s.stamp.UnixMilli()
-	if *id == before {
+	if id.same(&before) {
 		return id, nil
 	}
 	err := id.write(o.Dir)
