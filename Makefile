@@ -37,7 +37,7 @@ run: build ## start the example shop, send two years of orders, report, keep ser
 
 .PHONY: test
 test: build ## all tests, with the race detector
-	$(GOTEST) -race ./...
+	MILLRACE_TEST_BINARY=$(CURDIR)/bin/millrace $(GOTEST) -race ./...
 
 .PHONY: check
 check: browser ## everything else that CI runs: format, vet, lint, generated files
