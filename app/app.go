@@ -143,7 +143,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.closers = append(a.closers, a.data)
-	for _, open := range []func(context.Context) error{a.openProfile, a.openBucket, a.openLog, a.openArchive, a.openWarehouse, a.openIntake, a.openAPI} {
+	for _, open := range []func(context.Context) error{a.openProfile, a.openBucket, a.openLog, a.openArchive, a.openWarehouse, a.renewLog, a.openIntake, a.openAPI} {
 		if err := open(ctx); err != nil {
 			return nil, err
 		}

@@ -8,12 +8,47 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/archive"
 )
 
 // archivePatience is how long a new log waits for the archive to say which
 // epochs it knows.
 const archivePatience = 10 * time.Second
+
+// renewPatience is how long a start waits for archive and warehouse to say how
+// far they have read the log.
+const renewPatience = time.Second
+
+// renewLog compares the log with what has read it. One that ends before them
+// was put back to an earlier state: it goes on in a new epoch, so that its next
+// records are not taken for those that they have read already.
+func (a *App) renewLog(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, renewPatience)
+	defer cancel()
+	reached := []millrace.Position{a.follower.Through(), {}, {}}
+	var asked errgroup.Group
+	for i, ask := range []func() (millrace.Position, error){
+		func() (millrace.Position, error) { return a.archive.Through(ctx) },
+		func() (millrace.Position, error) { return a.warehouse.Resume(ctx, millrace.DefaultWorkspace) },
+	} {
+		asked.Go(func() error {
+			p, err := ask()
+			if err != nil { // they refuse later, if they have read more
+				a.logger("log").Warn("a reader of the log does not say how far it has read", "error", err)
+				return nil
+			}
+			reached[i+1] = p
+			return nil
+		})
+	}
+	if err := asked.Wait(); err != nil {
+		return err
+	}
+	return a.log.Renew(reached...)
+}
 
 // knownEpoch is the largest epoch that the archive knows, for a log that is
 // about to be made: its own has to be larger, also when the clock was set

@@ -57,18 +57,24 @@ func (r *retention) trim(ctx context.Context) error {
 	if err != nil || through.IsZero() {
 		return err
 	}
+	before, last, err := r.log.Bounds(ctx)
+	if err != nil {
+		return err
+	}
 	for _, held := range r.holders {
 		p, err := held(ctx)
 		if err != nil {
 			return err
 		}
+		if p.After(last) { // what it has is not what this log holds
+			return millrace.Errorf(millrace.Ahead, "a reader that the log waits for is at %s, and the log ends at %s: it follows another log, so that nothing is trimmed", p, last)
+		}
 		if p.Before(through) {
 			through = p
 		}
 	}
-	before, _, err := r.log.Bounds(ctx)
-	if err != nil || through.Before(before) {
-		return err
+	if through.Before(before) {
+		return nil
 	}
 	if err := r.log.Trim(ctx, through); err != nil {
 		return err

@@ -72,7 +72,7 @@ func (b *buffer) first(floor, maxBytes int64) (p piece, full bool) {
 	for i := range b.entries {
 		e := &b.entries[i]
 		newFrame := i > 0 && frameEnd(e.Position) != frameEnd(b.entries[i-1].Position)
-		if newFrame && (size >= maxBytes || hourOf(e, floor) != p.hour) {
+		if newFrame && (size >= maxBytes || hourOf(e, floor) != p.hour || e.Position.Epoch != b.entries[i-1].Position.Epoch) {
 			return b.upTo(i, floor), true
 		}
 		size += sizeOf(e)

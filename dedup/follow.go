@@ -61,8 +61,10 @@ type pass struct {
 	judged millrace.Position // verdicts were durable to here when the pass began
 	bases  []segmentHeader   // counts to take over on the way, if the manifest's were lost
 	replay bool              // still before judged
-	group  group
-	proved chan error // of the runs' checksums; nil when they are known
+	// renewed says that the log goes on in a later epoch than judged.
+	renewed bool
+	group   group
+	proved  chan error // of the runs' checksums; nil when they are known
 }
 
 // A group is what was judged and is not yet durable.
@@ -88,6 +90,9 @@ func (f *Follower) follow(ctx context.Context) error {
 	if err := p.readPast(ctx, start); err != nil {
 		return err
 	}
+	if err := p.readLost(ctx); err != nil {
+		return err
+	}
 	if p.judged == start && f.verdicts.at().through != start {
 		h := segmentHeader{start: start, time: f.verdicts.at().time, beginning: start.Seq == 0 && !f.verdicts.begun(), counts: p.current()}
 		if err := f.verdicts.begin(h); err != nil {
@@ -107,7 +112,7 @@ func (f *Follower) follow(ctx context.Context) error {
 			<-p.proved
 		}
 	}()
-	if after.Seq == 0 { // the log's very beginning
+	if after == start && start.Seq == 0 { // the log's very beginning
 		after = millrace.Position{}
 	}
 	r, err := f.opts.Log.Open(ctx, after, eventlog.Filter{})
@@ -149,9 +154,9 @@ func (p *pass) prepare(ctx context.Context) (start millrace.Position, err error)
 	switch {
 	case !p.verdicts.begun():
 		p.judged = start
-	case at.Epoch > first.Epoch:
+	case at.Epoch > last.Epoch:
 		return start, millrace.Errorf(millrace.Ahead,
-			"the verdicts in %s reach to %s, in a later log than this one (epoch %d): restore the log that they belong to, or move the folder away so that this log is judged from its beginning", p.opts.Dir, at, first.Epoch)
+			"the verdicts in %s reach to %s, in a later log than this one (epoch %d): restore the log that they belong to, or move the folder away so that this log is judged from its beginning", p.opts.Dir, at, last.Epoch)
 	case at.After(last) && at.Epoch == last.Epoch:
 		return start, millrace.Errorf(millrace.Ahead,
 			"the verdicts in %s reach to %s, and the log ends at %s: the log has lost records, or the folder belongs to another; restore the log, or move the folder away so that this log is judged from its beginning", p.opts.Dir, at, last)
@@ -163,6 +168,7 @@ func (p *pass) prepare(ctx context.Context) (start millrace.Position, err error)
 	default:
 		p.judged = at
 	}
+	p.renewed = p.judged.Epoch < last.Epoch
 	if through := p.index.manifest.Through; through.After(p.judged) {
 		p.log.Error("the dedup index is ahead of the verdicts and is built again", "index", through.String(), "verdicts", p.judged.String())
 		if err := p.index.discard(); err != nil {
@@ -241,6 +247,11 @@ func (p *pass) next(ctx context.Context, r eventlog.Reader) (eventlog.Batch, err
 func (p *pass) take(b *eventlog.Batch) error {
 	if b.Through.IsZero() {
 		return nil
+	}
+	if g := &p.group; !g.began.IsZero() && g.mark.through.Epoch != b.Through.Epoch {
+		if err := p.commit(); err != nil { // a block is of one epoch
+			return err
+		}
 	}
 	ix, known := p.index, b.Records
 	ix.spaces.batch++
@@ -344,8 +355,10 @@ func (p *pass) commit() error {
 	if g.began.IsZero() {
 		return nil
 	}
-	if p.verdicts.full(g.mark) {
-		at := p.verdicts.at()
+	if at := p.verdicts.at(); p.verdicts.full(g.mark) || at.through.Epoch != g.mark.through.Epoch {
+		if at.through.Epoch != g.mark.through.Epoch { // a segment is of one epoch
+			at.through = millrace.Position{Epoch: g.mark.through.Epoch, Index: millrace.EndOfFrame}
+		}
 		if err := p.verdicts.begin(segmentHeader{start: at.through, time: at.time, counts: p.Counts()}); err != nil {
 			return err
 		}

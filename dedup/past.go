@@ -56,6 +56,46 @@ func (p *pass) readPast(ctx context.Context, start millrace.Position) error {
 	return p.notePast(ctx, r, target, needed)
 }
 
+// readLost notes what the archive holds behind judged when the log goes on in a
+// later epoch: the log was put back to an earlier state, and IDs that it has
+// lost are duplicates when they are sent again.
+func (p *pass) readLost(ctx context.Context) error {
+	if !p.renewed || p.opts.Past == nil || p.opts.Past() == nil {
+		return nil
+	}
+	past := p.opts.Past()
+	target, err := past.Through(ctx)
+	if err != nil || !p.judged.Before(target) {
+		return err
+	}
+	r, err := past.Open(ctx, p.judged, eventlog.Filter{})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		b, err := r.Next(ctx)
+		if err != nil {
+			return err
+		}
+		p.index.spaces.batch++
+		for i := range b.Records {
+			e := &b.Records[i]
+			sp := p.index.spaces.of(&e.Record)
+			sp.count(false)
+			p.index.note(sp, e.ID, millis(e))
+		}
+		if b.AtEnd || !b.Through.Before(target) {
+			return nil
+		}
+		if ix := p.index; ix.records >= 2*ix.memoryIDs { // its place in the log stays where it was
+			if err := ix.flush(mark{ix.manifest.Through, ix.manifest.Time}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // firstTime returns the log time of the first record that may have to be judged;
 // zero when there is none yet.
 func (p *pass) firstTime(ctx context.Context, start millrace.Position) (time.Time, error) {

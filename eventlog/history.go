@@ -27,8 +27,8 @@ const (
 // History returns the Opener of everything that ever happened: readers of the
 // log where it still has what follows, and of past before that, distinct in
 // both and without a seam. A reader that falls behind the log's beginning goes
-// on in past and rejoins the log at its end. Epochs older than the log's are
-// read from past, then the log follows from its beginning.
+// on in past and rejoins the log at its end. Epochs older than the log's newest
+// are read from past as far as it goes, then the log follows.
 //
 // Open and Next fail with Unavailable when past does not reach the log's
 // beginning even after half a minute, with Ahead when after lies beyond the
@@ -167,14 +167,14 @@ func (e *behindError) Error() string {
 }
 
 func (r *historyReader) openOnce(ctx context.Context) error {
-	first, _, err := r.log.Bounds(ctx)
+	first, last, err := r.log.Bounds(ctx)
 	if err != nil {
 		return err
 	}
 	if r.past == nil {
 		return r.openLog(ctx, r.after)
 	}
-	if r.after.Epoch >= first.Epoch {
+	if r.after.Epoch >= last.Epoch {
 		err := r.openLog(ctx, r.after)
 		if millrace.KindOf(err) != millrace.Gone || ctx.Err() != nil {
 			return err
@@ -184,16 +184,20 @@ func (r *historyReader) openOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case r.after.Before(through):
+	if r.after.Before(through) { // of an earlier epoch, past may hold what the log has lost
 		return r.openPast(ctx)
-	case r.after.Epoch < first.Epoch && r.after == through: // past is read, or empty
-		err := r.openLog(ctx, millrace.Position{})
+	}
+	if r.after.Epoch < last.Epoch {
+		err := r.openLog(ctx, r.after)
+		if millrace.KindOf(err) == millrace.Ahead { // it is of another log
+			if r.after != through {
+				return r.unknown(first, through)
+			}
+			err = r.openLog(ctx, millrace.Position{}) // past is read: this log follows
+		}
 		if millrace.KindOf(err) != millrace.Gone || ctx.Err() != nil {
 			return err
 		}
-	case r.after.Epoch < first.Epoch:
-		return r.unknown(first, through)
 	}
 	return &behindError{after: r.after, through: through, first: first}
 }

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,11 +15,11 @@ import (
 // frame once it is durable; no reader sees one earlier. A Tail is safe for
 // concurrent use.
 type Tail struct {
-	epoch    uint64
 	maxBytes int
 	fetch    Fetch
 
 	mu          sync.Mutex
+	eras        []Era  // oldest first, at least one
 	first, last uint64 // frames that are there; first is last+1 when there are none
 	stamp       time.Time
 	frames      []Frame // the newest, up to last
@@ -44,7 +45,8 @@ type Fetch func(ctx context.Context, seq, last uint64, maxBytes int) ([]Frame, e
 
 // TailOptions are the parameters of NewTail.
 type TailOptions struct {
-	Epoch       uint64    // required
+	Epoch       uint64    // of all frames, when Eras says nothing else
+	Eras        []Era     // the log's epochs, oldest first; default all is of Epoch
 	First, Last uint64    // frames that are there; First is Last+1 when there are none
 	Stamp       time.Time // log time of Last, or of the last frame there ever was
 	MaxBytes    int       // of frames kept in memory; 0 keeps all of them
@@ -53,7 +55,10 @@ type TailOptions struct {
 
 // NewTail returns the tail of a log.
 func NewTail(o TailOptions) *Tail {
-	return &Tail{epoch: o.Epoch, first: o.First, last: o.Last, stamp: o.Stamp, maxBytes: o.MaxBytes, fetch: o.Fetch, waiting: map[string]chan struct{}{}}
+	if len(o.Eras) == 0 {
+		o.Eras = []Era{{Epoch: o.Epoch, First: 1}}
+	}
+	return &Tail{eras: slices.Clone(o.Eras), first: o.First, last: o.Last, stamp: o.Stamp, maxBytes: o.MaxBytes, fetch: o.Fetch, waiting: map[string]chan struct{}{}}
 }
 
 // Push adds the next frame, which is durable now. The frame must not change any more.
@@ -134,8 +139,16 @@ func (t *Tail) Bounds() (first, last millrace.Position) {
 }
 
 func (t *Tail) bounds() (first, last millrace.Position) {
-	return millrace.Position{Epoch: t.epoch, Seq: t.first},
-		millrace.Position{Epoch: t.epoch, Seq: t.last, Index: millrace.EndOfFrame}
+	newest := t.eras[len(t.eras)-1].Epoch // also of the end when nothing is in it yet
+	return millrace.Position{Epoch: t.epochOf(t.first), Seq: t.first},
+		millrace.Position{Epoch: newest, Seq: t.last, Index: millrace.EndOfFrame}
+}
+
+// At returns the position of a record of a frame.
+func (t *Tail) At(seq uint64, index uint32) millrace.Position {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return millrace.Position{Epoch: t.epochOf(seq), Seq: seq, Index: index}
 }
 
 // Time returns the log time of the last frame.
@@ -159,10 +172,7 @@ func (t *Tail) TrimTo(through millrace.Position) (first uint64, some bool, err e
 	if err := t.known(through); err != nil {
 		return 0, false, err
 	}
-	first = through.Seq
-	if through.Index >= millrace.EndOfFrame {
-		first++
-	}
+	first, _ = t.behind(through)
 	return first, first > t.first, nil
 }
 
@@ -196,9 +206,9 @@ func (t *Tail) known(p millrace.Position) error {
 	const repair = "a reader that kept it is reset with `millrace reader reset`, a warehouse is made anew with `millrace warehouse rebuild`"
 	var err error
 	switch {
-	case p.Epoch != t.epoch:
-		err = millrace.Errorf(millrace.Ahead, "position %v is of epoch %d, this log is of epoch %d: the log was created anew, restored or moved since; "+repair, p, p.Epoch, t.epoch)
-	case p.Seq > t.last:
+	case t.era(p.Epoch) < 0:
+		err = millrace.Errorf(millrace.Ahead, "position %v is of epoch %d, this log is of epoch %d: the log was created anew, restored or moved since; "+repair, p, p.Epoch, last.Epoch)
+	case p.Epoch == last.Epoch && p.Seq > t.last:
 		err = millrace.Errorf(millrace.Ahead, "position %v lies beyond the end of the log at frame %d: the log was restored to an earlier state; "+repair, p, t.last)
 	default:
 		return nil
@@ -225,10 +235,7 @@ func (t *Tail) Open(after millrace.Position, f Filter) (Reader, error) {
 		if err := t.known(after); err != nil {
 			return nil, err
 		}
-		r.seq, r.index = after.Seq, int(after.Index)
-		if after.Index >= millrace.EndOfFrame || after.Seq == 0 {
-			r.seq, r.index = after.Seq+1, -1
-		}
+		r.seq, r.index = t.behind(after)
 	}
 	if r.seq < t.first {
 		return nil, t.gone(after.Seq)

@@ -115,8 +115,12 @@ func (r *tailReader) fetch(ctx context.Context, last uint64) error {
 // decode makes the batch of r.frames.
 func (r *tailReader) decode(last uint64) (Batch, error) {
 	var b Batch
+	epoch, end := r.tail.Era(r.seq)
 	for _, f := range r.frames {
-		at := millrace.Position{Epoch: r.tail.epoch, Seq: r.seq}
+		if r.seq > end { // a batch is of one epoch
+			break
+		}
+		at := millrace.Position{Epoch: epoch, Seq: r.seq}
 		var err error
 		b.Records, err = f.Decode(b.Records, at, r.index, r.filter)
 		if err != nil {

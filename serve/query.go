@@ -167,6 +167,16 @@ func (s *server) query(ctx context.Context, in queryBody, asArrow bool) (_ *huma
 func (s *server) waitFor(ctx context.Context, p millrace.Position, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	if s.o.Log != nil {
+		_, last, err := s.o.Log.Bounds(ctx)
+		if err != nil {
+			return err
+		}
+		if p.After(last) { // it would be waited for in vain
+			return &millrace.Error{Kind: millrace.Ahead, Last: last,
+				Message: fmt.Sprintf("position %s is not in this server's log, which ends at %s: it is of another server, or the log was put back to an earlier state; ask without after", p, last)}
+		}
+	}
 	err := s.o.Waiter.WaitFor(ctx, p)
 	if err != nil && ctx.Err() != nil {
 		return millrace.Errorf(millrace.Canceled, "the warehouse did not reach position %s within %s: ask again, and see the lag in millrace status", p, timeout)

@@ -1,0 +1,137 @@
+package app_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// copyTree puts a copy of a folder in the place of another, as a backup does.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.RemoveAll(to); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v %s", err, out)
+	}
+}
+
+// archived waits until the archive has everything.
+func (r *running) archived() {
+	r.t.Helper()
+	eventually(r.t, 20*time.Second, "the archive has everything", func() bool { s := r.status(r.t); return s.Archive.Through == s.Log.Last })
+}
+
+// counts returns how many rows and different IDs tracks has.
+func (r *running) counts(after string) string {
+	r.t.Helper()
+	status, answer, _ := r.post("/api/v1/query", map[string]any{"sql": "SELECT count(*), count(DISTINCT id) FROM web.tracks", "after": after, "timeout_ms": 15000})
+	var out struct{ Rows [][]any }
+	if err := json.Unmarshal([]byte(answer), &out); err != nil || status != http.StatusOK {
+		return fmt.Sprintf("%d %s", status, answer)
+	}
+	return fmt.Sprint(out.Rows[0])
+}
+
+// rebuild makes all tables anew.
+func (r *running) rebuild() {
+	r.t.Helper()
+	status, answer, _ := r.post("/api/v1/warehouse/rebuilds", "{}")
+	var job struct{ ID string }
+	if err := json.Unmarshal([]byte(answer), &job); err != nil || status != http.StatusAccepted {
+		r.t.Fatalf("rebuild answers %d %s", status, answer)
+	}
+	eventually(r.t, 20*time.Second, "the rebuild is done", func() bool {
+		resp, err := http.Get(r.URL() + "/api/v1/jobs/" + job.ID)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var now struct{ State, Error string }
+		if err := json.NewDecoder(resp.Body).Decode(&now); err != nil || now.State == "failed" {
+			r.t.Fatalf("the rebuild: %s %v", now.Error, err)
+		}
+		return now.State == "done"
+	})
+}
+
+// separate is a project whose archive lies outside of the data folder.
+func separate(t *testing.T) map[string]string {
+	return map[string]string{
+		"millrace.yaml":    "name: small\narchive: file:" + filepath.Join(t.TempDir(), "archive") + "\narchive_interval: 200ms\nlog: {retention: 240h}\n",
+		"sources/web.yaml": small["sources/web.yaml"],
+	}
+}
+
+// TestALogThatIsPutBack loses nothing that it acknowledges from then on, and
+// doubles nothing: what follows is never taken for what was there before.
+func TestALogThatIsPutBack(t *testing.T) {
+	t.Parallel()
+	for name, folders := range map[string][]string{"log": {"log"}, "log and dedup": {"log", "dedup"}, "all but the archive": {"log", "dedup", "warehouse"}} {
+		for _, age := range []time.Duration{0, 72 * time.Hour} {
+			t.Run(fmt.Sprint(name, age), func(t *testing.T) {
+				t.Parallel()
+				clock := &clock{}
+				dir, data, backup := project(t, separate(t)), filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "backup")
+				send := func(r *running, prefix string, n int) (last string) {
+					for i := range n {
+						last = r.track(fmt.Sprint(prefix, i))
+					}
+					return last
+				}
+				r := start(t, dir, data, clock)
+				r.counts(send(r, "a", 11))
+				r.archived()
+				r.stop()
+				copyTree(t, data, backup)
+				clock.move(age)
+				r = start(t, dir, data, clock)
+				r.counts(send(r, "b", 11))
+				r.archived()
+				r.stop()
+				for _, f := range folders {
+					copyTree(t, filepath.Join(backup, f), filepath.Join(data, f))
+				}
+				for round := range 2 {
+					r = start(t, dir, data, clock)
+					send(r, "b", 11) // again: the archive knows them
+					last := send(r, fmt.Sprint("c", round, "-"), 15)
+					want := fmt.Sprintf("[%d %[1]d]", 22+15*(round+1))
+					if got := r.counts(last); got != want {
+						t.Errorf("tracks has %s, want %s", got, want)
+					}
+					r.archived()
+					r.rebuild()
+					if got := r.counts(last); got != want {
+						t.Errorf("made anew, tracks has %s, want %s", got, want)
+					}
+					r.stop()
+				}
+			})
+		}
+	}
+}
+
+// TestAPositionFromElsewhere is refused at once, and spoils nothing for others.
+func TestAPositionFromElsewhere(t *testing.T) {
+	t.Parallel()
+	r := start(t, project(t, small), filepath.Join(t.TempDir(), "data"), &clock{})
+	epoch, _, _ := strings.Cut(r.track("a"), "-")
+	for _, after := range []string{epoch + "-999-0", "9999999999999-1-0", "18446744073709551615-18446744073709551615-2147483646"} {
+		begun := time.Now()
+		status, answer, _ := r.post("/api/v1/query", map[string]any{"sql": "SELECT 1", "after": after})
+		if status != http.StatusConflict || time.Since(begun) > 5*time.Second {
+			t.Errorf("%s: %d %s after %v", after, status, answer, time.Since(begun))
+		}
+	}
+	if got := r.counts(r.track("b")); got != "[2 2]" {
+		t.Errorf("tracks has %s, want 2", got)
+	}
+}
