@@ -87,8 +87,8 @@ type Server struct {
 	output  bytes.Buffer
 }
 
-// Start starts a server and waits until it is ready. It ends with the test.
-func Start(t testing.TB, o Options) *Server {
+// New prepares a server that Run starts. It ends with the test.
+func New(t testing.TB, o Options) *Server {
 	t.Helper()
 	s := &Server{t: t, options: o, Dir: o.Dir, Data: o.Data, address: testserver.FreeAddress(t)}
 	s.URL = "http://" + s.address
@@ -105,13 +105,20 @@ func Start(t testing.TB, o Options) *Server {
 	if s.Data == "" {
 		s.Data = filepath.Join(t.TempDir(), "data")
 	}
-	s.Run()
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() {
 			t.Logf("server output:\n%s", s.Output())
 		}
 	})
+	return s
+}
+
+// Start starts a server and waits until it is ready. It ends with the test.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	s := New(t, o)
+	s.Run()
 	s.WaitReady(30 * time.Second)
 	return s
 }
