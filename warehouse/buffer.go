@@ -9,13 +9,14 @@ import (
 // A table is what the shaper knows of one table, and its rows that wait.
 type table struct {
 	TableName
-	key     string
-	event   bool // rows may be held back
-	engine  bool // the engine has it
-	columns []*column
-	byName  map[string]*column
-	fixed   [fixedCount]*column
-	dynamic int // columns beside the fixed ones
+	key      string
+	event    bool // of one event or stream, not built in
+	engine   bool // the engine has it
+	columns  []*column
+	byName   map[string]*column
+	fixed    [fixedCount]*column
+	position [3]int // where in columns _epoch, _seq and _index are; 0 before they are made
+	dynamic  int    // columns beside the fixed ones
 
 	buffer *Buffer
 	rows   map[string]int // of a keyed buffer, by id
@@ -45,6 +46,25 @@ func (t *table) add(name string, typ Type) *column {
 	t.columns = append(t.columns, c)
 	t.byName[name] = c
 	return c
+}
+
+// held says whether rows may be held back over a step: those of event tables,
+// and of users and accounts, where merging a row costs a look through the
+// whole table.
+func (t *table) held() bool { return t.event || t.key != "" }
+
+// positionColumns are the columns that say which record made the row.
+var positionColumns = [3]Column{{"_epoch", BigInt}, {"_seq", BigInt}, {"_index", Integer}}
+
+// addPosition makes the columns that say which record made the row, behind
+// those that the table begins with.
+func (t *table) addPosition() {
+	for i, p := range positionColumns {
+		if c := t.byName[p.Name]; c == nil {
+			t.position[i] = len(t.columns)
+			t.add(p.Name, p.Type)
+		}
+	}
 }
 
 // vector returns the column's vector of the rows that wait.
@@ -82,9 +102,9 @@ func (t *table) newRow(p millrace.Position, id string, now int64) int {
 		row = t.buffer.Rows
 		t.buffer.Rows++
 	}
-	t.vector(t.columns[0]).set(row, p.Epoch)
-	t.vector(t.columns[1]).set(row, p.Seq)
-	t.vector(t.columns[2]).set(row, uint64(p.Index))
+	for i, bits := range [3]uint64{p.Epoch, p.Seq, uint64(p.Index)} {
+		t.vector(t.columns[t.position[i]]).set(row, bits)
+	}
 	return row
 }
 

@@ -145,7 +145,7 @@ func (s *shaping) begin(r *entry) {
 }
 
 func (s *shaping) newRow(t *table, p millrace.Position, id string) int {
-	if t.buffer == nil && t.event && !t.behind {
+	if t.buffer == nil && t.held() && !t.behind {
 		t.after = maxPosition(s.start, s.scanned)
 	}
 	return t.newRow(p, id, s.now)

@@ -27,7 +27,8 @@ type LoaderOptions struct {
 	MaxRecords int
 	MaxBytes   int
 	// LowLoad is how many records an interval may bring for every table to be
-	// committed with it; default 200. With more, event tables wait for more rows.
+	// committed with it; default 200. With more, event tables, users and
+	// accounts wait for more rows.
 	LowLoad int
 	Logger  *slog.Logger          // default discard
 	Metrics prometheus.Registerer // nil for none
@@ -57,7 +58,7 @@ type Loader struct {
 
 // LoaderStats say how a Loader is.
 type LoaderStats struct {
-	Scanned   millrace.Position // built-in tables have everything through here
+	Scanned   millrace.Position // built-in tables but users and accounts have everything through here
 	Committed millrace.Position // every table has
 	// ScannedTime is the log time of Scanned.
 	ScannedTime time.Time

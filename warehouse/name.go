@@ -43,10 +43,10 @@ var builtInTables = map[string]bool{
 	"groups": true, "accounts": true, "aliases": true, "discards": true,
 }
 
-var systemTables = map[string]bool{
+var systemNames = map[string]bool{
 	"rejected": true, "resent": true, "names": true, "notices": true, "checkpoints": true, "pending": true,
 }
 
 func builtIn(schema, table string) bool {
-	return builtInTables[table] || schema == SystemSchema && systemTables[table]
+	return builtInTables[table] || schema == SystemSchema && systemNames[table]
 }

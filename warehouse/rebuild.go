@@ -126,28 +126,20 @@ func (r *rebuilding) run(ctx context.Context) error {
 
 // hold stops the live loader with everything committed.
 func (l *Loader) hold(ctx context.Context) (at millrace.Position, release func(), err error) {
-	h := &hold{at: make(chan millrace.Position), release: make(chan struct{})}
-	release = func() { close(h.release) }
 	for {
+		h := newHold()
 		select {
 		case <-ctx.Done():
 			return at, nil, ctx.Err()
 		case l.holds <- h:
 		}
-		// A session that fails takes no hold with it: ask the next one.
-		again := time.NewTimer(5 * time.Second)
 		select {
 		case <-ctx.Done():
-			release()
-			again.Stop()
+			close(h.release)
 			return at, nil, ctx.Err()
 		case at = <-h.at:
-			again.Stop()
-			return at, release, nil
-		case <-again.C:
-			release()
-			h = &hold{at: make(chan millrace.Position), release: make(chan struct{})}
-			release = func() { close(h.release) }
+			return at, func() { close(h.release) }, nil
+		case <-h.lost: // the session has failed: ask the next one
 		}
 	}
 }

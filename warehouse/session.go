@@ -30,7 +30,12 @@ type session struct {
 // A hold asks a session to commit everything and to wait.
 type hold struct {
 	at      chan millrace.Position // where the session stands
+	lost    chan struct{}          // closed when the session that took it has ended
 	release chan struct{}          // closed when it may begin again
+}
+
+func newHold() *hold {
+	return &hold{at: make(chan millrace.Position), lost: make(chan struct{}), release: make(chan struct{})}
 }
 
 type pulled struct {
@@ -99,6 +104,7 @@ func (s *session) run(ctx context.Context, batches <-chan pulled) error {
 			s.tick = true
 		case <-s.kick:
 		case asked = <-s.holds:
+			defer close(asked.lost)
 		}
 		if err := s.reconfigure(ctx); err != nil {
 			return err
@@ -212,7 +218,7 @@ func (s *session) hold(ctx context.Context, h *hold) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case h.at <- s.prog.Committed:
-	case <-h.release:
+	case <-h.release: // nobody waits any more
 		return errRestart
 	}
 	select {

@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -53,14 +54,15 @@ var fixedColumns = [fixedCount]Column{
 // overflowColumn keeps, as a JSON object, what a table has no columns for.
 const overflowColumn = "properties_overflow"
 
-// Which columns tables of a kind have.
+// Which columns tables of a kind have, in the order in which a new table gets
+// them; then come those of the position, then what records bring.
 var (
 	callColumns = []fixed{
 		fixedID, fixedAnonymous, fixedUser, fixedReceived, fixedSent, fixedOriginal, fixedTimestamp, fixedUUID,
 	}
-	trackColumns    = append([]fixed{fixedEvent, fixedEventText}, callColumns...)
-	groupColumns    = append([]fixed{fixedGroup}, callColumns...)
-	aliasColumns    = append([]fixed{fixedPrevious}, callColumns...)
+	trackColumns    = with(callColumns, fixedEvent, fixedEventText)
+	groupColumns    = with(callColumns, fixedGroup)
+	aliasColumns    = with(callColumns, fixedPrevious)
 	latestColumns   = []fixed{fixedID, fixedReceived, fixedUUID}
 	streamColumns   = []fixed{fixedID, fixedReceived, fixedUUID}
 	discardColumns  = []fixed{fixedID, fixedTableName, fixedColumnName, fixedValue, fixedReason, fixedReceived, fixedUUID}
@@ -71,6 +73,11 @@ var (
 	nameColumns   = []fixed{fixedSource, fixedKind, fixedOriginalName, fixedName, fixedReceived}
 	noticeColumns = []fixed{fixedID, fixedSource, fixedKind, fixedTableName, fixedMessage, fixedReceived}
 )
+
+// with puts columns behind those that say who did it.
+func with(columns []fixed, more ...fixed) []fixed {
+	return slices.Insert(slices.Clone(columns), slices.Index(columns, fixedReceived), more...)
+}
 
 // A shapeKind is what calls have in common whose rows look alike.
 type shapeKind struct {

@@ -19,7 +19,8 @@ type ShaperOptions struct {
 	// positions, and the tables to begin with: none for a rebuild of all
 	// times, those of the live schemas when rows are taken over from them.
 	Shadow *ShadowOptions
-	// HoldRows is how many rows an event table holds back at most; default 2,000.
+	// HoldRows is how many rows an event table holds back at most; default
+	// 2,000. Users and accounts hold back ten times as many.
 	HoldRows int
 	// HoldBytes is how much memory all of them may take; default 32 MiB.
 	HoldBytes int
@@ -40,7 +41,7 @@ type ShaperOptions struct {
 // engine holds (Warehouse.Resume). It is not safe for concurrent use.
 //
 // The checkpoint scheme: every Step carries Scanned, to which all built-in
-// tables are complete. An event table whose rows are held back over a step
+// tables are complete. An event table, users or accounts, whose rows are held back over a step
 // has a row in millrace.pending: it is complete through that position. So
 // reading resumes behind the least of them all (Resume), and each table skips
 // what it has already.
@@ -65,8 +66,9 @@ func (s *Shaper) Configure(settings Settings) error { return s.shaping.configure
 // It keeps no reference to the records.
 func (s *Shaper) Add(b Batch) { s.shaping.add(b) }
 
-// Take returns what is to be committed now: the rows of all built-in tables,
-// and of the event tables that have held rows long enough, all when flush.
+// Take returns what is to be committed now: the rows of all built-in tables
+// but users and accounts, and of these and the event tables those that have
+// been held long enough, all when flush.
 // The step has to be committed, or the Shaper thrown away.
 func (s *Shaper) Take(flush bool) *Step {
 	step := s.shaping.take(flush)

@@ -90,7 +90,7 @@ func newShaping(o ShaperOptions) (*shaping, error) {
 	}
 	for name, after := range s.pending {
 		t := s.source(name.Schema).table(s, name.Table, nil)
-		t.event, t.behind, t.after = true, true, after
+		t.behind, t.after = true, after
 	}
 	for name := range s.known {
 		s.source(name.Schema) // counts its tables
@@ -181,9 +181,6 @@ func (src *source) table(s *shaping, name string, columns []fixed) *table {
 		} else if name == "users" || name == "accounts" {
 			t.key = "id"
 		}
-		t.add("_epoch", BigInt)
-		t.add("_seq", BigInt)
-		t.add("_index", Integer)
 		if known, ok := s.known[t.TableName]; ok {
 			t.takeUp(known)
 			delete(s.known, t.TableName)
@@ -200,6 +197,9 @@ func (src *source) table(s *shaping, name string, columns []fixed) *table {
 			t.fixed[f] = c
 		}
 	}
+	if len(columns) > 0 || t.engine {
+		t.addPosition()
+	}
 	return t
 }
 
@@ -207,14 +207,14 @@ func (src *source) table(s *shaping, name string, columns []fixed) *table {
 func (t *table) takeUp(known KnownTable) {
 	t.engine = true
 	for _, k := range known.Columns {
-		c := t.byName[k.Name]
-		if c == nil {
-			c = t.add(k.Name, k.Type)
-			if k.Name != overflowColumn {
-				t.dynamic++
-			}
+		t.add(k.Name, k.Type).engine = true
+		place := slices.IndexFunc(positionColumns[:], func(p Column) bool { return p.Name == k.Name })
+		switch {
+		case place >= 0:
+			t.position[place] = len(t.columns) - 1
+		case k.Name != overflowColumn:
+			t.dynamic++
 		}
-		c.engine = true
 	}
 }
 
@@ -316,7 +316,7 @@ func (s *shaping) take(flush bool) *Step {
 // takeTable takes a table's rows when they are due, or notes that they wait.
 func (s *shaping) takeTable(t *table, step *Step, flush bool, now int64) {
 	if b := t.buffer; b != nil {
-		due := !t.event || flush || b.Rows >= s.options.HoldRows || now-t.since >= s.holdTime(t)
+		due := !t.held() || flush || b.Rows >= s.holdRows(t) || now-t.since >= s.holdTime(t)
 		if !due {
 			step.Pending[t.TableName] = t.after
 			return
@@ -332,6 +332,15 @@ func (s *shaping) takeTable(t *table, step *Step, flush bool, now int64) {
 			step.Pending[t.TableName] = t.after
 		}
 	}
+}
+
+// holdRows is how many rows of a table wait: more in users and accounts, where
+// a merge costs the same for one row and for many.
+func (s *shaping) holdRows(t *table) int {
+	if t.key != "" {
+		return 10 * s.options.HoldRows
+	}
+	return s.options.HoldRows
 }
 
 // holdTime is how long the rows of a table wait, in microseconds: three

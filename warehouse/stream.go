@@ -1,29 +1,10 @@
 package warehouse
 
-import (
-	"bytes"
-	"fmt"
-	"strings"
-
-	"github.com/millrace/millrace"
-)
+import "fmt"
 
 // stream returns the shape of the record's stream, making it if need be.
 func (src *source) stream(s *shaping, r *entry) *stream {
-	if r.isWebhook() {
-		return src.named(s, r, millrace.StreamTrack+strings.TrimPrefix(r.Stream, millrace.StreamCustom))
-	}
-	return src.named(s, r, r.Stream)
-}
-
-// isWebhook says whether the record is what a vendor posted to a webhook: an
-// event whose name is in Meta. They are track events, whatever their stream.
-func (r *entry) isWebhook() bool {
-	return strings.HasPrefix(r.Stream, millrace.StreamCustom) && bytes.Contains(r.Meta, []byte(`"event":`))
-}
-
-// named returns the shape of a stream, making it if need be.
-func (src *source) named(s *shaping, r *entry, name string) *stream {
+	name := r.Stream
 	if st := src.streams[name]; st != nil {
 		return st
 	}

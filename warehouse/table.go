@@ -107,8 +107,9 @@ type Buffer struct {
 
 // Position returns the position of the record that made the row.
 func (b *Buffer) Position(row int) millrace.Position {
+	at := b.table.position
 	return millrace.Position{
-		Epoch: uint64(b.Columns[0].Int(row)), Seq: uint64(b.Columns[1].Int(row)), Index: uint32(b.Columns[2].Int(row)),
+		Epoch: uint64(b.Columns[at[0]].Int(row)), Seq: uint64(b.Columns[at[1]].Int(row)), Index: uint32(b.Columns[at[2]].Int(row)),
 	}
 }
 

@@ -28,8 +28,8 @@ type Warehouse interface {
 	// Apply takes records that follow the last ones, in order, without
 	// duplicates. When it returns nil, tracks and the other built-in tables
 	// are committed with the position (Progress.Scanned) in one transaction.
-	// Rows of event tables may be held in memory until they are many or old,
-	// or until Batch.Flush; Progress.Committed says through where every table
+	// Rows of event tables, users and accounts may be held in memory until
+	// they are many or old, or until Batch.Flush; Progress.Committed says through where every table
 	// is committed. It is idempotent by position: each table skips what it has
 	// already. A row that the engine refuses is set aside in discards and
 	// never fails the batch. Unavailable means that the engine is away (its
@@ -55,7 +55,7 @@ type Batch struct {
 
 // Progress is what Apply reached.
 type Progress struct {
-	Scanned   millrace.Position // built-in tables are committed through here
+	Scanned   millrace.Position // built-in tables but users and accounts are committed through here
 	Committed millrace.Position // every table is committed through here
 	Rows      int64             // rows written to tables by this call
 	Discards  int64             // values and rows set aside by this call

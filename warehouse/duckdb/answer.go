@@ -13,6 +13,7 @@ import (
 	duck "github.com/duckdb/duckdb-go-bindings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // query runs one SELECT in the child, over a connection of its own that is
@@ -151,14 +152,14 @@ func (c *child) runQuery(w *wire, watch *watch, req *request) (result, error) {
 	watch.attach(conn)
 	defer conn.close()
 	defer watch.attach(nil)
-	return answer(w, conn, req.Query)
+	return answer(w, conn, req.Query, s.sources.Load())
 }
 
 // answerGrace is how long the end of an answer may take to send.
 const answerGrace = 500 * time.Millisecond
 
 // answer guards, prepares and runs a query, and sends its rows.
-func answer(w *wire, conn *connection, q *wireQuery) (result, error) {
+func answer(w *wire, conn *connection, q *wireQuery, settings *warehouse.Settings) (result, error) {
 	// One row more than asked for says whether there were more.
 	s, err := guard(conn, q.SQL, q.Limit+1)
 	if err != nil {
@@ -174,7 +175,7 @@ func answer(w *wire, conn *connection, q *wireQuery) (result, error) {
 	// that its author knows, and its columns have the names that he gave.
 	given, err := prepareQuery(conn, s.sql, q.Params)
 	if err != nil {
-		return result{}, err
+		return result{}, explainMissing(conn, err, s.schemas, settings)
 	}
 	defer duck.DestroyPrepare(&given)
 	run, shifted := given, false
@@ -189,6 +190,23 @@ func answer(w *wire, conn *connection, q *wireQuery) (result, error) {
 		err = unshift(err)
 	}
 	return res, err
+}
+
+// explainMissing says so when a query fails because it asks for a source that
+// has received nothing.
+func explainMissing(conn *connection, err error, schemas []string, settings *warehouse.Settings) error {
+	if settings == nil || !strings.HasPrefix(err.Error(), "Catalog Error") {
+		return err
+	}
+	for _, schema := range schemas {
+		if _, ok := settings.Sources[schema]; !ok {
+			continue
+		}
+		if rows, findErr := conn.texts("SELECT schema_name FROM duckdb_schemas() WHERE schema_name = ?", schema); findErr == nil && len(rows) == 0 {
+			return warehouse.NoEvents(schema)
+		}
+	}
+	return err
 }
 
 // prepareQuery prepares exactly one SELECT and binds its parameters.

@@ -55,9 +55,10 @@ func set(words string) map[string]bool {
 
 // A statement is a query that has been let through.
 type statement struct {
-	sql     string // as it was given
-	limited string // with a limit around it, or "" when it cannot be had
-	params  int    // how many parameters it takes
+	sql     string   // as it was given
+	schemas []string // that its tables are in, in lower case
+	limited string   // with a limit around it, or "" when it cannot be had
+	params  int      // how many parameters it takes
 }
 
 // guard lets exactly one harmless SELECT through. Its error is Invalid.
@@ -74,7 +75,7 @@ func guard(c *connection, sql string, limit int) (statement, error) {
 	if err := g.check(tree.node); err != nil {
 		return statement{}, err
 	}
-	s := statement{sql: sql, params: tree.params}
+	s := statement{sql: sql, params: tree.params, schemas: g.schemas}
 	// What ends in a semicolon or a comment is wrapped only if the result is
 	// the same query with a limit, and nothing else.
 	wrapped := fmt.Sprintf("SELECT * FROM (\n%s\n) LIMIT %d", strings.TrimRight(sql, "; \t\r\n"), limit)
@@ -135,8 +136,9 @@ func place(sql, position string) string {
 
 // A guardian walks the tree of one query.
 type guardian struct {
-	sql  string
-	ctes map[string]bool // names of common table expressions, in lower case
+	sql     string
+	ctes    map[string]bool // names of common table expressions, in lower case
+	schemas []string        // of tables, in lower case
 }
 
 // collectNames remembers the names that the query itself gives to tables.
@@ -212,8 +214,9 @@ func (g *guardian) checkNode(n map[string]any) error {
 }
 
 func (g *guardian) checkTable(n map[string]any) error {
-	name := lower(n["table_name"])
-	qualified := lower(n["schema_name"]) != "" || lower(n["catalog_name"]) != ""
+	name, schema := lower(n["table_name"]), lower(n["schema_name"])
+	qualified := schema != "" || lower(n["catalog_name"]) != ""
+	g.schemas = append(g.schemas, schema)
 	switch {
 	case deniedTables[name]:
 		return g.refuse(n, "the table %s cannot be read here", name)

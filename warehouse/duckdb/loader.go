@@ -33,15 +33,30 @@ func newLoader(db *database) (*loader, error) {
 
 func (l *loader) close() { l.conn.close() }
 
-// prepareSystemTables makes the tables of the checkpoint scheme, or checks
-// that this version can read them.
+// prepareSystemTables makes the tables of the system's schema, or checks that
+// this version can read them.
 func prepareSystemTables(c *connection) error {
-	err := c.exec(`BEGIN TRANSACTION;
+	tables, err := readTables(c)
+	if err != nil {
+		return err
+	}
+	var missing strings.Builder
+	for _, t := range warehouse.MissingSystemTables(tables) {
+		if t.Create {
+			createTable(&missing, t.TableName, t.Columns)
+			continue
+		}
+		for _, column := range t.Columns {
+			fmt.Fprintf(&missing, "ALTER TABLE %s ADD COLUMN %s %s;", sqlTable(t.TableName), quote(column.Name), sqlTypes[column.Type])
+		}
+	}
+	err = c.exec(`BEGIN TRANSACTION;
 		CREATE SCHEMA IF NOT EXISTS millrace;
 		CREATE TABLE IF NOT EXISTS millrace.format (version VARCHAR NOT NULL);
 		CREATE TABLE IF NOT EXISTS millrace.checkpoints (name VARCHAR NOT NULL, _epoch BIGINT NOT NULL, _seq BIGINT NOT NULL, _index INTEGER NOT NULL);
 		CREATE TABLE IF NOT EXISTS millrace.pending ("schema" VARCHAR NOT NULL, "table" VARCHAR NOT NULL, _epoch BIGINT NOT NULL, _seq BIGINT NOT NULL, _index INTEGER NOT NULL);
 		INSERT INTO millrace.format SELECT '` + formatVersion + `' WHERE NOT EXISTS (FROM millrace.format);
+		` + missing.String() + `
 		COMMIT`)
 	if err != nil {
 		c.rollback()

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -27,6 +28,7 @@ type store struct {
 	// nothing failed since, so that a file closed when idle opens by itself.
 	resumed  bool
 	settings warehouse.Settings
+	sources  atomic.Pointer[warehouse.Settings] // the same, for queries
 	shadow   *shadow
 	shadows  uint64    // number of the last shadow
 	noted    time.Time // when a checkpoint was last committed
@@ -230,6 +232,7 @@ func (s *store) resume() (millrace.Position, error) {
 
 func (s *store) configure(settings warehouse.Settings) error {
 	s.settings = settings
+	s.sources.Store(&settings)
 	if s.loader == nil || s.loader.shaper == nil {
 		return nil
 	}

@@ -128,14 +128,12 @@ func alterTable(c *connection, b *warehouse.Buffer, to target) error {
 	name := to.place(b.TableName)
 	var sql strings.Builder
 	if b.Create {
-		fmt.Fprintf(&sql, "CREATE SCHEMA IF NOT EXISTS %s; CREATE TABLE %s (", quote(name.Schema), sqlTable(name))
+		fmt.Fprintf(&sql, "CREATE SCHEMA IF NOT EXISTS %s;", quote(name.Schema))
+		columns := make([]warehouse.Column, len(b.Columns))
 		for i, v := range b.Columns {
-			if i > 0 {
-				sql.WriteString(", ")
-			}
-			fmt.Fprintf(&sql, "%s %s", quote(v.Name), sqlTypes[v.Type])
+			columns[i] = v.Column
 		}
-		sql.WriteString(")")
+		createTable(&sql, name, columns)
 		return c.exec(sql.String())
 	}
 	for _, v := range b.Columns {
@@ -150,6 +148,18 @@ func alterTable(c *connection, b *warehouse.Buffer, to target) error {
 		return nil
 	}
 	return c.exec(sql.String())
+}
+
+// createTable writes the statement that makes a table.
+func createTable(sql *strings.Builder, name warehouse.TableName, columns []warehouse.Column) {
+	fmt.Fprintf(sql, "CREATE TABLE %s (", sqlTable(name))
+	for i, column := range columns {
+		if i > 0 {
+			sql.WriteString(", ")
+		}
+		fmt.Fprintf(sql, "%s %s", quote(column.Name), sqlTypes[column.Type])
+	}
+	sql.WriteString(");")
 }
 
 // writeCheckpoint stores how far the workspace is.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -159,21 +158,11 @@ func (w *Warehouse) wider(ctx context.Context, tx pgx.Tx, b *warehouse.Buffer, t
 		if err := to.prepare(ctx, w, tx, b.TableName); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&sql, "CREATE TABLE %s (", name)
+		columns := make([]warehouse.Column, len(b.Columns))
 		for i, v := range b.Columns {
-			if i > 0 {
-				sql.WriteString(", ")
-			}
-			fmt.Fprintf(&sql, "%s %s", quote(v.Name), sqlTypes[v.Type])
+			columns[i] = v.Column
 		}
-		if b.Key != "" {
-			fmt.Fprintf(&sql, ", PRIMARY KEY (%s)", quote(b.Key))
-		}
-		sql.WriteString(");")
-		if slices.ContainsFunc(b.Columns, func(v *warehouse.Vector) bool { return v.Name == "received_at" }) {
-			// A few pages for any number of rows, which come in this order.
-			fmt.Fprintf(&sql, "CREATE INDEX ON %s USING brin (received_at)", name)
-		}
+		createTable(&sql, name, columns, b.Key)
 		_, err := tx.Exec(ctx, sql.String())
 		return nil, err
 	}
@@ -200,6 +189,27 @@ func (w *Warehouse) wider(ctx context.Context, tx pgx.Tx, b *warehouse.Buffer, t
 	}
 	_, err := tx.Exec(ctx, sql.String())
 	return nil, err
+}
+
+// createTable writes the statements that make a table.
+func createTable(sql *strings.Builder, name string, columns []warehouse.Column, key string) {
+	fmt.Fprintf(sql, "CREATE TABLE %s (", name)
+	received := false
+	for i, c := range columns {
+		if i > 0 {
+			sql.WriteString(", ")
+		}
+		fmt.Fprintf(sql, "%s %s", quote(c.Name), sqlTypes[c.Type])
+		received = received || c.Name == "received_at"
+	}
+	if key != "" {
+		fmt.Fprintf(sql, ", PRIMARY KEY (%s)", quote(key))
+	}
+	sql.WriteString(");")
+	if received {
+		// A few pages for any number of rows, which come in this order.
+		fmt.Fprintf(sql, "CREATE INDEX ON %s USING brin (received_at);", name)
+	}
 }
 
 // findRefused finds by bisection the rows that the server refuses, in a

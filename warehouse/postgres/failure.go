@@ -83,5 +83,7 @@ const (
 	codeLockTimeout     = "55P03"
 	codeDependent       = "2BP01"
 	codePrivilege       = "42501"
+	codeNoSchema        = "3F000"
+	codeNoTable         = "42P01"
 	codeDuplicateObject = "42710"
 )

@@ -7,7 +7,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -64,8 +66,9 @@ type workspace struct {
 	name     string
 	settings warehouse.Settings
 	shaper   *warehouse.Shaper
-	scanned  millrace.Position // as the engine has it
-	schemas  map[string]bool   // logical names of schemas that are there
+	scanned  millrace.Position                 // as the engine has it
+	schemas  map[string]bool                   // logical names of schemas that are there
+	silents  atomic.Pointer[map[string]string] // sources without a schema, by the name that it would have
 	mu       sync.Mutex
 	shadow   *shadow
 }
@@ -164,6 +167,7 @@ func (w *Warehouse) Configure(_ context.Context, name string, s warehouse.Settin
 		return err
 	}
 	ws.settings = s
+	ws.noteSilent()
 	return nil
 }
 
@@ -184,8 +188,11 @@ func (w *Warehouse) Apply(ctx context.Context, name string, b warehouse.Batch) (
 		return warehouse.Progress{}, w.noted(failure("load", err))
 	}
 	w.noted(nil)
+	created := slices.ContainsFunc(step.Buffers, func(b *warehouse.Buffer) bool { return b.Create })
 	ws.shaper.Done(step)
-	ws.scanned = step.Scanned
+	if ws.scanned = step.Scanned; created {
+		ws.noteSilent()
+	}
 	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards}, nil
 }
 

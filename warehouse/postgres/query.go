@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -33,7 +34,7 @@ func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Row
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, q.Timeout, errDeadline)
-	r := &rows{query: q, ctx: ctx, release: func() { cancel(); <-w.slots; <-w.queue }}
+	r := &rows{query: q, ctx: ctx, asked: w.workspace(q.Workspace), release: func() { cancel(); <-w.slots; <-w.queue }}
 	if err := r.open(l, sql, w.o.QueryWorkMemoryBytes); err != nil {
 		err = r.explain(err)
 		_ = r.Close()
@@ -176,6 +177,30 @@ func appendFloat(f float64) []byte {
 	return strconv.AppendFloat(nil, f, 'g', -1, 64)
 }
 
+// missingPattern finds the schema of a table that is not there.
+var missingPattern = regexp.MustCompile(`^(?:relation|schema) "([^".]+)[".]`)
+
+// silent returns the source whose schema that would be, when it is missing
+// because the source has received nothing yet; otherwise "".
+func (ws *workspace) silent(schema string) string {
+	silent := ws.silents.Load()
+	if silent == nil {
+		return ""
+	}
+	return (*silent)[schema]
+}
+
+// noteSilent notes for queries which sources have received nothing.
+func (ws *workspace) noteSilent() {
+	silent := map[string]string{}
+	for source := range ws.settings.Sources {
+		if !ws.schemas[source] {
+			silent[physical(ws.name, source)] = source
+		}
+	}
+	ws.silents.Store(&silent)
+}
+
 // explain makes an error one for the query's author.
 func (r *rows) explain(err error) error {
 	var own *millrace.Error
@@ -191,6 +216,9 @@ func (r *rows) explain(err error) error {
 	}
 	if !errors.As(err, &pg) {
 		return millrace.Errorf(millrace.Unavailable, "the connection to Postgres broke while the query ran: try again")
+	}
+	if m := missingPattern.FindStringSubmatch(pg.Message); m != nil && (pg.Code == codeNoTable || pg.Code == codeNoSchema) && r.asked.silent(m[1]) != "" {
+		return warehouse.NoEvents(r.asked.silent(m[1]))
 	}
 	message := pg.Message
 	if pg.Hint != "" {

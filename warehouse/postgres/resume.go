@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,6 +30,7 @@ func (w *Warehouse) Resume(ctx context.Context, name string) (millrace.Position,
 		return millrace.Position{}, err
 	}
 	ws.shaper, ws.scanned = shaper, known.Scanned
+	ws.noteSilent()
 	w.noted(nil)
 	return shaper.Resume(), nil
 }
@@ -53,6 +55,9 @@ func (w *Warehouse) open(ctx context.Context, conn *pgx.Conn, ws *workspace) (wa
 		if err != nil {
 			return err
 		}
+		if err := makeSystemTables(ctx, tx, ws); err != nil {
+			return err
+		}
 		known, err = readKnown(ctx, tx, ws)
 		return err
 	})
@@ -63,6 +68,31 @@ func (w *Warehouse) open(ctx context.Context, conn *pgx.Conn, ws *workspace) (wa
 		ws.schemas[t.Schema] = true
 	}
 	return known, w.makeLogin(ctx, conn, ws)
+}
+
+// makeSystemTables makes the tables of the system's schema, and columns that
+// those of an older version lack.
+func makeSystemTables(ctx context.Context, tx pgx.Tx, ws *workspace) error {
+	tables, err := readTables(ctx, tx, ws)
+	if err != nil {
+		return err
+	}
+	var sql strings.Builder
+	for _, t := range warehouse.MissingSystemTables(tables) {
+		name := table(physical(ws.name, t.Schema), t.Table)
+		if t.Create {
+			createTable(&sql, name, t.Columns, "")
+			continue
+		}
+		for _, c := range t.Columns {
+			fmt.Fprintf(&sql, "ALTER TABLE %s ADD COLUMN %s %s;", name, quote(c.Name), sqlTypes[c.Type])
+		}
+	}
+	if sql.Len() == 0 {
+		return nil
+	}
+	_, err = tx.Exec(ctx, sql.String())
+	return err
 }
 
 // makeSchema makes a schema that is not there, and refuses one that is not Millrace's.

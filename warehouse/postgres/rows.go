@@ -31,6 +31,7 @@ type rows struct {
 	query   warehouse.Query
 	ctx     context.Context
 	release func()
+	asked   *workspace
 	conn    *pgconn.PgConn
 
 	fields    []pgconn.FieldDescription

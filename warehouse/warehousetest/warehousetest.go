@@ -29,6 +29,10 @@ type Place interface {
 func Run(t *testing.T, place func(t *testing.T) Place) {
 	for name, test := range map[string]func(*testing.T, Place){
 		"Shape":            testShape,
+		"ColumnOrder":      testColumnOrder,
+		"SystemTables":     testSystemTables,
+		"NoEvents":         testNoEvents,
+		"LatestHeld":       testLatestHeld,
 		"Types":            testTypes,
 		"BigInts":          testBigInts,
 		"Latest":           testLatest,

@@ -1,0 +1,111 @@
+package warehousetest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// columns are the names of a table's columns, in order.
+func (b *bench) columns(schema, table string) string {
+	return strings.ReplaceAll(b.ask(warehouse.Query{SQL: fmt.Sprintf(
+		"SELECT column_name FROM information_schema.columns WHERE table_schema = '%s' AND table_name = '%s' ORDER BY ordinal_position", schema, table)}), " | ", " ")
+}
+
+func testColumnOrder(t *testing.T, place Place) {
+	b := open(t, place)
+	b.apply(append(b.track(`{"b":1,"a":2}`), b.next("identify", `{"userId":"u","traits":{"z":1}}`), b.next("group", `{"groupId":"g","traits":{"y":1}}`),
+		b.next("alias", `{"previousId":"p","userId":"u"}`), b.next("stream:items", `{"x":1}`), b.next("track:Bad", `{"properties":{"id":5}}`))...)
+	const who, when, position = "id anonymous_id user_id ", "received_at sent_at original_timestamp timestamp uuid_ts ", "_epoch _seq _index"
+	check := func() {
+		t.Helper()
+		for table, want := range map[string]string{
+			"web.tracks": who + "event event_text " + when + position, "web.identifies": who + when + position + " z",
+			"web.a": who + "event event_text " + when + position + " b a", "web.users": "id received_at uuid_ts " + position + " z",
+			"web.groups": who + "group_id " + when + position + " y", "web.accounts": "id received_at uuid_ts " + position + " y",
+			"web.aliases": who + "previous_id " + when + position, "web.items": "id received_at uuid_ts " + position + " x",
+			"web.discards":   "id table_name column_name value reason received_at uuid_ts " + position,
+			"millrace.names": "source kind original name received_at " + position,
+		} {
+			schema, name, _ := strings.Cut(table, ".")
+			if got := b.columns(schema, name); got != want {
+				t.Errorf("%s: %s\nwant %s", table, got, want)
+			}
+		}
+	}
+	check()
+	b.reopen()
+	b.apply(append(b.track(`{"b":3,"a":4}`), b.next("identify", `{"userId":"u","traits":{"z":2}}`))...)
+	check()
+	b.want(map[string]string{
+		"SELECT id, user_id, event, _epoch, _seq, _index, b, a FROM web.a ORDER BY _seq": "m1 u a 7 1 0 1 2 | m7 u a 7 7 0 3 4",
+		"SELECT id, _epoch, _seq, _index, z FROM web.users":                              "u 7 8 0 2",
+	})
+}
+
+// testSystemTables shows that the system's tables are there before their first row.
+func testSystemTables(t *testing.T, place Place) {
+	b := open(t, place)
+	b.want(map[string]string{
+		"SELECT rejected_id, source, received_at, reason, field, type, raw, raw_base64, truncated, _epoch, _seq, _index FROM millrace.rejected": "",
+		"SELECT rejected_id, id, source, received_at, outcome, reason, _seq FROM millrace.resent":                                               "",
+		"SELECT source, kind, original, name, received_at, _seq FROM millrace.names":                                                            "",
+		"SELECT id, source, kind, table_name, message, received_at, _seq FROM millrace.notices":                                                 "",
+	})
+	b.apply(b.next("rejected", `{"id":"r1","reason":"too large"}`), b.next("resent", `{"rejected_id":"r1","id":"m","outcome":"accepted"}`))
+	check := func() {
+		t.Helper()
+		b.want(map[string]string{"SELECT r.rejected_id, reason, outcome FROM millrace.rejected r JOIN (SELECT rejected_id, outcome FROM millrace.resent) s ON s.rejected_id = r.rejected_id": "r1 too large accepted"})
+	}
+	check()
+	b.reopen()
+	check()
+}
+
+func testNoEvents(t *testing.T, place Place) {
+	b := open(t, place)
+	b.configure(warehouse.SourceSettings{})
+	for _, sql := range []string{"SELECT * FROM web.tracks", "SELECT count(*) FROM web.a JOIN web.tracks t ON t.id = a.id"} {
+		if got := b.ask(warehouse.Query{SQL: sql}); !strings.HasPrefix(got, "error invalid: source web has no events yet") {
+			t.Errorf("%s: %s", sql, got)
+		}
+	}
+	if got := b.ask(warehouse.Query{SQL: "SELECT * FROM ios.tracks"}); !strings.HasPrefix(got, "error invalid") || strings.Contains(got, "no events yet") {
+		t.Errorf("a source that nobody knows: %s", got)
+	}
+	b.apply(b.track(`{}`)...)
+	b.want(map[string]string{"SELECT count(*) FROM web.tracks": "1"})
+	if got := b.ask(warehouse.Query{SQL: "SELECT * FROM web.nothing"}); !strings.HasPrefix(got, "error invalid") || strings.Contains(got, "no events yet") {
+		t.Errorf("a table that is not there: %s", got)
+	}
+}
+
+// testLatestHeld shows that rows of users may be held back, and are merged once
+// whatever was committed when the engine was lost.
+func testLatestHeld(t *testing.T, place Place) {
+	b := open(t, place)
+	var all []eventlog.Entry
+	for i := range 6 {
+		all = append(all, b.next("identify", fmt.Sprintf(`{"userId":"u%d","traits":{"n":%d,"at%d":true}}`, i%2, i, i)))
+	}
+	for i := range all {
+		b.applied(through(all[i:i+1], false))
+		b.want(map[string]string{"SELECT count(*) FROM web.identifies": fmt.Sprint(i + 1)})
+		if i%2 == 1 {
+			from := b.reopen()
+			for j := range all[:i+1] {
+				if all[j].Position.After(from) {
+					b.applied(through(all[j:j+1], false))
+				}
+			}
+		}
+	}
+	b.applied(warehouse.Batch{Through: at(6), Flush: true})
+	b.want(map[string]string{
+		"SELECT id, n, at0, at1, at2, at3, at4, at5 FROM web.users ORDER BY id": "u0 4 true - true - true - | u1 5 - true - true - true",
+		"SELECT count(*) FROM web.identifies":                                   "6",
+	})
+}
