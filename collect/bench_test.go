@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog/nats"
 )
 
 // instant is a log that has everything at once.
@@ -48,6 +49,21 @@ var readAndForget = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request
 
 func benchHandler(b *testing.B) *Handler {
 	h, _ := start(b, func(o *Options, _ *HTTPSource) { o.Log, o.Now = &instant{}, nil })
+	return h
+}
+
+// loggedHandler appends to the log on disk.
+func loggedHandler(b *testing.B) *Handler {
+	log, err := nats.Open(context.Background(), nats.Options{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := log.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	h, _ := start(b, func(o *Options, _ *HTTPSource) { o.Log, o.Now = log, nil })
 	return h
 }
 
@@ -135,6 +151,7 @@ func BenchmarkSingle(b *testing.B) {
 	request := httpRequest("/v1/track", sample(1))
 	b.Run("empty", func(b *testing.B) { flood(b, readAndForget, 128, 1, request) })
 	b.Run("collect", func(b *testing.B) { flood(b, benchHandler(b), 128, 1, request) })
+	b.Run("log", func(b *testing.B) { flood(b, loggedHandler(b), 128, 1, request) })
 }
 
 // BenchmarkBatch is 100 events a request at 16 connections.
@@ -142,6 +159,7 @@ func BenchmarkBatch(b *testing.B) {
 	request := httpRequest("/v1/batch", sampleBatch(100))
 	b.Run("empty", func(b *testing.B) { flood(b, readAndForget, 16, 100, request) })
 	b.Run("collect", func(b *testing.B) { flood(b, benchHandler(b), 16, 100, request) })
+	b.Run("log", func(b *testing.B) { flood(b, loggedHandler(b), 16, 100, request) })
 }
 
 // BenchmarkServe is the handler by itself.
