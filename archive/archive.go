@@ -44,6 +44,10 @@ type Options struct {
 	// records that the archive does not have. Those are lost to it. Default:
 	// Run fails and says so.
 	AcceptGap bool
+	// Damaged lets Open succeed when the bucket holds what is not a whole
+	// archive: until that is repaired Run, Open and Through of the Archive say
+	// what is wrong. Default: Open fails.
+	Damaged bool
 
 	Now     func() time.Time      // default time.Now
 	Logger  *slog.Logger          // default: discards
@@ -118,7 +122,7 @@ func Open(ctx context.Context, opts Options) (*Archive, error) {
 		return nil, err
 	}
 	if err := a.store.load(ctx, nil); err != nil {
-		if millrace.KindOf(err) != millrace.Unavailable {
+		if k := millrace.KindOf(err); k != millrace.Unavailable && (k != millrace.Invalid || !opts.Damaged) {
 			return nil, err
 		}
 		a.failed(err)

@@ -90,10 +90,9 @@ const (
 	colExact     = 18
 )
 
-// fileSchema is the Parquet schema of columns.
-var fileSchema = makeSchema()
-
-func makeSchema() *schema.GroupNode {
+// fileSchema returns the Parquet schema of columns. Its nodes remember what they
+// are asked, so no two writers may share one.
+func fileSchema() *schema.GroupNode {
 	var fields schema.FieldList
 	for i, c := range columns {
 		repetition := parquet.Repetitions.Required

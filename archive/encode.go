@@ -71,7 +71,7 @@ func (w *encoder) encode(entries []*eventlog.Entry, s *span) ([]byte, fileInfo, 
 			return nil, info, err
 		}
 	}
-	fw, err := file.NewParquetWriterWithError(&out, fileSchema, file.WithWriterProps(properties(!s.Fresh, min(len(entries), maxRowGroup))), file.WithWriteMetadata(meta))
+	fw, err := file.NewParquetWriterWithError(&out, fileSchema(), file.WithWriterProps(properties(!s.Fresh, min(len(entries), maxRowGroup))), file.WithWriteMetadata(meta))
 	if err != nil {
 		return nil, info, err
 	}

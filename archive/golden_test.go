@@ -113,7 +113,7 @@ func TestSchema(t *testing.T) {
 		`received_at timestamp required; occurred_at timestamp required; log_time timestamp required; epoch INT64 required; seq INT64 required; ` +
 		`index INT32 required; body BYTE_ARRAY optional; meta BYTE_ARRAY optional; exact BYTE_ARRAY optional`
 	var got []string
-	sc := schema.NewSchema(fileSchema)
+	sc := schema.NewSchema(fileSchema())
 	for i := range sc.NumColumns() {
 		c := sc.Column(i)
 		kind := c.PhysicalType().String()

@@ -234,7 +234,8 @@ func (p *pass) next(ctx context.Context, r eventlog.Reader) (eventlog.Batch, err
 	if p.group.began.IsZero() {
 		return r.Next(ctx)
 	}
-	limited, cancel := context.WithTimeout(ctx, p.opts.GroupInterval-p.opts.Now().Sub(p.group.last))
+	wait := min(p.opts.GroupInterval-p.opts.Now().Sub(p.group.last), p.opts.GroupInterval) // the clock may go back
+	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	b, err := r.Next(limited)
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {

@@ -114,7 +114,7 @@ func TestKilled(t *testing.T) {
 	// exact when the log was read up to there again.
 	all := int64(killedLog.frames * madePerFrame)
 	counts := f.Counts()
-	for range 5000 {
+	for range 60_000 {
 		if counts = f.Counts(); len(counts) == 1 && counts[0].Distinct+counts[0].Duplicates == all {
 			break
 		}

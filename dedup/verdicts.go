@@ -21,6 +21,9 @@ const (
 	verdictsExtension = ".verdicts"
 )
 
+// ErrDamaged is in the chain of Open's error when verdicts cannot be read.
+var ErrDamaged = errors.New("the verdicts are damaged")
+
 // verdicts is the durable list of duplicates: append-only segments, oldest
 // first, the last one open. One goroutine appends; everyone may read.
 type verdicts struct {
@@ -72,7 +75,7 @@ func openVerdicts(dir string) (*verdicts, error) {
 		}
 		if err != nil {
 			return nil, millrace.Errorf(millrace.Internal,
-				"verdict segment %s cannot be used: %w; restore it, or move the folder %s away and start again: the verdicts are then made anew from the log", name, err, dir)
+				"verdict segment %s cannot be used: %w; restore it, or move the folder %s away and start again: the verdicts are then made anew from the log", name, errors.Join(err, ErrDamaged), dir)
 		}
 		v.segs, v.mark = append(v.segs, s), mark
 		if !last {
