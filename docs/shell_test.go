@@ -37,7 +37,11 @@ dev|serve)
   n=$(ls "$DOCS_RUN" | wc -l)
   args=("$@")
   [[ " $* " == *" --listen "* ]] || args+=(--listen "$DOCS_ADDRESS")
-  [[ "$2" != examples/* ]] || args+=(--data "$DOCS_RUN/data")
+  if [[ "$2" == examples/* ]]; then
+    args+=(--data "$DOCS_RUN/data")
+  elif [ -f "$2/millrace.yaml" ] && ! grep -q archive_interval "$2/millrace.yaml"; then
+    echo 'archive_interval: 200ms' >>"$2/millrace.yaml" # a reader has a minute, a test has not
+  fi
   "$DOCS_BINARY" "${args[@]}" >"$DOCS_RUN/$n.log" 2>&1 &
   echo $! >"$DOCS_RUN/pid"
   for i in $(seq 300); do
@@ -71,7 +75,7 @@ func newShell(t *testing.T, p page) *shell {
 	t.Helper()
 	s := &shell{t: t, page: p, dir: t.TempDir(), bin: t.TempDir()}
 	run := t.TempDir()
-	for name, text := range map[string]string{"millrace": millraceShim, "stop": stopShim, "curl": curlShim} {
+	for name, text := range map[string]string{"millrace": millraceShim, "stop": stopShim, "systemctl": stopShim, "curl": curlShim} {
 		if err := os.WriteFile(filepath.Join(s.bin, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
