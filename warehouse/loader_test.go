@@ -343,3 +343,34 @@ func TestRebuild(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A rebuild whose boundary meets a session that fails asks the next one at once.
+func TestRebuildOutlivesSessions(t *testing.T) {
+	t.Parallel()
+	var failures atomic.Int32
+	lt := startLoader(t, func(b Batch, committed bool) error {
+		if b.Flush && !committed && failures.Add(-1) >= 0 {
+			return millrace.Errorf(millrace.Unavailable, "the engine is away")
+		}
+		return nil
+	})
+	p := lt.send(t, 50)
+	lt.wait(t, p)
+	failures.Store(2) // of the flushes that the holds ask for
+	begun := time.Now()
+	at, release, err := lt.loader.hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > 3*time.Second || at.Before(p) {
+		t.Errorf("holds at %s after %s", at, took)
+	}
+	release()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := lt.loader.hold(ctx); err == nil {
+		t.Error("a hold that nobody wants any more")
+	}
+	lt.wait(t, lt.send(t, 5))
+	lt.exactlyOnce(t)
+}

@@ -137,6 +137,16 @@ func (v *Vector) Valid(row int) bool {
 // Empty says whether no row has a value or is cleared.
 func (v *Vector) Empty() bool { return len(v.bits) == 0 && len(v.cleared) == 0 }
 
+// Full says whether all of that many rows have a value.
+func (v *Vector) Full(rows int) bool {
+	for row := range rows {
+		if !v.Valid(row) {
+			return false
+		}
+	}
+	return true
+}
+
 // Cleared says whether the row sets the column to null (keyed tables only).
 func (v *Vector) Cleared(row int) bool {
 	return row>>6 < len(v.cleared) && v.cleared[row>>6]&(1<<(row&63)) != 0

@@ -235,3 +235,52 @@ func benchLive(b *testing.B, heavy bool) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkUsers merges identifies of new and known users into a table of so many.
+func BenchmarkUsers(b *testing.B) {
+	for _, known := range []int{1_000_000, 5_000_000} {
+		for _, rows := range []int{10, 1000, 10_000} {
+			b.Run(fmt.Sprintf("known=%d/rows=%d", known, rows), func(b *testing.B) { benchUsers(b, known, rows) })
+		}
+	}
+}
+
+func benchUsers(b *testing.B, known, rows int) {
+	s := &store{config: &childConfig{Dir: b.TempDir(), SpillDir: b.TempDir(), MemoryLimitBytes: 1 << 30, SpillLimitBytes: 1 << 30, Threads: 1}, workspace: ws}
+	s.path = s.config.Dir + "/users.duckdb"
+	n := 0
+	identify := func(rows int) warehouse.Batch {
+		batch := warehouse.Batch{Flush: true}
+		for range rows {
+			n++
+			e := track(n, "", "{}")
+			user := fmt.Sprintf("user %x", uint64(n)*0x9e3779b97f4a7c15%uint64(known*11/10)*0x9e3779b97f4a7c15)
+			e.Stream, e.Body = millrace.StreamIdentify, fmt.Appendf(nil, `{"userId":%q,"traits":{"email":"a%d@example.com","plan":"pro","age":%d}}`, user, n, n%90)
+			batch.Entries, batch.Through = append(batch.Entries, e), e.Position
+		}
+		return batch
+	}
+	if _, err := s.resume(); err != nil {
+		b.Fatal(err)
+	}
+	apply := func(batch warehouse.Batch) {
+		if _, err := s.apply(batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	apply(identify(1))
+	err := s.loader.conn.exec(fmt.Sprintf(`INSERT INTO web.users BY NAME SELECT printf('user %%x', (range * 11400714819323198485::HUGEINT %% 18446744073709551616)::UBIGINT) AS id,
+		now() AS received_at, now() AS uuid_ts, 1 AS _epoch, 0 AS _seq, 0 AS _index, 'm' || range || '@example.com' AS email, 'free' AS plan, 5 AS age FROM range(%d); CHECKPOINT`, known))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		b.StopTimer()
+		batch := identify(rows)
+		b.StartTimer()
+		apply(batch)
+	}
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/commit")
+	s.forgetLoader()
+	s.db.close()
+}

@@ -179,7 +179,12 @@ const mergeTable = "appended"
 
 func clearedName(v *warehouse.Vector) string { return v.Name + " cleared" }
 
-// mergeSQL is the statement that takes the appended rows over.
+// fewRows is up to how many rows DuckDB hands the rows that it has found to the
+// scan that changes them, which then leaves out what it need not read.
+const fewRows = 50
+
+// mergeSQL is the statement that takes the appended rows over. Finding them is
+// a look through all keys. A column that every row sets is not read.
 func mergeSQL(b *warehouse.Buffer, name warehouse.TableName) string {
 	var update, columns, values strings.Builder
 	separator := ""
@@ -195,14 +200,24 @@ func mergeSQL(b *warehouse.Buffer, name warehouse.TableName) string {
 		if update.Len() > 0 {
 			comma = ", "
 		}
-		if v.AnyCleared() {
+		switch {
+		case v.AnyCleared():
 			fmt.Fprintf(&update, "%s%s = CASE WHEN a.%s THEN NULL ELSE coalesce(a.%s, t.%s) END", comma, column, quote(clearedName(v)), column, column)
-		} else {
+		case v.Full(b.Rows):
+			fmt.Fprintf(&update, "%s%s = a.%s", comma, column, column)
+		default:
 			fmt.Fprintf(&update, "%s%s = coalesce(a.%s, t.%s)", comma, column, column, column)
 		}
 	}
-	return fmt.Sprintf("MERGE INTO %s t USING %s a ON t.%s = a.%s WHEN MATCHED THEN UPDATE SET %s WHEN NOT MATCHED THEN INSERT (%s) VALUES (%s)",
-		sqlTable(name), mergeTable, quote(b.Key), quote(b.Key), update.String(), columns.String(), values.String())
+	key, source := quote(b.Key), mergeTable
+	on := fmt.Sprintf("t.%s = a.%s", key, key)
+	if b.Rows <= fewRows {
+		source = fmt.Sprintf(`(SELECT n.*, f."found row" FROM %s n LEFT JOIN (SELECT rowid AS "found row", %s AS "found key" FROM %s) f ON f."found key" = n.%s)`,
+			mergeTable, key, sqlTable(name), key)
+		on = `t.rowid = a."found row"`
+	}
+	return fmt.Sprintf("MERGE INTO %s t USING %s a ON %s WHEN MATCHED THEN UPDATE SET %s WHEN NOT MATCHED THEN INSERT (%s) VALUES (%s)",
+		sqlTable(name), source, on, update.String(), columns.String(), values.String())
 }
 
 // duckTypes are the types of merged columns; JSON travels as the text it is.
