@@ -135,3 +135,38 @@ func TestAPositionFromElsewhere(t *testing.T) {
 		t.Errorf("tracks has %s, want 2", got)
 	}
 }
+
+// TestDamagedFiles: neither a damaged archive nor damaged verdicts keep intake
+// from starting, and what is made anew is what it was.
+func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
+	for pattern, problem := range map[string]string{"dedup/verdicts/*": "", "archive/_manifest/log/*": "archive: _manifest/log/"} {
+		t.Run(pattern, func(t *testing.T) {
+			t.Parallel()
+			dir, data := project(t, small), filepath.Join(t.TempDir(), "data")
+			r := start(t, dir, data, &clock{})
+			r.track("a")
+			r.counts(r.track("b"))
+			r.archived()
+			r.stop()
+			files, err := filepath.Glob(filepath.Join(data, pattern))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("there is no %s, %v", pattern, err)
+			}
+			for _, file := range files {
+				if err := os.WriteFile(file, []byte("damaged"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r = start(t, dir, data, &clock{})
+			last := r.track("c")
+			eventually(t, 10*time.Second, "status says what is wrong", func() bool {
+				return strings.Contains(strings.Join(r.status(t).Problems, "\n"), problem)
+			})
+			r.track("a")
+			if got := r.counts(last); got != "[3 3]" {
+				t.Errorf("tracks has %s, want 3", got)
+			}
+		})
+	}
+}
