@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -69,11 +71,27 @@ func (a *App) openLog(ctx context.Context) error {
 		return fmt.Errorf("cannot open the log: %w", err)
 	}
 	a.closers = append(a.closers, a.log)
-	a.follower, err = dedup.Open(dedup.Options{
+	return a.openFollower()
+}
+
+// openFollower opens what judges the log's duplicates. Verdicts that are
+// damaged are set aside and made anew from log and archive: intake does not
+// wait for someone to do that.
+func (a *App) openFollower() (err error) {
+	o := dedup.Options{
 		Log: a.log, Dir: a.data.sub("dedup"), Window: a.window,
 		Past: func() eventlog.Past { return a.archive },
 		Now:  a.o.Now, Logger: a.logger("dedup"), Metrics: a.metrics,
-	})
+	}
+	a.follower, err = dedup.Open(o)
+	if errors.Is(err, dedup.ErrDamaged) {
+		aside := fmt.Sprintf("%s.damaged-%d", o.Dir, a.o.Now().UnixMilli())
+		a.logger("dedup").Error("the verdicts are damaged: they are set aside and made anew from log and archive", "aside", aside, "error", err)
+		if err := os.Rename(o.Dir, aside); err != nil {
+			return fmt.Errorf("cannot set damaged verdicts aside: %w", err)
+		}
+		a.follower, err = dedup.Open(o)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot open the follower: %w", err)
 	}
@@ -86,7 +104,8 @@ func (a *App) openArchive(ctx context.Context) error {
 	var err error
 	a.archive, err = archive.Open(ctx, archive.Options{
 		Bucket: a.bucket, Log: eventlog.DistinctOpener(a.log, a.follower), Interval: time.Duration(a.project.Load().Config.ArchiveInterval),
-		Now: a.o.Now, Logger: a.logger("archive"), Metrics: a.metrics,
+		Damaged: true, // intake goes on without it, and status says what is wrong
+		Now:     a.o.Now, Logger: a.logger("archive"), Metrics: a.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("cannot open the archive in %s: %w", engine, err)

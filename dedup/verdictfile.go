@@ -55,7 +55,7 @@ func decodeHeader(b []byte) (h segmentHeader, rest []byte, err error) {
 		return h, nil, fmt.Errorf("it does not begin like a verdict segment")
 	}
 	if b[7] != verdictMagic[7] {
-		return h, nil, fmt.Errorf("it has format version %q, and this program knows %q: run a newer version", b[7], verdictMagic[7])
+		return h, nil, fmt.Errorf("it has format version %q, and this program knows %q: %w", b[7], verdictMagic[7], errNewerVerdicts)
 	}
 	n := int64(binary.LittleEndian.Uint32(b[8:]))
 	if n < verdictFixedSize-12 || n > maxVerdictHeader || 12+n+4 > int64(len(b)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +23,9 @@ const (
 )
 
 // ErrDamaged is in the chain of Open's error when verdicts cannot be read.
-var ErrDamaged = errors.New("the verdicts are damaged")
+var ErrDamaged = errors.New("it is damaged")
+
+var errNewerVerdicts = errors.New("run a newer version")
 
 // verdicts is the durable list of duplicates: append-only segments, oldest
 // first, the last one open. One goroutine appends; everyone may read.
@@ -75,7 +78,7 @@ func openVerdicts(dir string) (*verdicts, error) {
 		}
 		if err != nil {
 			return nil, millrace.Errorf(millrace.Internal,
-				"verdict segment %s cannot be used: %w; restore it, or move the folder %s away and start again: the verdicts are then made anew from the log", name, errors.Join(err, ErrDamaged), dir)
+				"verdict segment %s cannot be used: %w; restore it, or move the folder %s away and start again: the verdicts are then made anew from the log", name, damagedVerdicts(err), dir)
 		}
 		v.segs, v.mark = append(v.segs, s), mark
 		if !last {
@@ -86,6 +89,16 @@ func openVerdicts(dir string) (*verdicts, error) {
 		return v, v.openLast()
 	}
 	return v, nil
+}
+
+// damagedVerdicts marks err, unless a newer version could read the file, or
+// another attempt.
+func damagedVerdicts(err error) error {
+	var path *fs.PathError
+	if errors.Is(err, errNewerVerdicts) || errors.As(err, &path) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
 // fileSize returns the size of a file, or -1.

@@ -185,7 +185,11 @@ func (r *historyReader) openOnce(ctx context.Context) error {
 		return err
 	}
 	if r.after.Before(through) { // of an earlier epoch, past may hold what the log has lost
-		return r.openPast(ctx)
+		err := r.openPast(ctx)
+		if millrace.KindOf(err) == millrace.Ahead {
+			return r.unknown(first, through)
+		}
+		return err
 	}
 	if r.after.Epoch < last.Epoch {
 		err := r.openLog(ctx, r.after)
@@ -206,7 +210,7 @@ func (r *historyReader) openOnce(ctx context.Context) error {
 // the archive has of it.
 func (r *historyReader) unknown(first, through millrace.Position) error {
 	err := millrace.Errorf(millrace.Ahead,
-		"position %s is of an earlier log than this one (epoch %d), and the archive has that only to %s: the reader saw records that are lost here; reset the reader, or restore the log and archive that it belongs to",
+		"position %s is of another log than this one (epoch %d), and neither that nor the archive, which ends at %s, knows it: the reader saw records that are not here; reset the reader (millrace warehouse rebuild makes tables anew), or restore the log and archive that it belongs to",
 		r.after, first.Epoch, through)
 	var e *millrace.Error
 	if errors.As(err, &e) {
