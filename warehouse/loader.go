@@ -51,6 +51,7 @@ type Loader struct {
 	paused  bool
 	restart context.CancelFunc // ends the session that runs
 	rebuild bool
+	stray   bool      // the warehouse is at a place that the history does not know
 	config  *Settings // to be given to the warehouse
 
 	care care
@@ -140,14 +141,49 @@ func (l *Loader) Run(ctx context.Context) error {
 		}
 		wait = min(max(2*wait, 100*time.Millisecond), longest)
 		l.log.Warn("loading into the warehouse failed: trying again", "error", err, "after", wait)
-		l.update(func() { l.state.Problem = err.Error() })
-		pause(ctx, wait/2+rand.N(wait))
+		l.update(func() { l.state.Problem, l.stray = err.Error(), millrace.KindOf(err) == millrace.Ahead })
+		l.rest(ctx, wait/2+rand.N(wait))
 	}
 	return nil
 }
 
 // errRestart ends a session that is to begin again.
 var errRestart = errors.New("begin again")
+
+// rest waits before the next session. A rebuild need not wait for that when no
+// session can begin before the tables are made anew.
+func (l *Loader) rest(ctx context.Context, d time.Duration) {
+	holds := l.holds
+	if !l.strays() {
+		holds = nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case h := <-holds:
+		defer close(h.lost)
+		select {
+		case <-ctx.Done():
+			return
+		case h.at <- millrace.Position{}:
+		case <-h.release:
+		}
+		select {
+		case <-ctx.Done():
+		case <-h.release:
+		}
+	}
+}
+
+// strays says whether the warehouse is at a place that the history does not
+// know: then nothing is loaded until its tables are made anew.
+func (l *Loader) strays() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stray
+}
 
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
@@ -206,6 +242,9 @@ func (l *Loader) WaitFor(ctx context.Context, p millrace.Position) error {
 		}
 		if l.paused {
 			return false, millrace.Errorf(millrace.Unavailable, "the warehouse's loader is paused at %s: resume it to see %s", l.state.Committed, p)
+		}
+		if l.stray {
+			return false, millrace.Errorf(millrace.Unavailable, "the warehouse does not go on: %s", l.state.Problem)
 		}
 		if p.After(l.want) {
 			l.want = p

@@ -108,13 +108,15 @@ func (r *rebuilding) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		near = b.AtEnd || !b.Through.Before(r.loader.Stats().Scanned)
+		near = b.AtEnd || !r.loader.strays() && !b.Through.Before(r.loader.Stats().Scanned)
 		if err := r.give(ctx, b, near); err != nil {
 			return err
 		}
 	}
-	if err := r.loader.WaitFor(ctx, r.through); err != nil {
-		return err
+	if !r.loader.strays() {
+		if err := r.loader.WaitFor(ctx, r.through); err != nil {
+			return err
+		}
 	}
 	at, release, err := r.loader.hold(ctx)
 	if err != nil {
@@ -164,7 +166,8 @@ func (r *rebuilding) finish(ctx context.Context, at millrace.Position) error {
 			return err
 		}
 	}
-	prog, err := r.shadow.Apply(ctx, Batch{Through: r.through, Flush: true})
+	at = r.through // further than the live tables when those cannot go on
+	prog, err := r.shadow.Apply(ctx, Batch{Through: at, Flush: true})
 	if err != nil {
 		return err
 	}

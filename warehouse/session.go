@@ -63,6 +63,9 @@ func (l *Loader) session(ctx context.Context) error {
 	l.care.begin(after)
 	s := &session{Loader: l, through: after, applied: after, prog: Progress{Scanned: after, Committed: after}, last: time.Now()}
 	l.update(func() {
+		if l.stray {
+			l.stray, l.state.Problem = false, ""
+		}
 		l.state.Running, l.state.AtEnd = true, false
 		l.state.Scanned, l.state.Committed = after, after
 	})

@@ -95,7 +95,7 @@ type parsed struct {
 func parse(c *connection, sql string) (parsed, error) {
 	rows, err := c.texts("SELECT CAST(json_serialize_sql(CAST(? AS VARCHAR)) AS VARCHAR)", sql)
 	if err != nil {
-		return parsed{}, millrace.Errorf(millrace.Invalid, "%s", cleanMessage(err.Error()))
+		return parsed{}, err
 	}
 	var answer struct {
 		Error      bool
