@@ -170,3 +170,35 @@ func TestDamagedFiles(t *testing.T) {
 		})
 	}
 }
+
+// TestAWarehouseOfAnotherLog loads nothing, says so at once to whoever waits,
+// and is made anew as its message says.
+func TestAWarehouseOfAnotherLog(t *testing.T) {
+	t.Parallel()
+	dir, data := project(t, small), filepath.Join(t.TempDir(), "data")
+	r := start(t, dir, data, &clock{})
+	for i := range 3 {
+		r.track(fmt.Sprint("a", i))
+	}
+	r.counts(r.track("a"))
+	r.stop()
+	for _, folder := range []string{"log", "dedup", "archive"} {
+		if err := os.RemoveAll(filepath.Join(data, folder)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r = start(t, dir, data, &clock{})
+	last := r.track("b")
+	r.archived()
+	eventually(t, 10*time.Second, "status names the repair", func() bool {
+		return strings.Contains(strings.Join(r.status(t).Problems, "\n"), "millrace warehouse rebuild")
+	})
+	if got := r.counts(last); !strings.Contains(got, "millrace warehouse rebuild") {
+		t.Errorf("a query that waits gets %s, want the repair", got)
+	}
+	r.reader("reset", "warehouse")
+	eventually(t, 10*time.Second, "the warehouse goes on", func() bool { return r.status(t).Problems == nil })
+	if got := r.counts(r.track("c")); got != "[2 2]" {
+		t.Errorf("tracks has %s, want 2", got)
+	}
+}
