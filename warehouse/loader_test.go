@@ -27,12 +27,13 @@ type mapsWarehouse struct {
 	fail  func(b Batch, committed bool) error
 	fewer bool // Compare says that rows would be lost
 	swaps int
+	gone  bool // swapped, and not resumed since: nothing else works until then
 }
 
 func (w *mapsWarehouse) Resume(context.Context, string) (millrace.Position, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.shaper = w.engine.shaper(w.t, w.settings)
+	w.shaper, w.gone = w.engine.shaper(w.t, w.settings), false
 	return w.shaper.Resume(), nil
 }
 
@@ -62,6 +63,11 @@ func (w *mapsWarehouse) Status(context.Context) (Status, error)     { return Sta
 func (w *mapsWarehouse) Close() error                               { return nil }
 
 func (w *mapsWarehouse) Shadow(_ context.Context, _ string, o ShadowOptions) (Shadow, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.gone {
+		return nil, millrace.Errorf(millrace.Unavailable, "resume first")
+	}
 	s, err := NewShaper(ShaperOptions{Shadow: &o})
 	return &mapsShadow{w: w, engine: newEngine(), shaper: s}, err
 }
@@ -99,6 +105,7 @@ func (s *mapsShadow) Swap(_ context.Context, at millrace.Position) error {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	s.w.swaps++
+	s.w.gone = true
 	maps.Copy(s.w.engine.tables, s.engine.tables)
 	s.w.engine.scanned, s.w.engine.pending = at, nil
 	return nil

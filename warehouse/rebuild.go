@@ -54,7 +54,7 @@ func (l *Loader) Rebuild(ctx context.Context, o RebuildOptions) (RebuildResult, 
 	if o.Source != "" {
 		options.Sources = []string{o.Source}
 	}
-	shadow, err := l.o.Warehouse.Shadow(ctx, l.o.Workspace, options)
+	shadow, err := l.beginShadow(ctx, options)
 	if err != nil {
 		return RebuildResult{}, err
 	}
@@ -74,6 +74,19 @@ func (l *Loader) Rebuild(ctx context.Context, o RebuildOptions) (RebuildResult, 
 	err = r.run(ctx)
 	r.result.Elapsed = time.Since(begun)
 	return r.result, err
+}
+
+// shadowWait is how long a rebuild waits for a warehouse that does not take it
+// yet: the loader resumes after a start, and after the swap of the last rebuild.
+const shadowWait = 10 * time.Second
+
+func (l *Loader) beginShadow(ctx context.Context, o ShadowOptions) (Shadow, error) {
+	for deadline := l.o.Now().Add(shadowWait); ; pause(ctx, 50*time.Millisecond) {
+		shadow, err := l.o.Warehouse.Shadow(ctx, l.o.Workspace, o)
+		if millrace.KindOf(err) != millrace.Unavailable || ctx.Err() != nil || l.o.Now().After(deadline) {
+			return shadow, err
+		}
+	}
 }
 
 func (l *Loader) beginRebuild() (err error) {
