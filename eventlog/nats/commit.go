@@ -14,9 +14,11 @@ func (l *Log) run(ctx context.Context) {
 	defer close(l.stopped)
 	defer l.failQueue(errClosed())
 	var scratch []byte
-	for {
+	for appends := 0; ; {
+		l.gather(ctx, appends)
 		b := l.next()
 		if b == nil {
+			appends = 0
 			select {
 			case <-l.kick:
 				continue
@@ -28,6 +30,7 @@ func (l *Log) run(ctx context.Context) {
 			b.finish(0, errClosed())
 			return
 		}
+		appends = b.appends
 		var broken bool
 		scratch, broken = l.commit(b, scratch[:0])
 		if broken {
@@ -37,6 +40,39 @@ func (l *Log) run(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// gatherMost is how long a frame waits at most for those who are about to
+// append.
+const gatherMost = time.Millisecond
+
+// gather waits a moment before the next frame when several append at once:
+// whoever was in the last frame is likely to come again, and a frame costs the
+// same for one as for all of them. It waits until most are here, at most
+// gatherMost, and not at all for one who appends alone.
+func (l *Log) gather(ctx context.Context, last int) {
+	l.mu.Lock()
+	most := last + l.queued
+	if last < 2 && l.queued < 2 || len(l.queue) > 1 || l.queued >= most*3/4 {
+		l.mu.Unlock()
+		return
+	}
+	l.wanted = most * 3 / 4
+	l.mu.Unlock()
+	timer := time.NewTimer(gatherMost)
+	defer timer.Stop()
+	select {
+	case <-l.gathered:
+		return
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	if l.wanted == 0 { // reached at the same moment
+		<-l.gathered
+	}
+	l.wanted = 0
+	l.mu.Unlock()
 }
 
 // next takes the oldest batch from the queue.
@@ -53,6 +89,7 @@ func (l *Log) next() *batch {
 		l.queue = nil
 	}
 	l.queuedBytes -= b.size
+	l.queued -= b.appends
 	return b
 }
 
@@ -72,7 +109,7 @@ func (l *Log) failQueue(err error) {
 	for _, b := range l.queue {
 		b.finish(0, err)
 	}
-	l.queue, l.queuedBytes = nil, 0
+	l.queue, l.queuedBytes, l.queued = nil, 0, 0
 }
 
 // recycle keeps the builder for the next frame, unless it has grown large.

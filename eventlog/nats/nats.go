@@ -71,6 +71,9 @@ type Log struct {
 	down        bool // being opened again
 	closed      bool
 	kick        chan struct{} // 1: there is a queue
+	queued      int           // appends in queue
+	wanted      int           // of them, before the next frame is written; 0 when nobody waits
+	gathered    chan struct{} // 1: wanted is reached
 
 	storeMu sync.RWMutex // guards store; held while reading
 	store   *store       // nil while being opened again
@@ -89,6 +92,7 @@ type Log struct {
 type batch struct {
 	builder *eventlog.FrameBuilder
 	size    int
+	appends int
 	done    chan struct{} // closed when seq or err is set
 	seq     uint64
 	err     error
@@ -114,7 +118,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, millrace.Errorf(millrace.Internal, "creating the log's folder: %w", err)
 	}
-	l := &Log{o: o, logger: o.Logger, kick: make(chan struct{}, 1), stopped: make(chan struct{})}
+	l := &Log{o: o, logger: o.Logger, kick: make(chan struct{}, 1), gathered: make(chan struct{}, 1), stopped: make(chan struct{})}
 	l.space = space{dir: o.Dir, reserve: o.ReserveBytes}
 	if err := l.space.look(time.Now()); err != nil {
 		return nil, err
@@ -193,7 +197,12 @@ func (l *Log) enqueue(records []millrace.Record) (b *batch, index int, err error
 		}
 	}
 	b.size += size
+	b.appends++
 	l.queuedBytes += size
+	if l.queued++; l.wanted > 0 && (l.queued >= l.wanted || len(l.queue) > 1) {
+		l.wanted = 0
+		l.gathered <- struct{}{}
+	}
 	return b, b.builder.Add(records), nil
 }
 
