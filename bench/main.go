@@ -23,6 +23,7 @@ func main() {
 	flag.StringVar(&o.run, "run", "", "sections to measure, separated by commas (default all: "+strings.Join(order(), ",")+")")
 	flag.BoolVar(&o.quick, "quick", false, "small sizes and short times: to see that it works, not to quote")
 	flag.StringVar(&o.dir, "dir", "", "folder on the disk to measure; needs 15 GB free (default the system's temporary folder)")
+	flag.StringVar(&o.keep, "profile", "", "keep the server's profile of the last section in this file, for go tool pprof")
 	flag.BoolVar(&limit, "limit-server", false, "be the server that everything is compared with")
 	flag.StringVar(&file, "limit-read-json", "", "load this file with DuckDB alone")
 	flag.IntVar(&threads, "threads", 1, "of DuckDB alone")
@@ -46,6 +47,7 @@ func main() {
 
 type options struct {
 	binary, write, run, dir string
+	keep                    string // file for a profile
 	quick                   bool
 }
 
@@ -53,6 +55,7 @@ type options struct {
 type bench struct {
 	options
 	machine machine
+	last    *server // the one that was started last
 }
 
 // pick is full, or small in a quick run.
@@ -119,6 +122,9 @@ func measure(ctx context.Context, o options) error {
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", p.id, err))
 			fmt.Fprintln(os.Stderr, "bench:", failed[len(failed)-1])
+			if b.last != nil {
+				fmt.Fprintf(os.Stderr, "the server printed:\n%s\n", b.last.output.tail())
+			}
 			continue
 		}
 		s.id, s.taken = p.id, time.Now()

@@ -45,12 +45,12 @@ func (b *bench) shares(ctx context.Context, s *server, d time.Duration) ([]share
 	if err := s.takeProfile(ctx, file, d); err != nil {
 		return nil, err
 	}
-	if keep := os.Getenv("BENCH_PROFILE"); keep != "" { // for go tool pprof
+	if b.keep != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(keep, text, 0o600); err != nil {
+		if err := os.WriteFile(b.keep, text, 0o600); err != nil {
 			return nil, err
 		}
 	}
@@ -104,6 +104,9 @@ func readShares(text string) (shares []share) {
 // profile keeps the server busy with a load and says where its CPU goes.
 func (b *bench) profile(ctx context.Context, s *server, l load) ([]share, error) {
 	d := pick(b, 5*time.Second, time.Second)
+	if b.keep != "" {
+		d = 20 * time.Second
+	}
 	l.duration, l.events = d+time.Second, 0
 	failed := make(chan error, 1)
 	go func() {

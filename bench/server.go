@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,7 +33,28 @@ type server struct {
 	dir     string // holds project and data
 	cmd     *exec.Cmd
 	done    chan struct{}
-	output  bytes.Buffer // after done
+	output  output
+}
+
+// An output is what a process printed.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write adds to it.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+// tail is its end.
+func (o *output) tail() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	text := o.text.String()
+	return text[max(0, len(text)-4000):]
 }
 
 func freeAddress() (string, error) {
@@ -77,6 +99,7 @@ func (b *bench) newServer(ctx context.Context, interval time.Duration) (*server,
 	if err := s.start(); err != nil {
 		return nil, err
 	}
+	b.last = s
 	return s, s.ready(ctx)
 }
 
@@ -84,10 +107,9 @@ func (s *server) project(name string) string { return filepath.Join(s.dir, "proj
 func (s *server) data(name string) string    { return filepath.Join(s.dir, "data", name) }
 
 func (s *server) start() error {
-	s.cmd = exec.Command(s.binary, "serve", s.project(""), "--data", s.data(""), "--listen", s.address, "--quiet", "--log-level", "warn")
+	s.cmd = exec.Command(s.binary, "serve", s.project(""), "--data", s.data(""), "--listen", s.address, "--log-level", "info")
 	s.cmd.Env = append(os.Environ(), "MILLRACE_ADMIN_TOKEN="+adminToken, "MILLRACE_PPROF="+s.profile)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	s.output.Reset()
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("cannot start %s: %w: build it with make build", s.binary, err)
@@ -116,7 +138,7 @@ func (s *server) eventually(ctx context.Context, timeout time.Duration, f func()
 		}
 		select {
 		case <-s.done:
-			return fmt.Errorf("the server ended: %s", s.output.String())
+			return fmt.Errorf("the server ended: %s", s.output.tail())
 		default:
 		}
 		if time.Now().After(deadline) {
