@@ -99,8 +99,13 @@ func (a *App) openFollower() (err error) {
 	return nil
 }
 
+// openPatience is how long a start waits for the archive to answer.
+const openPatience = 2 * time.Second
+
 func (a *App) openArchive(ctx context.Context) error {
 	engine := a.project.Load().Config.Archive
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
 	var err error
 	a.archive, err = archive.Open(ctx, archive.Options{
 		Bucket: a.bucket, Log: eventlog.DistinctOpener(a.log, a.follower), Interval: time.Duration(a.project.Load().Config.ArchiveInterval),

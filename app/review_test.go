@@ -202,3 +202,30 @@ func TestAWarehouseOfAnotherLog(t *testing.T) {
 		t.Errorf("tracks has %s, want 2", got)
 	}
 }
+
+// TestTwoServersShareAnArchive by mistake: one of them is told, its log keeps
+// what the archive does not have of it, and an archive of its own gets it all.
+func TestTwoServersShareAnArchive(t *testing.T) {
+	t.Parallel()
+	files, data := separate(t), filepath.Join(t.TempDir(), "data")
+	a := start(t, project(t, files), data, &clock{})
+	a.track("before")
+	a.archived()
+	b := start(t, project(t, files), filepath.Join(t.TempDir(), "data"), &clock{})
+	n := 0
+	eventually(t, 20*time.Second, "the first server is told", func() bool {
+		n++
+		a.track(fmt.Sprint("a", n))
+		b.track(fmt.Sprint("b", n))
+		return strings.Contains(strings.Join(a.status(t).Problems, "\n"), "archive: ")
+	})
+	b.stop()
+	a.stop()
+	a = start(t, project(t, separate(t)), data, &clock{})
+	last := a.track("after")
+	a.archived()
+	a.rebuild()
+	if got, want := a.counts(last), fmt.Sprintf("[%d %[1]d]", n+2); got != want {
+		t.Errorf("tracks has %s, want %s", got, want)
+	}
+}

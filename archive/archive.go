@@ -99,8 +99,8 @@ type health struct {
 var _ eventlog.Past = (*Archive)(nil)
 
 // Open opens the archive in a bucket, or begins one in an empty bucket. A
-// bucket that does not answer is no error: Run goes on trying, and until it
-// answers Open and Through of the Archive are Unavailable. Invalid means that
+// bucket that does not answer, or not before ctx ends, is no error: Run goes on
+// trying, and until it answers Open and Through of the Archive are Unavailable. Invalid means that
 // the bucket holds something else, or an archive of a newer version.
 func Open(ctx context.Context, opts Options) (*Archive, error) {
 	if opts.Bucket == nil {
@@ -122,10 +122,12 @@ func Open(ctx context.Context, opts Options) (*Archive, error) {
 		return nil, err
 	}
 	if err := a.store.load(ctx, nil); err != nil {
-		if k := millrace.KindOf(err); k != millrace.Unavailable && (k != millrace.Invalid || !opts.Damaged) {
+		switch k := millrace.KindOf(err); {
+		case k == millrace.Unavailable, k == millrace.Canceled, k == millrace.Invalid && opts.Damaged:
+			a.failed(err)
+		default:
 			return nil, err
 		}
-		a.failed(err)
 	}
 	return a, nil
 }

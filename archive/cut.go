@@ -57,6 +57,12 @@ func (w *worker) cut(ctx context.Context, s *state, p piece) error {
 	if i.Span.After.IsZero() {
 		i.Span.After = from
 	}
+	if time.Since(w.checked) >= w.opts.Interval { // a second server is told before much is stored apart
+		if err := w.alone(ctx); err != nil {
+			return err
+		}
+		w.checked = time.Now()
+	}
 	if err := w.commit(ctx, delta{Begin: i}); err != nil {
 		return err
 	}

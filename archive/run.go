@@ -53,6 +53,7 @@ type worker struct {
 	atEnd      bool      // the log had nothing more when last asked
 	readSince  time.Time // when it was opened to be asked, by Options.Now
 	reopen     bool      // it has to be asked anew
+	checked    time.Time // when nobody else was writing here
 	// nextDrop and nextPublish are when to look again.
 	nextDrop, nextPublish time.Time
 }
