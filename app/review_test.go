@@ -107,6 +107,9 @@ func TestALogThatIsPutBack(t *testing.T) {
 					if got := r.counts(last); got != want {
 						t.Errorf("tracks has %s, want %s", got, want)
 					}
+					if s := r.status(t); len(s.Notices) != 1 {
+						t.Errorf("status has the notices %q, want one", s.Notices)
+					}
 					r.archived()
 					r.rebuild()
 					if got := r.counts(last); got != want {

@@ -48,8 +48,17 @@ func (a *App) Status(ctx context.Context) (serve.Status, error) {
 			s.Notices = append(s.Notices, fmt.Sprintf("source %s used to receive and has been silent since %s", source.Name, source.LastReceived.Format(time.RFC3339)))
 		}
 	}
+	for _, era := range a.log.Eras()[1:] {
+		began := time.UnixMilli(int64(era.Epoch)).UTC()
+		if a.o.Now().Sub(began) < noticeRenewed {
+			s.Notices = append(s.Notices, fmt.Sprintf("the log had lost frames, or was put back to an earlier state, on %s: it went on behind frame %d; what it held beyond is in the archive as far as that had come", began.Format(time.RFC3339), era.First-1))
+		}
+	}
 	return s, nil
 }
+
+// noticeRenewed is how long status tells that the log went on in a new epoch.
+const noticeRenewed = 30 * 24 * time.Hour
 
 func (a *App) logStatus(ctx context.Context) *serve.LogStatus {
 	l, err := a.log.Status(ctx)

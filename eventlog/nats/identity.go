@@ -14,7 +14,7 @@ import (
 )
 
 // An identity is what the log knows of itself beside its frames, in the file
-// log.json of its folder. Removing the file begins a new epoch.
+// log.json of its folder.
 type identity struct {
 	Format int    `json:"format"` // 1
 	Epoch  uint64 `json:"epoch"`
@@ -43,7 +43,7 @@ func readIdentity(dir string) (*identity, error) {
 	}
 	var id identity
 	if err := json.Unmarshal(text, &id); err != nil || id.Epoch == 0 || id.First == 0 {
-		return nil, millrace.Errorf(millrace.Internal, "%s is broken (%v): restore it, or remove it to begin a new epoch, after which readers are reset", path, err)
+		return nil, millrace.Errorf(millrace.Internal, "%s is broken (%v): restore it, or remove it: the log goes on in the epoch that the archive knows, and in a new one when there is no archive", path, err)
 	}
 	if id.Format > identityFormat {
 		return nil, millrace.Errorf(millrace.Invalid, "%s has format %d, this program knows format %d: run a newer version of Millrace", path, id.Format, identityFormat)

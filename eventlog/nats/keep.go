@@ -116,6 +116,10 @@ func (l *Log) Status(ctx context.Context) (eventlog.Status, error) {
 	return st, err
 }
 
+// Eras returns the epochs of the log, oldest first. A second one began where
+// the log had lost frames, or was put back to an earlier state.
+func (l *Log) Eras() []eventlog.Era { return l.tail.Eras() }
+
 func (l *Log) isClosed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

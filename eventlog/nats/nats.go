@@ -49,7 +49,8 @@ type Options struct {
 	// log is closed and opened again; default 15 s.
 	PublishTimeout time.Duration
 	// AfterEpoch is the largest epoch known from elsewhere (the archive); a
-	// new log's epoch is larger. Default 0.
+	// new log's epoch is larger. Frames whose log.json is gone are taken to be
+	// of it. Default 0.
 	AfterEpoch uint64
 	Now        func() time.Time      // default time.Now
 	Logger     *slog.Logger          // default: discard

@@ -112,7 +112,7 @@ func TestTrimSurvives(t *testing.T) {
 }
 
 // TestLostFrames takes the frames away: a new epoch begins, and readers go on
-// in it. When the log does not know its epoch any more, old checkpoints are Ahead.
+// in it. A log that does not know its epoch any more takes the archive's.
 func TestLostFrames(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]string{"frames": "/jetstream", "identity": "/log.json"} {
@@ -125,22 +125,25 @@ func TestLostFrames(t *testing.T) {
 			if err := os.RemoveAll(dir + remove); err != nil {
 				t.Fatal(err)
 			}
-			log = open(t, nats.Options{Dir: dir, AfterEpoch: p.Epoch + 1000})
+			after, want := p.Epoch+1000, p.Epoch+1001
+			if name == "identity" {
+				after, want = p.Epoch, p.Epoch
+			}
+			log = open(t, nats.Options{Dir: dir, AfterEpoch: after})
 			_, last, err := log.Bounds(eventlogtest.Context(t))
-			if err != nil || last.Epoch != p.Epoch+1001 {
+			if err != nil || last.Epoch != want {
 				t.Fatalf("epoch %d after %d, %v", last.Epoch, p.Epoch, err)
 			}
-			_, err = log.Open(eventlogtest.Context(t), p, eventlog.Filter{})
-			if want := map[string]millrace.Kind{"frames": millrace.Internal, "identity": millrace.Ahead}[name]; millrace.KindOf(err) != want {
-				t.Errorf("got %v", err)
-			}
-			want := 1
-			if name == "identity" {
-				want = 4 // the frames are still there, in a new epoch
-			}
 			eventlogtest.Append(t, log, eventlogtest.Record("b"))
-			if got, _ := eventlogtest.ReadToEnd(t, eventlogtest.Open(t, log, millrace.Position{}, eventlog.Filter{})); len(got) != want {
-				t.Errorf("%d records, want %d", len(got), want)
+			if got, _ := eventlogtest.ReadToEnd(t, eventlogtest.Open(t, log, p, eventlog.Filter{})); len(got) != 1 || got[0].ID != "b" {
+				t.Errorf("behind %v are %d records, want what was appended last", p, len(got))
+			}
+			records := 1
+			if name == "identity" {
+				records = 4 // the frames are still there
+			}
+			if got, _ := eventlogtest.ReadToEnd(t, eventlogtest.Open(t, log, millrace.Position{}, eventlog.Filter{})); len(got) != records {
+				t.Errorf("%d records, want %d", len(got), records)
 			}
 		})
 	}
@@ -226,5 +229,51 @@ func TestVerify(t *testing.T) {
 	v, err := log.Verify(eventlogtest.Context(t), func(d, n int64) { done, total = d, n })
 	if err != nil || v.Broken != 0 || v.Frames != 700 || v.Records != 2100 || v.SizeBytes == 0 || done != 700 || total != 700 {
 		t.Errorf("%+v, %v, progress %d of %d", v, err, done, total)
+	}
+}
+
+// TestRenew begins a new epoch behind what the log has: positions of both are
+// known, a reader of the old one goes on in the new one, and so after a restart.
+func TestRenew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log := open(t, nats.Options{Dir: dir})
+	var old []millrace.Position
+	for i := range 3 {
+		old = append(old, eventlogtest.Append(t, log, eventlogtest.Record(fmt.Sprint("a", i))))
+	}
+	beyond := old[2]
+	beyond.Seq, beyond.Index = beyond.Seq+10, millrace.EndOfFrame
+	if err := log.Renew(old[1], millrace.Position{}, millrace.Position{Epoch: 5, Seq: 100}); err != nil || len(log.Eras()) != 1 {
+		t.Fatalf("a log that is in order has eras %v, %v", log.Eras(), err)
+	}
+	if err := log.Renew(old[1], beyond); err != nil || len(log.Eras()) != 2 {
+		t.Fatalf("eras %v, %v", log.Eras(), err)
+	}
+	eventlogtest.Append(t, log, eventlogtest.Record("b"))
+	for range 2 {
+		first, last, err := log.Bounds(eventlogtest.Context(t))
+		if err != nil || first.Epoch != old[0].Epoch || last.Epoch <= old[0].Epoch || last.Seq != 4 {
+			t.Fatalf("Bounds %v, %v, %v", first, last, err)
+		}
+		for after, want := range map[millrace.Position]int{{}: 4, old[0]: 3, old[2]: 1, beyond: 1, {Epoch: last.Epoch, Seq: 2}: 1, last: 0} {
+			got, _ := eventlogtest.ReadToEnd(t, eventlogtest.Open(t, log, after, eventlog.Filter{}))
+			if len(got) != want {
+				t.Errorf("behind %v are %d records, want %d", after, len(got), want)
+			}
+			for _, e := range got {
+				if inOld := e.Position.Epoch == old[0].Epoch; inOld != (e.ID != "b") {
+					t.Errorf("%s is at %v", e.ID, e.Position)
+				}
+			}
+		}
+		log.Close()
+		log = open(t, nats.Options{Dir: dir})
+	}
+	if err := log.Trim(eventlogtest.Context(t), beyond); err != nil {
+		t.Fatal(err)
+	}
+	if first, _, _ := log.Bounds(eventlogtest.Context(t)); first.Seq != 4 {
+		t.Errorf("trimmed through the old epoch, the log begins at %v", first)
 	}
 }

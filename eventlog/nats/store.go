@@ -214,6 +214,11 @@ func (s *store) identify(ctx context.Context, o Options, id *identity, state nat
 		before = *id
 	}
 	switch {
+	case id == nil && state.LastSeq > 0 && o.AfterEpoch > 0:
+		// The file was lost, not the log: a new epoch would make its frames new
+		// to all who have read them.
+		o.Logger.Error("the log's identity is gone: it goes on in the newest epoch that the archive knows", "epoch", o.AfterEpoch)
+		id = &identity{Format: identityFormat, Epoch: o.AfterEpoch, First: 1}
 	case id == nil:
 		fresh := newIdentity(o, 0)
 		id = &fresh
