@@ -2,26 +2,32 @@ package duckdb
 
 import (
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // checkpointPolicy says when the write-ahead file is folded into the database.
-// A checkpoint holds up commits for seconds when there are many tables, and
-// fails while a query runs; opening a file takes 10 to 20 ms for each MB of
-// write-ahead file. So it is made when nothing happens, tried when the file is
-// large, and forced (queries wait) before it is too large.
+// Opening a file takes 10 to 20 ms for each MB of write-ahead file, so that has
+// to stay small. There are two kinds of checkpoints. A full one holds up
+// commits for seconds when there are many tables; it is made when nothing
+// happens. One beside commits holds up none but those that make tables or
+// columns, and leaves the file a little larger than need be; it is made under load.
 type checkpointPolicy struct {
 	Quiet      time.Duration // without commits before QuietBytes counts
-	QuietBytes int64
-	TryBytes   int64
-	ForceBytes int64
+	QuietBytes int64         // a full one when it is quiet
+	TryBytes   int64         // one beside commits
+	ForceBytes int64         // a full one at any time
 	Every      time.Duration // how often to look; a checkpoint at most every second time
+	// FullEvery is how long there may be none but those beside commits.
+	FullEvery time.Duration
 }
 
 // defaultCheckpointPolicy bounds reopening to 4 to 9 s.
-var defaultCheckpointPolicy = checkpointPolicy{Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 320 << 20, ForceBytes: 448 << 20, Every: 500 * time.Millisecond}
+var defaultCheckpointPolicy = checkpointPolicy{
+	Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 320 << 20, ForceBytes: 448 << 20, Every: 500 * time.Millisecond, FullEvery: time.Hour,
+}
 
 // checkpointReserve is what has to stay free beside what a checkpoint writes.
 const checkpointReserve = 64 << 20
@@ -29,43 +35,88 @@ const checkpointReserve = 64 << 20
 // maintain makes checkpoints as long as the process lives.
 func (s *store) maintain() {
 	var lastTry time.Time
+	lastFull := time.Now()
 	policy := s.config.Checkpoint
 	for range time.Tick(policy.Every) {
 		size := fileSize(s.path + ".wal")
 		s.life.Lock()
 		open, quiet := s.db != nil, time.Since(s.wrote) >= policy.Quiet
 		s.life.Unlock()
+		// A checkpoint that runs out of disk breaks the engine until it is
+		// restarted; so it waits until there is room for what it may write.
+		if !open || time.Since(lastTry) < 2*policy.Every || freeBytes(s.config.Dir) < 2*size+checkpointReserve {
+			continue
+		}
+		var err error
 		switch {
-		case !open || time.Since(lastTry) < 2*policy.Every:
-		case size >= policy.ForceBytes:
-			s.gate.Lock() // waits for running queries, whose deadline bounds it; new ones wait
-			lastTry = time.Now()
-			s.checkpoint()
-			s.gate.Unlock()
-		case size >= policy.TryBytes, quiet && size >= policy.QuietBytes:
-			if s.gate.TryLock() {
-				lastTry = time.Now()
-				s.checkpoint()
-				s.gate.Unlock()
+		case size >= policy.ForceBytes, quiet && size >= policy.QuietBytes, size >= policy.TryBytes && time.Since(lastFull) >= policy.FullEvery:
+			if err = s.checkpoint(); err == nil {
+				lastFull = time.Now()
 			}
+		case size >= policy.TryBytes:
+			err = s.checkpointBeside()
+		default:
+			continue
+		}
+		lastTry = time.Now()
+		// A checkpoint that fails changes nothing: the next one does it.
+		if err != nil && isFatal(err) {
+			endProcess(err)
 		}
 	}
 }
 
-// checkpoint folds the write-ahead file into the database. s.gate is held for
-// writing: no query runs.
-func (s *store) checkpoint() {
+// checkpoint folds the write-ahead file into the database; commits wait.
+func (s *store) checkpoint() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// A checkpoint that runs out of disk breaks the engine until it is
-	// restarted; so it waits until there is room for what it may write.
-	if s.loader == nil || freeBytes(s.config.Dir) < 2*fileSize(s.path+".wal")+checkpointReserve {
-		return
+	if s.loader == nil {
+		return nil
 	}
-	// A checkpoint that fails changes nothing: the next one does it.
-	if err := s.loader.conn.exec("CHECKPOINT"); err != nil && isFatal(err) {
-		endProcess(err)
+	return s.loader.conn.exec("CHECKPOINT")
+}
+
+// besideTries bounds how often a checkpoint is tried that meets a commit at
+// the moment at which it begins.
+const besideTries = 100
+
+// checkpointBeside folds the write-ahead file into the database while commits
+// go on. The engine does so when a transaction is open that sees an older state.
+func (s *store) checkpointBeside() error {
+	if !s.gate.TryRLock() { // it is being closed
+		return nil
 	}
+	defer s.gate.RUnlock()
+	s.life.Lock()
+	db := s.db // stays open as long as the gate is held
+	s.life.Unlock()
+	if db == nil {
+		return nil
+	}
+	older, err := db.connect()
+	if err != nil {
+		return err
+	}
+	defer older.close()
+	conn, err := db.connect()
+	if err != nil {
+		return err
+	}
+	defer conn.close()
+	if err := older.exec("BEGIN TRANSACTION READ ONLY; FROM millrace.format"); err != nil {
+		return err
+	}
+	defer older.rollback()
+	if err := conn.exec("UPDATE millrace.format SET version = version"); err != nil { // a state that is newer
+		return err
+	}
+	for range besideTries {
+		if err = conn.exec("CHECKPOINT"); err == nil || !strings.Contains(err.Error(), "other write transactions") {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return err
 }
 
 // freeBytes is the room on a folder's disk, or a great deal when that is not known.

@@ -19,14 +19,25 @@ import (
 )
 
 // The child is killed at random moments under load, also in the middle of
-// checkpoints and queries; at the end each record is there exactly once.
+// checkpoints of either kind and queries; at the end each record is there
+// exactly once.
 func TestKilledUnderLoad(t *testing.T) {
 	t.Parallel()
-	w := openTest(t, func(o *Options) {
-		o.checkpoint = checkpointPolicy{Quiet: time.Millisecond, QuietBytes: 1, TryBytes: 1, ForceBytes: 1 << 20, Every: 10 * time.Millisecond}
-		o.mostBackoff = 50 * time.Millisecond
-	})
-	const kills = 20
+	for name, policy := range map[string]checkpointPolicy{
+		"full":   {Quiet: time.Millisecond, QuietBytes: 1, TryBytes: 1, ForceBytes: 1 << 20, Every: 10 * time.Millisecond},
+		"beside": {Quiet: time.Hour, QuietBytes: 1, TryBytes: 1, ForceBytes: 1 << 40, Every: 10 * time.Millisecond},
+		"both":   {Quiet: 30 * time.Millisecond, QuietBytes: 1, TryBytes: 1, ForceBytes: 1 << 40, Every: 10 * time.Millisecond, FullEvery: 100 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testKilledUnderLoad(t, policy)
+		})
+	}
+}
+
+func testKilledUnderLoad(t *testing.T, policy checkpointPolicy) {
+	w := openTest(t, func(o *Options) { o.checkpoint, o.mostBackoff = policy, 50*time.Millisecond })
+	const kills = 15
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -77,6 +77,7 @@ func (o *Options) complete() error {
 	def(&o.Logger, slog.New(slog.DiscardHandler))
 	def(&o.checkpoint, defaultCheckpointPolicy)
 	def(&o.checkpoint.Every, defaultCheckpointPolicy.Every)
+	def(&o.checkpoint.FullEvery, defaultCheckpointPolicy.FullEvery)
 	def(&o.grace, 2*time.Second)
 	def(&o.mostBackoff, 5*time.Second)
 	if o.Command == nil {

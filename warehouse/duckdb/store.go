@@ -33,7 +33,8 @@ type store struct {
 	shadows  uint64    // number of the last shadow
 	noted    time.Time // when a checkpoint was last committed
 
-	// gate is held for reading by each query and for writing by a checkpoint.
+	// gate is held for reading by what uses the file without mu: queries, and a
+	// checkpoint beside commits; for writing by what closes it.
 	gate sync.RWMutex
 
 	life    sync.Mutex // guards what follows
@@ -168,7 +169,7 @@ func (s *store) openFailed(err error) error {
 		errors.Is(err, errNewerFormat):
 		return millrace.Errorf(millrace.Internal, "the warehouse file %s was written by a newer version: run that version of Millrace, or move the file away and it is rebuilt from the archive: %s", s.path, message)
 	default:
-		return millrace.Errorf(millrace.Internal, "the warehouse file %s cannot be opened: move it and %s.wal away and start again, and it is rebuilt from the archive: %s", s.path, filepath.Base(s.path), message)
+		return millrace.Errorf(millrace.Internal, "the warehouse file %s cannot be opened: move it and %s.wal* away and start again, and it is rebuilt from the archive: %s", s.path, filepath.Base(s.path), message)
 	}
 }
 
@@ -290,8 +291,8 @@ func (s *store) touch() {
 	s.life.Unlock()
 }
 
-// acquire gives the open database to a query, until release. It waits for a
-// checkpoint to end and for the file to open, until stop is closed.
+// acquire gives the open database to a query, until release. It waits for the
+// file to open, until stop is closed.
 func (s *store) acquire(stop <-chan struct{}) (*database, error) {
 	for !s.gate.TryRLock() {
 		select {
