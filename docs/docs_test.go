@@ -280,6 +280,9 @@ func TestLinks(t *testing.T) {
 			if to != "" {
 				target = filepath.Join(filepath.Dir(p.path), to)
 			}
+			if target == "docs/benchmarks.md" { // make bench writes it
+				continue
+			}
 			if _, err := os.Stat(filepath.Join(root, target)); err != nil {
 				t.Errorf("%s: the link to %s leads nowhere", p.path, m[1])
 			} else if anchor != "" && !slices.Contains(anchors[target], anchor) {
