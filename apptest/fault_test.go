@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -146,55 +145,6 @@ func fill(t *testing.T, disk, path string, leaveBytes int64) {
 	}
 	if err := os.WriteFile(path, make([]byte, int64(fs.Bavail)*fs.Bsize-leaveBytes), 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// TestPowerLoss traces the whole server: no acknowledgement leaves before the
-// bytes that were written to the log's file are synced.
-func TestPowerLoss(t *testing.T) {
-	t.Parallel()
-	trace := filepath.Join(t.TempDir(), "trace")
-	s := apptest.Start(t, apptest.Options{Wrap: []string{testserver.Strace(t), "-f", "-yy", "-s", "24", "-o", trace,
-		"-e", "trace=write,writev,pwrite64,fsync,fdatasync,sync_file_range,openat"}})
-	send(t, s, "traced", 40)
-	s.StopGroup()
-	text, err := os.ReadFile(trace)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Calls that another thread interrupts are printed in two halves; a sync
-	// counts when it returned, a write when it began.
-	var (
-		logWrite = regexp.MustCompile(`^(\d+)\s+(write|pwrite64|writev)\(\d+<[^>]*/msgs/\d+\.blk>`)
-		sync     = regexp.MustCompile(`^(\d+)\s+(fsync|fdatasync)\(\d+<[^>]*/msgs/\d+\.blk>\)\s+= 0`)
-		begun    = regexp.MustCompile(`^(\d+)\s+(fsync|fdatasync)\(\d+<[^>]*/msgs/\d+\.blk>.*unfinished`)
-		resumed  = regexp.MustCompile(`^(\d+)\s+<\.\.\. (fsync|fdatasync) resumed>.*= 0`)
-		answer   = regexp.MustCompile(`^\d+\s+write\(\d+<TCP.*"HTTP/1\.1 200 OK`)
-	)
-	dirty, answers, syncs := false, 0, 0
-	waiting := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		switch {
-		case logWrite.MatchString(line):
-			dirty = true
-		case sync.MatchString(line):
-			dirty, syncs = false, syncs+1
-		case begun.MatchString(line):
-			waiting[begun.FindStringSubmatch(line)[1]] = true
-		case resumed.MatchString(line):
-			if thread := resumed.FindStringSubmatch(line)[1]; waiting[thread] {
-				delete(waiting, thread)
-				dirty, syncs = false, syncs+1
-			}
-		case answer.MatchString(line):
-			answers++
-			if dirty {
-				t.Fatalf("an answer leaves before the log is synced: %s", line)
-			}
-		}
-	}
-	if answers < 40 || syncs < 40 {
-		t.Errorf("the trace shows %d answers and %d syncs of the log for 40 events: is it read rightly?", answers, syncs)
 	}
 }
 
