@@ -57,6 +57,11 @@ func (a *App) openBucket(ctx context.Context) error {
 	return nil
 }
 
+// logCache is how much of the log's end is kept in memory for its readers, in
+// bytes: half a minute at thousands of events a second. Who is further behind
+// reads from the disk.
+const logCache = 16 << 20
+
 // openLog opens the log and the follower that judges its duplicates.
 func (a *App) openLog(ctx context.Context) error {
 	known, err := a.knownEpoch(ctx, a.data.sub("log"))
@@ -64,7 +69,7 @@ func (a *App) openLog(ctx context.Context) error {
 		return err
 	}
 	a.log, err = nats.Open(ctx, nats.Options{
-		Dir: a.data.sub("log"), AfterEpoch: known, ReserveBytes: int64(a.project.Load().Config.Log.Reserve),
+		Dir: a.data.sub("log"), CacheBytes: logCache, AfterEpoch: known, ReserveBytes: int64(a.project.Load().Config.Log.Reserve),
 		Now: a.o.Now, Logger: a.logger("log"), Metrics: a.metrics,
 	})
 	if err != nil {
