@@ -23,6 +23,7 @@ func main() {
 	flag.StringVar(&o.run, "run", "", "sections to measure, separated by commas (default all: "+strings.Join(order(), ",")+")")
 	flag.BoolVar(&o.quick, "quick", false, "small sizes and short times: to see that it works, not to quote")
 	flag.StringVar(&o.dir, "dir", "", "folder on the disk to measure; needs 15 GB free (default the system's temporary folder)")
+	flag.DurationVar(&o.long, "long", 10*time.Minute, "how long memory is watched under load")
 	flag.StringVar(&o.keep, "profile", "", "keep the server's profile of the last section in this file, for go tool pprof")
 	flag.BoolVar(&limit, "limit-server", false, "be the server that everything is compared with")
 	flag.StringVar(&file, "limit-read-json", "", "load this file with DuckDB alone")
@@ -49,6 +50,7 @@ type options struct {
 	binary, write, run, dir string
 	keep                    string // file for a profile
 	quick                   bool
+	long                    time.Duration // of the load whose memory is watched
 }
 
 // A bench is one run of the program.

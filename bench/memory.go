@@ -18,7 +18,7 @@ type sample struct {
 // memory is what the processes hold at rest and under load, and what an event
 // takes on disk.
 func (b *bench) memory(ctx context.Context) (*section, error) {
-	took := pick(b, 10*time.Minute, 10*time.Second)
+	took := pick(b, b.long, 10*time.Second)
 	out := &section{
 		title: fmt.Sprintf("Memory and disk, %v at 5,000 events/s", took),
 		how: "Resident memory of each process, looked at every second: at rest after the start, then under batches of 100 with 50 event names and everything running. " +
