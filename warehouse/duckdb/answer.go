@@ -50,7 +50,8 @@ func queryError(err error) error {
 	message := err.Error()
 	switch {
 	case strings.Contains(message, "Out of Memory Error"), strings.Contains(message, "max_temp_directory_size"):
-		return millrace.Errorf(millrace.TooLarge, "the query needs more memory or disk than it may use: select fewer rows or columns, or group them: %s", cleanMessage(message))
+		message, _, _ = strings.Cut(cleanMessage(message), "\n") // what follows is advice on settings
+		return millrace.Errorf(millrace.TooLarge, "the query needs more memory or disk than it may use: select fewer rows or columns, or group them: %s", message)
 	case strings.HasPrefix(message, "IO Error"):
 		return millrace.Errorf(millrace.Unavailable, "the warehouse could not read its file: %s", message)
 	}

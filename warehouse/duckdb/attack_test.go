@@ -78,6 +78,15 @@ var refusedAttacks = map[string]string{
 	"histogram of a file": "FROM histogram('/etc/passwd', x)", "histogram values": "FROM histogram_values('duckdb_secrets', x)",
 	"words of a failure": "SELECT error('FATAL Error: database has been invalidated') FROM web.tracks",
 	"other file":         "SELECT * FROM other.web.tracks",
+	"pivot a file":       "SELECT * FROM (PIVOT '/etc/passwd' ON a)", "pivot a function": "FROM (PIVOT read_text('/etc/passwd') ON filename USING count(*))",
+	"unpivot a file": "FROM (UNPIVOT '/etc/passwd' ON a)", "summarize a file": "SUMMARIZE '/etc/passwd'", "summarize a function": "SUMMARIZE read_text('/etc/passwd')",
+	"describe a file": "DESCRIBE '/etc/passwd'", "describe a function": "DESCRIBE SELECT * FROM read_text('/etc/passwd')", "describe within": "SELECT * FROM (DESCRIBE '/etc/passwd.csv')",
+	"file behind main": `SELECT * FROM main."/etc/passwd.csv"`, "file behind another's cte": `SELECT (WITH "/etc/hosts.csv" AS (SELECT 1) SELECT 1), (SELECT count(*) FROM "/etc/hosts.csv")`,
+	"environment behind another's cte": `SELECT (WITH "/proc/self/environ" AS (SELECT 1) SELECT 1), (SELECT count(*) FROM "/proc/self/environ")`,
+	"plan of a file":                   "SELECT json_serialize_plan('SELECT * FROM read_text(''/etc/passwd'')')", "aggregate by name": "SELECT list_aggregate([1], 'nextval')",
+	"which secret": "FROM which_secret('s3://x', 's3')", "database size": "FROM pragma_database_size()", "database size by call": "CALL pragma_database_size()",
+	"metadata": "FROM pragma_metadata_info('default')", "regex of regexes": "SELECT regexp_matches('x', '((a{1,1000}){1,1000}){1,1000}')",
+	"structs": "SELECT " + strings.Repeat("{'a':", 200) + "1" + strings.Repeat("}", 200), "pg_database": "SELECT * FROM pg_catalog.pg_database",
 }
 
 func TestRefusedAttacks(t *testing.T) {

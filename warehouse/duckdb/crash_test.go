@@ -37,7 +37,7 @@ func TestKilledUnderLoad(t *testing.T) {
 
 func testKilledUnderLoad(t *testing.T, policy checkpointPolicy) {
 	w := openTest(t, func(o *Options) { o.checkpoint, o.mostBackoff = policy, 50*time.Millisecond })
-	const kills = 15
+	const kills = 10
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -58,6 +58,9 @@ type Options struct {
 	checkpoint checkpointPolicy
 	// grace is how long a query may ignore that it was stopped.
 	grace time.Duration
+	// mostKills is how often within a minute queries may cost the child before
+	// all of them wait.
+	mostKills int
 	// mostBackoff bounds the pause before a child that keeps ending is started again.
 	mostBackoff time.Duration
 }
@@ -80,6 +83,7 @@ func (o *Options) complete() error {
 	def(&o.checkpoint.FullEvery, defaultCheckpointPolicy.FullEvery)
 	def(&o.grace, 2*time.Second)
 	def(&o.mostBackoff, 5*time.Second)
+	def(&o.mostKills, 6)
 	if o.Command == nil {
 		path, err := os.Executable()
 		if err != nil {
@@ -112,6 +116,7 @@ type Warehouse struct {
 	o          Options
 	supervisor *supervisor
 	slots      *slots
+	kills      *kills
 	metrics    []prometheus.Collector
 
 	mu       sync.Mutex
@@ -143,7 +148,7 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	}
 	w := &Warehouse{
 		o: o, settings: map[string]warehouse.Settings{}, lives: map[string]int64{},
-		slots: newSlots(o.MaxConcurrentQueries, 8*o.MaxConcurrentQueries),
+		slots: newSlots(o.MaxConcurrentQueries, 8*o.MaxConcurrentQueries), kills: newKills(o.mostKills, o.Now),
 	}
 	s, err := startSupervisor(ctx, &w.o)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,9 @@ var heavyQueries = map[string]struct {
 	"distance":           {"SELECT levenshtein(t, t || 'x') FROM (SELECT string_agg('ab', '') AS t FROM range(500000))", kinds(millrace.Canceled)},
 	"lambda":             {"SELECT list_sum(list_transform(range(1000000), lambda x: list_sum(list_transform(range(1000000), lambda y: x*y))))", kinds(millrace.TooLarge, millrace.Canceled)},
 	"format":             {"SELECT length(printf('%2000000000d', 1))", kinds(millrace.TooLarge, millrace.Canceled, millrace.Invalid)},
+	"list_resize":        {"SELECT len(list_resize([1], 2000000000+1))", kinds(millrace.TooLarge, millrace.Canceled, millrace.Invalid)},
+	"bits":               {"SELECT length(bitstring('1', 2000000000))", kinds(millrace.TooLarge, millrace.Canceled, millrace.Invalid)},
+	"many columns":       {"SELECT * FROM (SELECT 1" + strings.Repeat(",1", 20000) + ")", kinds(millrace.TooLarge, millrace.Canceled, millrace.Invalid)},
 	"huge limit":         {"SELECT count(*) FROM (SELECT unnest(range(1000000)) FROM range(1000000))", kinds(millrace.Canceled, millrace.TooLarge)},
 }
 
@@ -38,7 +42,7 @@ func TestHeavyQueries(t *testing.T) {
 	t.Parallel()
 	w := loadedTest(t, 200, func(o *Options) {
 		o.MemoryLimitBytes, o.SpillLimitBytes, o.ResidentLimitBytes = 128<<20, 64<<20, 600<<20
-		o.grace = 300 * time.Millisecond
+		o.grace, o.mostKills = 300*time.Millisecond, 1000
 	})
 	n := 200
 	for name, q := range heavyQueries {

@@ -37,6 +37,7 @@ type process struct {
 
 	sending sync.Mutex // guards writes to control
 	cause   atomic.Pointer[verdict]
+	blamed  atomic.Bool // a query has been noted as its end
 }
 
 // A verdict is why the parent killed the child: what the culprit's asker is
@@ -149,6 +150,16 @@ func (p *process) diedAlone() bool {
 	default:
 		return false
 	}
+}
+
+// crashed says whether the child has ended by a fault of its own: not killed by
+// the parent, nor by anyone else on the machine.
+func (p *process) crashed() bool {
+	if !p.diedAlone() {
+		return false
+	}
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL
 }
 
 // ended says why a connection broke, as seen by r (nil for a loader).

@@ -24,6 +24,9 @@ func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Row
 	if err != nil {
 		return nil, err
 	}
+	if err := w.kills.refuse(q.SQL); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, wq.Timeout)
 	release, err := w.slots.enter(ctx)
 	if err != nil {
@@ -78,6 +81,15 @@ func (w *Warehouse) startQuery(ctx context.Context, workspace string, q *wireQue
 		return nil, p.ended(nil, err)
 	}
 	r := &rows{p: p, conn: conn, wire: newWire(conn), timeout: q.Timeout, grace: w.o.grace}
+	r.killed = func(known bool) {
+		switch {
+		case !p.blamed.CompareAndSwap(false, true): // for this life of the child
+		case known:
+			w.kills.note(q.SQL)
+		default:
+			w.kills.note("")
+		}
+	}
 	w.supervisor.enter(r)
 	if deadline, ok := ctx.Deadline(); ok { // less what waiting took
 		q.Timeout = time.Until(deadline)
@@ -98,6 +110,7 @@ type rows struct {
 	timeout      time.Duration
 	grace        time.Duration
 	release      func()
+	killed       func(known bool) // notes that the child was killed, known: because of this query
 	stopWatching func() bool
 
 	reading sync.Mutex // held while messages are read
@@ -135,7 +148,11 @@ func (r *rows) Read(p []byte) (int, error) {
 			return 0, err // abandoned: explain knows why
 		}
 		if err != nil {
-			return 0, r.p.ended(r, err)
+			err = r.p.ended(r, err)
+			if r.p.crashed() {
+				r.killed(false) // it may have been another query, or a batch
+			}
+			return 0, err
 		}
 		if t == messageData {
 			r.data = payload
@@ -263,6 +280,7 @@ func (r *rows) drain(reason error) {
 	for {
 		if _, err := r.conn.Read(make([]byte, 64<<10)); err != nil {
 			if isTimeout(err) {
+				r.killed(true)
 				r.p.kill(verdict{kind: millrace.Unavailable, message: fmt.Sprintf("a query did not stop (%v)", reason)})
 			}
 			return

@@ -160,6 +160,7 @@ func (s *supervisor) watch(p *process) {
 		case resident <= s.o.ResidentLimitBytes:
 			over = time.Time{}
 		case len(queries) > 0:
+			queries[0].killed(len(queries) == 1)
 			p.kill(memoryVerdict(queries, resident, s.o.ResidentLimitBytes))
 		case over.IsZero():
 			over = time.Now()
