@@ -20,7 +20,7 @@ func (a *App) openAPI(context.Context) error {
 	var err error
 	a.parts, err = openParts(a.data.path,
 		&part{name: "dedup", work: a.follower.Run, read: a.readFollower, logger: a.logger("dedup")},
-		&part{name: "archive", work: a.archive.Run, read: a.readArchive, pause: a.archive.Pause, resume: a.archive.Resume, logger: a.logger("archive")},
+		&part{name: "archive", work: a.archive.Run, read: a.readArchive, pause: a.archive.Pause, resume: a.archive.Resume, reset: a.resetArchive, logger: a.logger("archive")},
 		&part{name: "warehouse", work: a.loader.Run, read: a.readLoader, pause: a.loader.Pause, resume: a.loader.Resume, reset: a.resetLoader, logger: a.logger("warehouse")},
 	)
 	if err != nil {
@@ -120,4 +120,24 @@ func (a *App) resetLoader(ctx context.Context, after *millrace.Position) error {
 		return millrace.Errorf(millrace.Invalid, "the warehouse begins again from the very beginning only: leave the position out, or make a part anew with millrace warehouse rebuild --from TIME")
 	}
 	return a.loader.Reset(ctx)
+}
+
+// resetArchive makes the archive, and all else that follows the log, go on
+// behind frames that are damaged. What can be read is not passed over.
+func (a *App) resetArchive(ctx context.Context, after *millrace.Position) error {
+	if after == nil || after.IsZero() {
+		return millrace.Errorf(millrace.Invalid, "the archive does not begin again, it is what others rely on: name the damaged frame of the log to go on behind, as its message says: millrace reader reset archive --after POSITION --yes")
+	}
+	from, err := a.archive.Through(ctx)
+	if err != nil {
+		return err
+	}
+	if !from.Before(*after) { // the archive has it, others who read the log do not
+		from = millrace.Position{Epoch: after.Epoch, Seq: after.Seq - 1, Index: millrace.EndOfFrame}
+	}
+	frames, err := a.log.Skip(ctx, from, *after)
+	if err == nil && frames == 0 {
+		return millrace.Errorf(millrace.Conflict, "everything in the log behind %s, up to %s, can be read: nothing was given up, and the archive goes on there by itself", from, after)
+	}
+	return err
 }

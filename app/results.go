@@ -27,6 +27,7 @@ type rebuiltTable struct {
 type verified struct {
 	OK        bool              `json:"ok"`
 	Problems  []string          `json:"problems"`
+	Lost      []string          `json:"lost,omitempty"` // frames of the log that were given up
 	First     millrace.Position `json:"first,omitzero"`
 	Through   millrace.Position `json:"through"`
 	Files     int64             `json:"files,omitempty"`
@@ -46,6 +47,9 @@ func (a *App) verifyArchive(ctx context.Context, progress func(job.Progress)) (a
 	for _, p := range r.Problems {
 		v.Problems = append(v.Problems, p.Object+": "+p.What+": "+p.Do)
 	}
+	for _, lost := range a.log.Lost() {
+		v.Lost = append(v.Lost, lost.String()+"; unless it had them before, the archive does not have their records")
+	}
 	return v, nil
 }
 
@@ -57,7 +61,7 @@ func (a *App) verifyLog(ctx context.Context, progress func(job.Progress)) (any, 
 		return nil, err
 	}
 	return verified{
-		OK: r.Broken == 0, Problems: append([]string{}, r.Problems...),
+		OK: r.Broken == 0, Problems: append([]string{}, r.Problems...), Lost: r.Lost,
 		First: r.First, Through: r.Last, Frames: r.Frames, Records: int64(r.Records), SizeBytes: r.SizeBytes,
 	}, nil
 }

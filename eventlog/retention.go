@@ -34,6 +34,9 @@ type Verification struct {
 	// counting all of them. Empty when the log is whole.
 	Problems []string
 	Broken   uint64
+	// Lost says which frames were given up, and when: what they held is not in
+	// the log, and its readers pass over them.
+	Lost []string
 }
 
 // MaxProblems is how many problems a Verification names.
@@ -45,4 +48,17 @@ type Verifier interface {
 	// checksums and order. progress, unless nil, is called now and then with
 	// the number of frames. The error is only about not being able to read.
 	Verify(ctx context.Context, progress func(done, total int64)) (Verification, error)
+}
+
+// A Skipper is a Log whose damaged frames can be given up.
+type Skipper interface {
+	// Skip gives up what cannot be read of the frames behind after, up to and
+	// including the one of through: readers pass over it from then on. It
+	// returns how many frames that are. What can be read stays.
+	Skip(ctx context.Context, after, through millrace.Position) (frames uint64, err error)
+}
+
+// HowToSkip says how to go on behind a damaged frame that ends at p.
+func HowToSkip(p millrace.Position) string {
+	return "restore the log's files, or go on without it: millrace reader reset archive --after " + p.String() + " --yes (`millrace log verify` lists all that is damaged)"
 }

@@ -124,7 +124,7 @@ func (r *tailReader) decode(last uint64) (Batch, error) {
 		var err error
 		b.Records, err = f.Decode(b.Records, at, r.index, r.filter)
 		if err != nil {
-			return Batch{}, millrace.Errorf(millrace.KindOf(err), "frame %d of the log: %w; `millrace log verify` reads all of it", r.seq, err)
+			return Batch{}, millrace.Errorf(millrace.KindOf(err), "frame %d of the log: %w; %s", r.seq, err, HowToSkip(millrace.Position{Epoch: epoch, Seq: r.seq, Index: millrace.EndOfFrame}))
 		}
 		at.Index = millrace.EndOfFrame
 		b.Through, b.Time = at, f.Time()

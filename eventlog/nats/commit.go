@@ -204,7 +204,7 @@ func (l *Log) reopen(ctx context.Context) bool {
 		return false
 	}
 	for attempt := 0; ; attempt++ {
-		s, _, err := openStore(ctx, l.o, &id)
+		s, _, err := openStore(ctx, l.o, &id, &l.lost)
 		if err == nil {
 			l.resume(s)
 			return true

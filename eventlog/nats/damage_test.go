@@ -38,7 +38,7 @@ func TestDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	log = open(t, nats.Options{Dir: dir, CacheBytes: 1, Logger: logger(t)})
+	log = open(t, nats.Options{Dir: dir, CacheBytes: 1, CheckBytes: -1, Logger: logger(t)})
 	first, newLast, _ := log.Bounds(eventlogtest.Context(t))
 	if first.Epoch != last.Epoch || newLast != last {
 		t.Fatalf("the log goes from %v to %v, it ended at %v", first, newLast, last)
@@ -49,10 +49,11 @@ func TestDamage(t *testing.T) {
 	}
 	r := eventlogtest.Open(t, log, millrace.Position{}, eventlog.Filter{})
 	n := 0
+	after := millrace.Position{Epoch: last.Epoch, Seq: 8, Index: millrace.EndOfFrame}
 	for {
 		b, err := r.Next(eventlogtest.Context(t))
 		if err != nil {
-			if millrace.KindOf(err) != millrace.Internal || !strings.Contains(err.Error(), "frame 8") {
+			if millrace.KindOf(err) != millrace.Internal || !strings.Contains(err.Error(), "frame 8") || !strings.Contains(err.Error(), "reader reset archive --after "+after.String()+" --yes") {
 				t.Errorf("Next: %v", err)
 			}
 			break
@@ -65,11 +66,32 @@ func TestDamage(t *testing.T) {
 	if n != 7 {
 		t.Errorf("%d records before the damage, want 7", n)
 	}
-	after := millrace.Position{Epoch: last.Epoch, Seq: 8, Index: millrace.EndOfFrame}
 	if got, _ := eventlogtest.ReadToEnd(t, eventlogtest.Open(t, log, after, eventlog.Filter{})); len(got) != 12 {
 		t.Errorf("%d records behind the damage, want 12", len(got))
 	}
 	eventlogtest.Append(t, log, eventlogtest.Record("more"))
+
+	// Given up, readers pass over it, also after a restart; what can be read stays.
+	for seq, want := range []uint64{8: 1, 9: 0, 20: 0} {
+		if seq == 0 {
+			continue
+		}
+		frames, err := log.Skip(eventlogtest.Context(t), millrace.Position{Epoch: last.Epoch, Seq: 5, Index: millrace.EndOfFrame}, millrace.Position{Epoch: last.Epoch, Seq: uint64(seq), Index: millrace.EndOfFrame})
+		if seq >= 8 && (err != nil || frames != want) || seq < 8 && (err == nil) != (seq >= 5) {
+			t.Errorf("Skip to %d: %d frames, %v", seq, frames, err)
+		}
+	}
+	for range 2 {
+		if got, _ := eventlogtest.ReadToEnd(t, eventlogtest.Open(t, log, millrace.Position{}, eventlog.Filter{})); len(got) != 20 {
+			t.Errorf("%d records, want 20", len(got))
+		}
+		v, err := log.Verify(eventlogtest.Context(t), nil)
+		if err != nil || v.Broken != 0 || v.Frames != 20 || len(v.Lost) != 1 || !strings.Contains(v.Lost[0], "frame 8") {
+			t.Errorf("Verify: %+v, %v", v, err)
+		}
+		log.Close()
+		log = open(t, nats.Options{Dir: dir, CacheBytes: 1, CheckBytes: -1, Logger: logger(t)})
+	}
 }
 
 // goldenLog is the folder of a log as version 1 of the frame format and of

@@ -110,6 +110,8 @@ func (l *Log) Status(ctx context.Context) (eventlog.Status, error) {
 	switch {
 	case err == nil:
 		l.firstTime.Store(&firstTime{st.First.Seq, st.FirstTime})
+	case millrace.KindOf(err) == millrace.Internal:
+		return st, nil // it is damaged, and its readers say so: the log takes records
 	case millrace.KindOf(err) == millrace.Unavailable:
 		return st, nil // it was trimmed, or the store is about to be opened again
 	}
@@ -186,7 +188,17 @@ func (l *Log) Verify(ctx context.Context, progress func(done, total int64)) (eve
 			v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
 		}
 	}
+	lost := l.lost.get()
+	for _, r := range l.Lost() {
+		if r.Last >= v.First.Seq {
+			v.Lost = append(v.Lost, r.String())
+		}
+	}
 	for seq := v.First.Seq; seq <= v.Last.Seq; {
+		if r := lost.find(seq); r != nil {
+			seq = r.Last + 1
+			continue
+		}
 		messages, err := l.verifyRead(ctx, seq, v.Last.Seq)
 		if err != nil && !errors.Is(err, errUnreadable) {
 			return v, err
@@ -201,10 +213,16 @@ func (l *Log) Verify(ctx context.Context, progress func(done, total int64)) (eve
 			continue
 		}
 		for _, m := range messages {
-			if m.seq > seq {
-				problem("frames %d to %d are missing", seq, m.seq-1)
+			if lost.find(seq) != nil {
+				break
 			}
-			seq = m.seq + 1
+			if m.seq > seq {
+				end := min(m.seq, lost.next(seq)) - 1
+				problem("%s missing", nameFrames(seq, end, "is", "are"))
+				seq = end + 1
+				break
+			}
+			seq++
 			v.Frames++
 			v.SizeBytes += int64(len(m.data))
 			f, err := eventlog.OpenFrame(m.data)

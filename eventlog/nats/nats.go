@@ -23,6 +23,7 @@ var (
 	_ eventlog.Reporter = (*Log)(nil)
 	_ eventlog.Retainer = (*Log)(nil)
 	_ eventlog.Verifier = (*Log)(nil)
+	_ eventlog.Skipper  = (*Log)(nil)
 )
 
 // Limits that need no option.
@@ -45,6 +46,9 @@ type Options struct {
 	// CacheBytes is how much of the newest frames stays in memory for readers;
 	// default 32 MiB.
 	CacheBytes int
+	// CheckBytes is how much of the newest blocks is checked for damage when the
+	// log is opened; default 64 MiB, negative is nothing.
+	CheckBytes int64
 	// PublishTimeout is how long a frame may take to reach the disk before the
 	// log is closed and opened again; default 15 s.
 	PublishTimeout time.Duration
@@ -78,6 +82,7 @@ type Log struct {
 
 	storeMu sync.RWMutex // guards store; held while reading
 	store   *store       // nil while being opened again
+	lost    lostList
 
 	resumed time.Time // when the committer opened the store again
 
@@ -107,6 +112,9 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 32 << 20
 	}
+	if o.CheckBytes == 0 {
+		o.CheckBytes = salvageBytes
+	}
 	if o.PublishTimeout == 0 {
 		o.PublishTimeout = 15 * time.Second
 	}
@@ -124,7 +132,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err := l.space.look(time.Now()); err != nil {
 		return nil, err
 	}
-	s, id, err := openStore(ctx, o, nil)
+	s, id, err := openStore(ctx, o, nil, &l.lost)
 	if err != nil {
 		return nil, err
 	}

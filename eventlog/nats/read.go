@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,7 +40,7 @@ func (l *Log) fetch(ctx context.Context, seq, last uint64, maxBytes int) ([]even
 			return nil, nil // trimmed meanwhile
 		}
 		if millrace.KindOf(err) != millrace.Unavailable || l.isClosed() {
-			return nil, err
+			return nil, l.explain(err)
 		}
 		if attempt%100 == 99 {
 			l.logger.Warn("a reader still waits for the log's disk", "frame", seq, "error", err)
@@ -64,6 +65,14 @@ func (s *store) frame(ctx context.Context, seq uint64) (eventlog.Frame, error) {
 // frames reads at least one frame and up to n or about maxBytes, from seq on
 // without a gap.
 func (s *store) frames(ctx context.Context, seq uint64, n, maxBytes int) ([]eventlog.Frame, error) {
+	lost := s.lost.get()
+	if r := lost.find(seq); r != nil {
+		f, err := r.frame()
+		if err != nil {
+			return nil, err
+		}
+		return slices.Repeat([]eventlog.Frame{f}, int(min(uint64(n), r.Last-seq+1))), nil
+	}
 	messages, err := s.messages(ctx, seq, n, maxBytes)
 	if err != nil {
 		return nil, err
@@ -74,11 +83,17 @@ func (s *store) frames(ctx context.Context, seq uint64, n, maxBytes int) ([]even
 			if i > 0 {
 				break // the next call finds out
 			}
-			return nil, millrace.Errorf(millrace.Internal, "frame %d of the log is missing, the next one is %d: `millrace log verify` lists what is missing; reset the reader behind it with `millrace reader reset`", seq, got)
+			return nil, &damageError{millrace.Errorf(millrace.Internal, "%s missing from the log", nameFrames(seq, got-1, "is", "are")), got - 1}
+		}
+		if i > 0 && lost.find(m.seq) != nil {
+			break
 		}
 		f, err := eventlog.OpenFrame(m.data)
+		if err != nil && i > 0 {
+			break
+		}
 		if err != nil {
-			return nil, millrace.Errorf(millrace.KindOf(err), "frame %d of the log: %w; `millrace log verify` reads all of it", seq+uint64(i), err)
+			return nil, &damageError{millrace.Errorf(millrace.KindOf(err), "frame %d of the log: %w", seq, err), seq}
 		}
 		frames = append(frames, f)
 	}
@@ -87,6 +102,24 @@ func (s *store) frames(ctx context.Context, seq uint64, n, maxBytes int) ([]even
 
 // errUnreadable means that the server has no frame to give.
 var errUnreadable = errors.New("its bytes on disk are damaged or gone")
+
+// A damageError is about frames that are damaged or missing, up to last.
+type damageError struct {
+	error
+	last uint64
+}
+
+// Unwrap returns the error without where the damage ends.
+func (e *damageError) Unwrap() error { return e.error }
+
+// explain adds to an error about damaged frames how to go on without them.
+func (l *Log) explain(err error) error {
+	var damage *damageError
+	if !errors.As(err, &damage) {
+		return err
+	}
+	return millrace.Errorf(millrace.KindOf(err), "%w; %s", damage.error, eventlog.HowToSkip(l.tail.At(damage.last, millrace.EndOfFrame)))
+}
 
 // A message is a frame as the server gave it.
 type message struct {
@@ -133,7 +166,7 @@ func (s *store) messages(ctx context.Context, seq uint64, n, maxBytes int) ([]me
 			}
 			return messages, nil
 		case "404": // there is nothing from seq on, or it cannot be read
-			return nil, millrace.Errorf(millrace.Internal, "frame %d of the log cannot be read: %w; `millrace log verify` lists what is broken, a reader behind it is reset with `millrace reader reset`", seq, errUnreadable)
+			return nil, &damageError{millrace.Errorf(millrace.Internal, "frame %d of the log cannot be read: %w", seq, errUnreadable), seq}
 		default:
 			return fail(fmt.Errorf("the server answered %s %s", status, m.Header.Get("Description")))
 		}

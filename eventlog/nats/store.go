@@ -39,8 +39,9 @@ type store struct {
 	reader *nats.Conn // of its own, because the server answers reads on the connection's goroutine
 	acks   chan *nats.Msg
 	hurt   chan struct{} // the server logged that it cannot write
-	number uint64        // of the last publish
-	block  uint64        // number of the newest block file
+	lost   *lostList
+	number uint64 // of the last publish
+	block  uint64 // number of the newest block file
 
 	first, last uint64 // as opened
 	stamp       time.Time
@@ -49,7 +50,7 @@ type store struct {
 
 // openStore starts the server in o.Dir and finds out what the log holds. When
 // known is not nil the log is being opened again and must be the same.
-func openStore(ctx context.Context, o Options, known *identity) (*store, identity, error) {
+func openStore(ctx context.Context, o Options, known *identity, lost *lostList) (*store, identity, error) {
 	id := known
 	if id == nil {
 		var err error
@@ -57,9 +58,14 @@ func openStore(ctx context.Context, o Options, known *identity) (*store, identit
 			return nil, identity{}, err
 		}
 	}
-	s := &store{dir: o.Dir, acks: make(chan *nats.Msg, 16), hurt: make(chan struct{}, 1)}
-	err := s.start(o)
-	if err == nil {
+	s := &store{dir: o.Dir, blocks: blocksDir(o.Dir), lost: lost, acks: make(chan *nats.Msg, 16), hurt: make(chan struct{}, 1)}
+	damage := salvage{o: o, id: id, dir: s.blocks}
+	gone, err := damage.run()
+	if err != nil {
+		return nil, identity{}, err
+	}
+	lost.set(gone)
+	if err = s.start(o); err == nil {
 		err = s.connect()
 	}
 	var state nats.StreamState
@@ -154,7 +160,6 @@ func sameStream(a, b *nats.StreamConfig) bool {
 // syncOpened brings to the disk what a process that was killed had written and
 // not yet synced: readers are about to see it. It finds the newest block.
 func (s *store) syncOpened() error {
-	s.blocks = filepath.Join(s.dir, "jetstream", server.DEFAULT_GLOBAL_ACCOUNT, "streams", streamName, "msgs")
 	names, err := os.ReadDir(s.blocks)
 	if err != nil {
 		return millrace.Errorf(millrace.Internal, "looking at the log's files: %w", err)
@@ -209,6 +214,9 @@ func (s *store) identify(ctx context.Context, o Options, id *identity, state nat
 		first = state.LastSeq + 1
 	}
 	s.first, s.last, s.size = first, state.LastSeq, int64(state.Bytes)
+	if err := s.lost.cut(o.Dir, state.LastSeq); err != nil {
+		return nil, err
+	}
 	before := identity{}
 	if id != nil {
 		before = *id
