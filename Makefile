@@ -6,12 +6,11 @@ SHELL := /bin/bash
 
 export PATH := $(CURDIR)/.build/go/bin:$(CURDIR)/.build/node/bin:$(PATH)
 export CGO_ENABLED := 1
-TAGS := duckdb_arrow
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOL := go tool -modfile=tools/go.mod
 # The real commands; test binaries of DuckDB are large, so two at a time.
-GOTEST := go test -tags $(TAGS) -p 2 -timeout 20m
+GOTEST := go test -p 2 -timeout 20m
 
 .PHONY: help
 help: ## show this list
@@ -29,11 +28,11 @@ collect/browser/dist/.built: collect/browser/package-lock.json collect/browser/b
 
 .PHONY: build
 build: browser ## build bin/millrace
-	go build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/millrace ./cmd/millrace
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/millrace ./cmd/millrace
 
 .PHONY: run
 run: build ## start the example shop, send two years of orders, report, keep serving (ONCE=1 exits)
-	@go run -tags $(TAGS) ./examples/run -binary bin/millrace $(if $(ONCE),-once)
+	@go run ./examples/run -binary bin/millrace $(if $(ONCE),-once)
 
 .PHONY: test
 test: build ## all tests, with the race detector
@@ -44,9 +43,9 @@ check: browser ## everything else that CI runs: format, vet, lint, generated fil
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files -co --exclude-standard '*.go'); exit 1; }
 	go mod verify >/dev/null
 	go mod tidy -diff
-	go vet -tags $(TAGS) ./...
-	$(TOOL) staticcheck -tags $(TAGS) ./...
-	$(TOOL) go-errorlint -tags $(TAGS) ./...
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) go-errorlint ./...
 	cd tools && go build -o ../.build/notice ./notice
 	.build/notice -check
 	$(TOOL) revive -config .revive.toml ./...
@@ -55,11 +54,12 @@ check: browser ## everything else that CI runs: format, vet, lint, generated fil
 
 .PHONY: bench
 bench: build ## measure everything and write docs/benchmarks.md
-	go run -tags $(TAGS) ./bench -binary bin/millrace -write docs/benchmarks.md
+	go run ./bench -binary bin/millrace -write docs/benchmarks.md
 
 .PHONY: generate
 generate: build ## write the generated reference and golden files again
-	go test -tags $(TAGS) ./project ./serve ./cmd/millrace -update
+	go test ./project ./serve ./cmd/millrace -update
+	go test ./docs -update
 
 .PHONY: notice
 notice: browser ## write NOTICE again

@@ -35,7 +35,7 @@ func Binary(t testing.TB) string {
 			return
 		}
 		build.path = filepath.Join(os.TempDir(), fmt.Sprintf("millrace-apptest-%d", os.Getuid()), "millrace")
-		cmd := exec.Command("go", "build", "-tags", "duckdb_arrow", "-o", build.path, "github.com/millrace/millrace/cmd/millrace")
+		cmd := exec.Command("go", "build", "-o", build.path, "github.com/millrace/millrace/cmd/millrace")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			build.err = fmt.Errorf("go build: %w\n%s", err, out)
 		}

@@ -31,7 +31,7 @@ func TestQuick(t *testing.T) {
 	binary := os.Getenv("MILLRACE_TEST_BINARY")
 	if binary == "" {
 		binary = filepath.Join(dir, "millrace")
-		if out, err := exec.Command("go", "build", "-tags", "duckdb_arrow", "-o", binary, "github.com/millrace/millrace/cmd/millrace").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-o", binary, "github.com/millrace/millrace/cmd/millrace").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}

@@ -43,7 +43,7 @@ func (b *bench) stages(ctx context.Context) (*section, error) {
 
 // goBench runs a package's benchmark once and returns its metrics by name.
 func (b *bench) goBench(ctx context.Context, pkg, pattern string, env ...string) (map[string]map[string]float64, error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-tags", "duckdb_arrow", "-run", "^$", "-bench", pattern, "-benchtime", "1x", "-timeout", "20m", pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", "1x", "-timeout", "20m", pkg)
 	cmd.Env = append(os.Environ(), append(env, "TMPDIR="+b.dir)...)
 	text, err := cmd.CombinedOutput()
 	if err != nil {

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strings"
 	"time"
@@ -110,7 +111,7 @@ func rejectedBody(id string, now time.Time, reason, field, typ string, raw []byt
 	b = appendQuoted(b, field)
 	b = append(b, `,"type":`...)
 	b = appendQuoted(b, typ)
-	if utf8.Valid(raw) {
+	if utf8.Valid(raw) && bytes.IndexByte(raw, 0) < 0 { // no engine stores NUL in a text
 		b = append(b, `,"raw":`...)
 		b = appendQuoted(b, string(raw))
 	} else {

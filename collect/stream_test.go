@@ -116,7 +116,7 @@ time: body.created
 	body := `{"id": 9007199254740993, "type": "charge.succeeded", "created": 1700000000, "data": {"customer": "c1", "amount": 5}}`
 	want(t, post(h, "/v1/webhook/billing?writeKey=hook_2026", body, "Authorization", ""), 200)
 	r := k.take()[0]
-	if r.Stream != "stream:charge.succeeded" || r.ID != "9007199254740993" || r.Key != "c1" || r.Occurred.Unix() != 1700000000 || string(r.Body) != body ||
+	if r.Stream != "track:charge.succeeded" || r.ID != "9007199254740993" || r.Key != "c1" || r.Occurred.Unix() != 1700000000 || string(r.Body) != body ||
 		string(r.Meta) != `{"messageId":"9007199254740993","event":"charge.succeeded","userId":"c1"}` {
 		t.Errorf("%+v %s", r, r.Meta)
 	}
@@ -131,7 +131,7 @@ time: body.created
 	want(t, post(h, "/v1/webhook/billing", `{"data":"text"}`, "Authorization", "Bearer hook_2026"), 400)
 	k.take()
 	want(t, post(h, "/v1/webhook/billing", `{}`, "Authorization", "Bearer hook_2026", "Idempotency-Key", "once"), 200)
-	if r := k.take()[0]; r.Stream != "stream:billing" || r.ID != "once" || !r.Occurred.Equal(testNow) {
+	if r := k.take()[0]; r.Stream != "track:billing" || r.ID != "once" || !r.Occurred.Equal(testNow) {
 		t.Errorf("%+v", r)
 	}
 	want(t, post(h, "/v1/webhook/billing", `{}`, "Authorization", "Bearer other"), 401)

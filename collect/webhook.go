@@ -175,7 +175,7 @@ func (q *request) addHook(it *item) {
 		event = q.src.name
 	}
 	r := millrace.Record{
-		Workspace: q.src.workspace, Source: q.src.name, Stream: millrace.StreamCustom + event,
+		Workspace: q.src.workspace, Source: q.src.name, Stream: millrace.StreamTrack + event,
 		Received: q.now, Occurred: hookTime(when, q.now), Body: q.body[it.start:it.end:it.end],
 	}
 	m := mark{id: len(q.text)}

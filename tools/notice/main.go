@@ -99,7 +99,7 @@ func notice(works []work) ([]byte, error) {
 
 // modules are those that have a package in the binary.
 func modules() ([]work, error) {
-	cmd := exec.Command("go", "list", "-tags", "duckdb_arrow", "-deps", "-json=Module", "./cmd/millrace")
+	cmd := exec.Command("go", "list", "-deps", "-json=Module", "./cmd/millrace")
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
