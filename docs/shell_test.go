@@ -84,6 +84,7 @@ func newShell(t *testing.T, p page) *shell {
 	s.link(filepath.Join(repository(t), "examples"), "examples")
 	curl, err := exec.LookPath("curl")
 	if err != nil {
+		testserver.Install(t, []string{"jq"}, "jq")
 		curl = testserver.Install(t, []string{"curl"}, "curl")
 	}
 	secret := secrets(p.text)
