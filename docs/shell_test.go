@@ -84,9 +84,9 @@ func newShell(t *testing.T, p page) *shell {
 	s.link(filepath.Join(repository(t), "examples"), "examples")
 	curl, err := exec.LookPath("curl")
 	if err != nil {
-		testserver.Install(t, []string{"jq"}, "jq")
 		curl = testserver.Install(t, []string{"curl"}, "curl")
 	}
+	testserver.Install(t, []string{"jq"}, "jq")
 	secret := secrets(p.text)
 	if p.startsServer() {
 		s.address = testserver.FreeAddress(t)
