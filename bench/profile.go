@@ -103,7 +103,7 @@ func readShares(text string) (shares []share) {
 
 // profile keeps the server busy with a load and says where its CPU goes.
 func (b *bench) profile(ctx context.Context, s *server, l load) ([]share, error) {
-	d := pick(b, 5*time.Second, time.Second)
+	d := pick(b, 10*time.Second, time.Second)
 	if b.keep != "" {
 		d = 20 * time.Second
 	}
