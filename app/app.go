@@ -51,6 +51,8 @@ type Options struct {
 	Stdout  io.Writer        // for the few lines at the start and about reloads; default none
 	Logger  *slog.Logger     // default none
 	Now     func() time.Time // default time.Now
+
+	logCheckBytes int64 // for tests; nats.Options.CheckBytes
 }
 
 func (o *Options) complete() error {

@@ -69,7 +69,7 @@ func (a *App) openLog(ctx context.Context) error {
 		return err
 	}
 	a.log, err = nats.Open(ctx, nats.Options{
-		Dir: a.data.sub("log"), CacheBytes: logCache, AfterEpoch: known, ReserveBytes: int64(a.project.Load().Config.Log.Reserve),
+		Dir: a.data.sub("log"), CacheBytes: logCache, CheckBytes: a.o.logCheckBytes, AfterEpoch: known, ReserveBytes: int64(a.project.Load().Config.Log.Reserve),
 		Now: a.o.Now, Logger: a.logger("log"), Metrics: a.metrics,
 	})
 	if err != nil {

@@ -88,6 +88,8 @@ func (r *historyReader) Next(ctx context.Context) (Batch, error) {
 				return Batch{}, err
 			}
 			continue
+		case millrace.KindOf(err) == millrace.Internal && r.fallBack(ctx):
+			continue
 		default:
 			return Batch{}, err
 		}
@@ -111,6 +113,20 @@ func (r *historyReader) Next(ctx context.Context) (Batch, error) {
 			}
 		}
 	}
+}
+
+// fallBack reads on in past when the log holds what follows but cannot give
+// it: its disk is damaged, and past may have it already.
+func (r *historyReader) fallBack(ctx context.Context) bool {
+	if r.inPast || r.past == nil {
+		return false
+	}
+	through, err := r.past.Through(ctx)
+	if err != nil || !r.after.Before(through) {
+		return false
+	}
+	r.current.drop()
+	return r.openPast(ctx) == nil
 }
 
 // gone lets go of a reader whose records were trimmed, so that the next look
