@@ -32,7 +32,8 @@ type Outcome struct {
 }
 
 // Resubmit takes a rejected record in again, without key and rate, and appends
-// what became of it to the stream resent, in the same append as the record. A
+// what became of it to the stream resent, in the same append as the record. What
+// has no ID gets one from RejectedID, so that it counts once however often. A
 // record that is rejected again is not kept a second time. The error is
 // NotFound for an unknown source, Invalid for an unknown type, or the log's.
 func (h *Handler) Resubmit(ctx context.Context, s Resubmission) (Outcome, error) {
@@ -60,6 +61,7 @@ func (h *Handler) Resubmit(ctx context.Context, s Resubmission) (Outcome, error)
 		q.now = s.Received.UTC().Truncate(time.Millisecond)
 	}
 	q.resubmitted = true
+	q.idempotency = s.RejectedID // what has no ID of its own has the same each time
 	if whole := q.parse(); whole.is() {
 		q.env.items = q.env.items[:0]
 		q.rejectWhole(whole)
