@@ -197,3 +197,57 @@ func TestHistoryCloseEndsNext(t *testing.T) {
 		t.Fatalf("after Close: got %v, want Unavailable", err)
 	}
 }
+
+// A damagedLog is a shelf whose readers cannot give a frame.
+type damagedLog struct {
+	*shelf
+	damaged millrace.Position
+}
+
+type damagedReader struct {
+	Reader
+	damaged millrace.Position
+}
+
+func (l damagedLog) Open(ctx context.Context, after millrace.Position, f Filter) (Reader, error) {
+	r, err := l.shelf.Open(ctx, after, f)
+	return damagedReader{r, l.damaged}, err
+}
+
+func (r damagedReader) Next(ctx context.Context) (Batch, error) {
+	b, err := r.Reader.Next(ctx)
+	if err == nil && b.Through.Seq == r.damaged.Seq && len(b.Records) > 0 {
+		return Batch{}, millrace.Errorf(millrace.Internal, "damaged")
+	}
+	return b, err
+}
+
+func TestHistoryReadsFromTheArchiveWhatTheLogCannotGive(t *testing.T) {
+	t.Parallel()
+	log, past := damagedLog{newShelf(1), pos(1, 2, 0)}, newShelf(0)
+	for i, id := range []string{"a", "b", "c", "d"} {
+		log.add(1, uint64(i+1), id)
+		if i == 0 {
+			past.add(1, 1, id)
+		}
+	}
+	h := quick(log, past, &judge{through: forever})
+	r, err := h.Open(t.Context(), millrace.Position{}, Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := r.Next(t.Context()); err != nil || ids(b)[0] != "a" {
+		t.Fatalf("%v, %v", b, err)
+	}
+	if _, err := r.Next(t.Context()); millrace.KindOf(err) != millrace.Internal {
+		t.Fatalf("a frame that nobody has: %v", err)
+	}
+	past.add(1, 2, "b")
+	past.add(1, 3, "c")
+	if r, err = h.Open(t.Context(), millrace.Position{}, Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := drain(t, r); !reflect.DeepEqual(got, []string{"a", "b", "c", "d"}) {
+		t.Errorf("got %v", got)
+	}
+}
