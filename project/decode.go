@@ -20,7 +20,9 @@ type decoder struct {
 	*report
 	left    int                   // values that may still be decoded: aliases share theirs
 	places  map[string]fieldPlace // of each field's key, by path: "limits.event_size", "from[1]"
-	unknown bool                  // a secret's value was left out
+	unknown bool                  // a value is not there: a secret's, or what the file's parser refused
+	failed  []string              // paths of fields that could not be decoded
+	strange bool                  // there was a field of an unknown name
 }
 
 type fieldPlace struct{ line, column int }
@@ -32,7 +34,7 @@ var (
 )
 
 func newDecoder(r *report) *decoder {
-	return &decoder{report: r, left: maxValues, places: map[string]fieldPlace{}}
+	return &decoder{report: r, left: maxValues, places: map[string]fieldPlace{}, unknown: len(r.problems) > 0}
 }
 
 // wrong reports a value of the wrong type.
@@ -53,6 +55,14 @@ func prefix(path string) string {
 
 // decode fills into. A null leaves it as it is, so defaults stay.
 func (d *decoder) decode(v *value, into reflect.Value, path string) {
+	problems, failed := len(d.problems)+d.more, len(d.failed)
+	d.fill(v, into, path)
+	if len(d.problems)+d.more > problems && len(d.failed) == failed {
+		d.failed = append(d.failed, path)
+	}
+}
+
+func (d *decoder) fill(v *value, into reflect.Value, path string) {
 	if d.left--; d.left <= 0 {
 		if d.left == 0 {
 			d.add(v.line, v.column, "more than %d values when aliases and merges are expanded", maxValues)
@@ -187,6 +197,7 @@ func (d *decoder) list(v *value, into reflect.Value, path string) {
 		d.places[at] = fieldPlace{item.line, item.column}
 		if item.shape == shapeNull {
 			d.add(item.line, item.column, "%s: is empty", at)
+			d.failed = append(d.failed, path) // the numbers of those behind it are others
 			continue
 		}
 		e := reflect.New(into.Type().Elem()).Elem()
@@ -224,6 +235,8 @@ func (d *decoder) object(v *value, into reflect.Value, path string) {
 		i := slices.IndexFunc(known, func(k structField) bool { return k.name == f.name })
 		if i < 0 {
 			d.add(f.line, f.column, "%s: unknown field; %s", at, didYouMean(f.name, names(known)))
+			d.strange = true
+			d.failed = append(d.failed, join(path, nearest(f.name, names(known))))
 			continue
 		}
 		d.decode(f.value, into.FieldByIndex(known[i].index), at)
@@ -307,13 +320,36 @@ func join(path, name string) string {
 // the field that it begins with.
 func (d *decoder) validate(config any, root *value) {
 	v, ok := config.(Validator)
-	if !ok || d.unknown {
+	if !ok || d.unknown || d.left <= 0 {
 		return
 	}
 	for _, err := range each(v.Validate()) {
+		if d.follows(err.Error()) {
+			continue
+		}
 		at := d.place(err.Error(), root)
 		d.add(at.line, at.column, "%v", err)
 	}
+}
+
+// follows says whether a message of Validate may only be there since a field
+// could not be decoded: it is about that field, or one within or around it, or
+// about one that is missing and perhaps misspelt.
+func (d *decoder) follows(message string) bool {
+	if len(d.failed) == 0 {
+		return false
+	}
+	path, _, ok := strings.Cut(message, ": ")
+	if _, there := d.places[path]; !ok || !there && d.strange {
+		return true
+	}
+	return slices.ContainsFunc(d.failed, func(f string) bool { return within(path, f) || within(f, path) })
+}
+
+// within says whether path is that of a field or lies in it.
+func within(path, field string) bool {
+	rest, ok := strings.CutPrefix(path, field)
+	return ok && (rest == "" || field == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // place finds the field that a message begins with, or the nearest above it.

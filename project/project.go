@@ -187,9 +187,6 @@ func (l *loader) environments(d *decoder, c *Config, root *value) {
 			d.add(at.line, at.column, "environments: there is no %s, which --env or MILLRACE_ENV asks for; %s", clip(chosen), didYouMean(chosen, known))
 		}
 	}
-	if len(d.problems) > 0 {
-		return
-	}
 	d.validate(c, root)
 	l.engine(d, root, "warehouse", c.Warehouse, l.options.Warehouses)
 	l.engine(d, root, "archive", c.Archive, l.options.Archives)
@@ -202,6 +199,11 @@ func (d *decoder) overlay(v *value, s *Settings, path string) {
 	for at, p := range d.places {
 		if rest, ok := strings.CutPrefix(at, path+"."); ok {
 			d.places[rest] = p
+		}
+	}
+	for _, at := range d.failed {
+		if rest, ok := strings.CutPrefix(at, path+"."); ok {
+			d.failed = append(d.failed, rest)
 		}
 	}
 }
@@ -345,9 +347,7 @@ func (l *loader) resource(folder, file string) (Resource, bool) {
 	config := makeConfig()
 	d := newDecoder(r)
 	d.resource(root, config)
-	if len(r.problems) == 0 {
-		d.validate(config, root)
-	}
+	d.validate(config, root)
 	l.collectUnique(d, folder, root)
 	l.collectReferences(d, config)
 	return Resource{Folder: folder, Kind: kind.value.text, Name: name, File: file, Config: config}, true
