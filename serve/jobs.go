@@ -72,13 +72,16 @@ func (s *server) registerStarts() {
 	register(s, operation{id: "start-rebuild", method: http.MethodPost, path: "/api/v1/warehouse/rebuilds", tag: "jobs",
 		summary:     "Rebuild the warehouse from archive and log",
 		description: "Makes the tables anew beside the live ones and swaps them in, in one transaction. Refuses to swap in tables with fewer rows unless yes.",
-		status:      http.StatusAccepted, errors: []int{http.StatusBadRequest, http.StatusConflict}},
-		func(_ context.Context, in *struct {
+		status:      http.StatusAccepted, errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}},
+		func(ctx context.Context, in *struct {
 			Body Rebuild
 		}) (*started, error) {
 			r := in.Body
 			if r.From != nil && r.Until != nil && !r.From.Before(*r.Until) {
 				return nil, millrace.Errorf(millrace.Invalid, "from %s is not before until %s", r.From, r.Until)
+			}
+			if err := s.checkSource(ctx, r.Source); err != nil {
+				return nil, err
 			}
 			return s.start("warehouse.rebuild", func(ctx context.Context, progress func(job.Progress)) (any, error) {
 				return s.o.Rebuilder.Rebuild(ctx, s.o.Workspace, r, progress)

@@ -166,7 +166,7 @@ func (s *server) registerRejected() {
 	}
 	register(s, operation{id: "list-rejected", method: http.MethodGet, path: "/api/v1/rejected", tag: "records",
 		summary: "List rejected records, newest first", description: "Intake keeps what it refuses. Fix the sender or the record, and send it again.",
-		errors: []int{http.StatusBadRequest, http.StatusGatewayTimeout}},
+		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
 			Source string `query:"source" maxLength:"63" doc:"Only of this source."`
 			Reason string `query:"reason" maxLength:"200" doc:"Only whose reason contains this, in any case."`
@@ -182,6 +182,9 @@ func (s *server) registerRejected() {
 				before = &p
 			}
 			found, err := s.rejected(ctx, rejectedFilter{source: in.Source, reason: in.Reason, before: before, limit: in.Limit})
+			if err == nil && len(found) == 0 && before == nil {
+				err = s.checkSource(ctx, in.Source)
+			}
 			if err != nil {
 				return nil, err
 			}

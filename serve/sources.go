@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -29,17 +30,47 @@ func (s *server) registerSources() {
 			if err != nil {
 				return nil, err
 			}
-			known := make([]string, 0, len(all))
 			for _, source := range all {
 				if source.Name == in.Source {
 					source.WriteKeys = list(source.WriteKeys)
 					return &bodyOf[Source]{Body: source}, nil
 				}
-				known = append(known, source.Name)
 			}
-			return nil, millrace.Errorf(millrace.NotFound, "there is no source %q: the project has %s", in.Source, nameList(known))
+			return nil, noSource(in.Source, all)
 		})
 }
+
+// noSource says that there is no source of that name, and which there are.
+func noSource(name string, all []Source) error {
+	known := make([]string, len(all))
+	for i, source := range all {
+		known[i] = source.Name
+	}
+	return millrace.Errorf(millrace.NotFound, "there is no source %q: the project has %s", name, nameList(known))
+}
+
+// checkSource refuses the name of a source that neither the project nor the
+// warehouse has: the warehouse keeps those that left the project. One that
+// cannot say what it has is believed to have it.
+func (s *server) checkSource(ctx context.Context, name string) error {
+	if name == "" || name == systemSource {
+		return nil
+	}
+	all, err := s.o.System.Sources(ctx, s.o.Workspace)
+	if err != nil || slices.ContainsFunc(all, func(source Source) bool { return source.Name == name }) {
+		return err
+	}
+	found := false
+	err = s.each(ctx, "SELECT 1 AS found FROM information_schema.tables WHERE table_schema = $1 LIMIT 1", []any{name}, 1,
+		func([]cell, int) error { found = true; return nil })
+	if found || err != nil {
+		return nil
+	}
+	return noSource(name, all)
+}
+
+// systemSource is the source of what Millrace says of itself.
+const systemSource = "millrace"
 
 func nameList(names []string) string {
 	if len(names) == 0 {

@@ -63,7 +63,7 @@ func (s *server) registerTail() {
 	line := s.schema(reflect.TypeFor[TailLine]())
 	register(s, operation{id: "tail", method: http.MethodGet, path: "/api/v1/tail", tag: "records", summary: "Follow records as they arrive",
 		description: "One JSON object a line, or server-sent events to Accept: text/event-stream. Empty lines are signs of life. Without after, a client that reads too slowly misses records and is told how many: {\"dropped\": 12}. An end that the server makes is told: {\"error\": {…}}.",
-		timeout:     -1, errors: []int{http.StatusBadRequest, http.StatusConflict, http.StatusGone},
+		timeout:     -1, errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone},
 		responses: map[string]*huma.Response{"200": {Description: "The records", Content: map[string]*huma.MediaType{
 			"application/x-ndjson": {Schema: line}, "text/event-stream": {Schema: line}}}}},
 		func(ctx context.Context, in *tailInput) (*huma.StreamResponse, error) { return s.tail(ctx, in) })
@@ -77,6 +77,9 @@ func (s *server) tail(ctx context.Context, in *tailInput) (*huma.StreamResponse,
 		if from, err = millrace.ParsePosition(after); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.checkSource(ctx, in.Source); err != nil {
+		return nil, err
 	}
 	select {
 	case s.tails <- struct{}{}:
