@@ -168,3 +168,30 @@ func TestADamagedFrameOfAnOlderBlock(t *testing.T) {
 		}
 	}
 }
+
+// TestADamagedFrameThatIsArchived is not lost: tables are made anew with it.
+func TestADamagedFrameThatIsArchived(t *testing.T) {
+	t.Parallel()
+	dir, data := project(t, small), filepath.Join(t.TempDir(), "data")
+	r := start(t, dir, data, &clock{})
+	for i := range 20 {
+		r.track(fmt.Sprintf("a-%d-", i))
+	}
+	r.archived()
+	r.stop()
+	block, err := os.ReadFile(logBlock(data, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	damageFile(t, logBlock(data, 1), int64(bytes.Index(block, []byte("a-10-"))))
+	r = start(t, dir, data, &clock{})
+	last := r.track("last")
+	if n := len(r.status(t).Notices); n != 1 {
+		t.Errorf("%d notices, want 1", n)
+	}
+	r.counts(last)
+	r.rebuild()
+	if got := r.counts(last); got != "[21 21]" {
+		t.Errorf("made anew, tracks has %s, want 21", got)
+	}
+}

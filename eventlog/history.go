@@ -190,6 +190,12 @@ func (r *historyReader) openOnce(ctx context.Context) error {
 	if r.past == nil {
 		return r.openLog(ctx, r.after)
 	}
+	if damaged, err := r.damaged(ctx); err != nil || damaged {
+		if err != nil {
+			return err
+		}
+		return r.openPast(ctx)
+	}
 	if r.after.Epoch >= last.Epoch {
 		err := r.openLog(ctx, r.after)
 		if millrace.KindOf(err) != millrace.Gone || ctx.Err() != nil {
@@ -220,6 +226,21 @@ func (r *historyReader) openOnce(ctx context.Context) error {
 		}
 	}
 	return &behindError{after: r.after, through: through, first: first}
+}
+
+// damaged says whether the log has given up a frame that is still to be read
+// and that past has.
+func (r *historyReader) damaged(ctx context.Context) (bool, error) {
+	log, ok := r.log.(Skipper)
+	if !ok {
+		return false, nil
+	}
+	lost, ok := log.FirstLost(r.after)
+	if !ok {
+		return false, nil
+	}
+	through, err := r.past.Through(ctx)
+	return err == nil && !through.Before(lost), err
 }
 
 // unknown says that after lies in an epoch before the log's and beyond what

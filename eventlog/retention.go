@@ -56,6 +56,8 @@ type Skipper interface {
 	// including the one of through: readers pass over it from then on. It
 	// returns how many frames that are. What can be read stays.
 	Skip(ctx context.Context, after, through millrace.Position) (frames uint64, err error)
+	// FirstLost returns the first frame behind after that was given up, if any.
+	FirstLost(after millrace.Position) (p millrace.Position, ok bool)
 }
 
 // HowToSkip says how to go on behind a damaged frame that ends at p.

@@ -191,6 +191,19 @@ func (l *Log) Lost() []Lost {
 	return out
 }
 
+// FirstLost returns the first frame behind after that was given up, if any.
+func (l *Log) FirstLost(after millrace.Position) (p millrace.Position, ok bool) {
+	first, _ := l.tail.Bounds()
+	for _, r := range l.lost.get() {
+		for seq := max(r.First, first.Seq); seq <= r.Last; seq++ {
+			if p = l.tail.At(seq, millrace.EndOfFrame); p.After(after) {
+				return p, true
+			}
+		}
+	}
+	return millrace.Position{}, false
+}
+
 // Skip gives up what cannot be read of the frames behind after, up to through.
 func (l *Log) Skip(ctx context.Context, after, through millrace.Position) (frames uint64, err error) {
 	first, last, stamp, err := l.skipRange(ctx, after, through)
