@@ -75,7 +75,8 @@ func (p *Position) UnmarshalText(text []byte) error {
 	return err
 }
 
-// ParsePosition reads "epoch-seq-index". The error is Invalid.
+// ParsePosition reads "epoch-seq-index"; the index "end" is EndOfFrame. The
+// error is Invalid.
 func ParsePosition(s string) (Position, error) {
 	parts := strings.Split(s, "-")
 	if len(parts) != 3 {
@@ -84,6 +85,10 @@ func ParsePosition(s string) (Position, error) {
 	var n [3]uint64
 	for i, part := range parts {
 		bits := 64
+		if i == 2 && part == "end" {
+			n[i] = EndOfFrame
+			break
+		}
 		if i == 2 {
 			bits = 31
 		}

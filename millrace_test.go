@@ -14,7 +14,7 @@ func ExamplePosition() {
 }
 
 func TestParsePosition(t *testing.T) {
-	for _, s := range []string{"", "1-2", "1-2-3-4", "a-1-1", "1-1--1", "1-1-4294967296", "-1-1-1"} {
+	for _, s := range []string{"", "1-2", "1-2-3-4", "a-1-1", "1-1--1", "1-1-4294967296", "-1-1-1", "1-end-1", "1-1-ends"} {
 		if p, err := ParsePosition(s); KindOf(err) != Invalid {
 			t.Errorf("%q: %v, %v; want Invalid", s, p, err)
 		}
@@ -22,6 +22,9 @@ func TestParsePosition(t *testing.T) {
 	p := Position{Epoch: 1 << 60, Seq: 1 << 63, Index: EndOfFrame}
 	if q, err := ParsePosition(p.String()); err != nil || q != p {
 		t.Errorf("%v became %v, %v", p, q, err)
+	}
+	if q, err := ParsePosition("7-8-end"); err != nil || q != (Position{Epoch: 7, Seq: 8, Index: EndOfFrame}) {
+		t.Errorf("the end of a frame became %v, %v", q, err)
 	}
 }
 
