@@ -1,6 +1,8 @@
 package collect
 
 import (
+	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/unit"
 )
 
 // maxTextBytes bounds IDs and event names.
@@ -16,7 +19,6 @@ const maxTextBytes = 1024
 // Reasons for which an event is rejected.
 const (
 	reasonNotObject  = "an event has to be a JSON object"
-	reasonEventSize  = "the event is larger than event_size allows"
 	reasonNoType     = "type is missing: it has to be track, identify, page, screen, group or alias"
 	reasonType       = "type has to be track, identify, page, screen, group or alias"
 	reasonNoEvent    = "a track event needs its name in event, as a string"
@@ -109,7 +111,7 @@ func (q *request) check(it *item, index int) route {
 		if q.route != routeBatch && q.route != routeStream {
 			q.status = http.StatusRequestEntityTooLarge
 		}
-		q.problem(it, index, reasonEventSize, "")
+		q.problem(it, index, tooLargeEvent(it.end-it.start, q.src.limits.EventSize), "")
 		return routeUnknown
 	}
 	q.checkText(it, index, it.messageID, "messageId")
@@ -135,6 +137,13 @@ func (q *request) check(it *item, index int) route {
 	}
 	q.checkFields(it, index, typ)
 	return typ
+}
+
+// tooLargeEvent names the limit, and one that would do. That is a power of two,
+// so that there are few reasons to group by.
+func tooLargeEvent(size int, limit unit.Bytes) string {
+	enough := unit.Bytes(1) << bits.Len(uint(size-1))
+	return fmt.Sprintf("the event is larger than event_size allows, which is %s: %s would hold it", limit, enough)
 }
 
 // inside returns the text of a string, unescaped when it has to be.
