@@ -246,6 +246,8 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 		return noServer(err, "no Millrace server at %s: the name %q is not known. Say where it is with --server or MILLRACE_SERVER", c.Server(), dns.Name)
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return millrace.Errorf(millrace.Invalid, "%s does not speak TLS: write the address as http://%s", c.Server(), c.base.Host)
+	case strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`): // an alert of TLS
+		return c.speaksTLS()
 	case errors.As(err, &certificate):
 		return millrace.Errorf(millrace.Invalid, "the certificate of %s cannot be trusted: %v", c.Server(), certificate.Err)
 	case errors.As(err, &op) && op.Op == "dial":

@@ -262,3 +262,18 @@ func TestCanceled(t *testing.T) {
 		t.Errorf("%v, want Canceled", err)
 	}
 }
+
+// A server of https that is spoken to in plain HTTP.
+func TestSpeaksTLS(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(s.Close)
+	address := strings.Replace(s.URL, "https:", "http:", 1)
+	c, err := New(Options{Server: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Status(t.Context()); millrace.KindOf(err) != millrace.Invalid || !strings.Contains(err.Error(), "write the address as "+s.URL) {
+		t.Errorf("error %v", err)
+	}
+}

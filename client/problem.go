@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -63,6 +64,9 @@ var kinds = func() map[string]millrace.Kind {
 func (c *Client) responseError(resp *http.Response, path string) error {
 	data, _ := io.ReadAll(io.LimitReader(resp.Body, errorBodyBytes))
 	var p problem
+	if resp.StatusCode == http.StatusBadRequest && c.base.Scheme == "http" && wantsTLS(data) {
+		return c.speaksTLS()
+	}
 	if !isJSON(resp) || json.Unmarshal(data, &p) != nil || p.text() == "" {
 		if resp.StatusCode == http.StatusUnauthorized {
 			return millrace.Errorf(millrace.Unauthorized, "%s asks who you are: give the admin token with --token or MILLRACE_TOKEN", c.Server())
@@ -92,6 +96,15 @@ func (c *Client) responseError(resp *http.Response, path string) error {
 		e.Message += " (give the admin token with --token or MILLRACE_TOKEN)"
 	}
 	return e
+}
+
+// wantsTLS says whether an answer is that of a port for https to plain http.
+func wantsTLS(answer []byte) bool {
+	return bytes.Contains(answer, []byte("HTTP request to an HTTPS server")) || bytes.Contains(answer, []byte("plain HTTP request was sent to HTTPS port"))
+}
+
+func (c *Client) speaksTLS() error {
+	return millrace.Errorf(millrace.Invalid, "%s speaks https: write the address as https://%s", c.Server(), c.base.Host)
 }
 
 func kindOfStatus(status int) millrace.Kind {
