@@ -192,7 +192,7 @@ func (f *fakeServer) last() millrace.Position {
 func (f *fakeServer) status(w http.ResponseWriter, _ *http.Request) {
 	f.json(w, 200, map[string]any{
 		"name": "shop", "version": "test", "mode": "dev", "started": time.Now().Add(-time.Hour), "ready": true,
-		"problems": []string{}, "notices": []string{"source old fell \x1b[31msilent"},
+		"problems": []string{}, "project": map[string]any{"problems": []string{}}, "notices": []string{"source old fell \x1b[31msilent"},
 		"log":     map[string]any{"backend": "fake", "promise": "in memory", "last": f.last(), "size_bytes": 1 << 20, "retention_seconds": 604800},
 		"readers": f.readerList(),
 		"sources": []map[string]any{{"name": "shop", "kind": "http", "accepted": len(f.distinct()), "duplicates": 0, "rejected": 0}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,9 +56,17 @@ func readerTable(all []client.Reader) terminal.Table {
 		{Name: "records", Right: true}, {Name: "position"}, {Name: "problem"}}}
 	for _, r := range all {
 		t.Rows = append(t.Rows, []string{r.Name, r.State, terminal.Duration(time.Duration(r.LagSeconds * float64(time.Second))),
-			terminal.Count(r.LagRecords), r.Position, r.Problem})
+			terminal.Count(r.LagRecords), shownPosition(r.Position), r.Problem})
 	}
 	return t
+}
+
+// shownPosition is a position for people; it may be given back as it is.
+func shownPosition(position string) string {
+	if frame, whole := strings.CutSuffix(position, fmt.Sprintf("-%d", millrace.EndOfFrame)); whole {
+		return frame + "-end"
+	}
+	return position
 }
 
 func (p *program) readerAction(action, short, done string) *cobra.Command {

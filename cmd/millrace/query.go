@@ -117,11 +117,14 @@ func (p *program) query(ctx context.Context, o queryOptions, args []string) erro
 func (o *queryOptions) check() error {
 	if o.format == "" {
 		o.format = "table"
-		switch ext := strings.TrimPrefix(filepath.Ext(o.output), "."); ext {
+		switch ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(o.output), ".")); ext {
 		case "csv", "json", "ndjson", "parquet":
 			o.format = ext
 		case "jsonl":
 			o.format = "ndjson"
+		case "", "txt":
+		default:
+			return usagef("the ending .%s of --output says no format: end it with .csv, .json, .ndjson, .parquet or .txt (a table), or give --format", ext)
 		}
 	}
 	known := false

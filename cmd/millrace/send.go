@@ -67,6 +67,12 @@ func (p *program) sendCommand() *cobra.Command {
 				return err
 			}
 			o.Delimiter = d
+			switch { // 0 means the default in send.Options
+			case o.Batch == 0:
+				return usagef("--batch is from 1 to 2500")
+			case o.Parallel == 0:
+				return usagef("--parallel is from 1 to 4")
+			}
 			return p.send(c.Context(), o, files, asJSON)
 		},
 	}
@@ -136,6 +142,7 @@ func (p *program) send(ctx context.Context, o send.Options, files []string, asJS
 	} else {
 		for _, r := range results {
 			p.summary(o.Screen, r)
+			hint(o.Screen, r)
 		}
 		if len(results) > 1 {
 			total.Input, total.Faults = "in all", nil
@@ -203,6 +210,16 @@ func (p *program) summary(s *terminal.Screen, r send.Result) {
 	}
 	if r.Repeated > 0 {
 		s.Note("%s were sent twice because an answer got lost; they may be counted as duplicates.", terminal.Plural(r.Repeated, "row", "rows"))
+	}
+}
+
+// hint says why a result may not be what was meant.
+func hint(s *terminal.Screen, r send.Result) {
+	switch {
+	case r.Rows == 0 && r.Complete:
+		s.Note("There are no rows in it.")
+	case r.Judged && r.Repeated == 0 && r.Duplicates >= 10 && r.Duplicates >= r.Sent-r.Sent/10:
+		s.Note("Nearly all are duplicates: an ID counts once in a source, whatever the event. If these are other rows, name the field with --id that tells them apart, or send them to another source.")
 	}
 }
 

@@ -208,7 +208,8 @@ func (p *program) checkCommand() *cobra.Command {
 				return err
 			}
 			if !p.quiet {
-				fmt.Fprintf(p.stdout, "%s: %d sources, no mistakes\n", terminal.Sanitize(loaded.Config.Name), len(loaded.In("sources")))
+				fmt.Fprintf(p.stdout, "%s: %s, no mistakes\n", terminal.Sanitize(loaded.Config.Name),
+					terminal.Plural(int64(len(loaded.In("sources"))), "source", "sources"))
 			}
 			return nil
 		},
@@ -233,10 +234,21 @@ func (p *program) initCommand() *cobra.Command {
 			for _, file := range files {
 				fmt.Fprintln(p.stdout, "made", file)
 			}
-			fmt.Fprintf(p.stdout, "Run it:\n  millrace dev %s\n", dir)
+			fmt.Fprintf(p.stdout, "Run it:\n  millrace dev %s\n", shellWord(dir))
 			return nil
 		},
 	}
+}
+
+// shellWord quotes a word for a shell if it has to be.
+func shellWord(s string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._/-+@:,", c)
+	}
+	if s != "" && strings.IndexFunc(s, func(c rune) bool { return !plain(c) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // checkListen refuses an address that would open a dev server to the network.

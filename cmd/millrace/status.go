@@ -67,10 +67,7 @@ type serverStatus struct {
 	Ready       bool      `json:"ready"`
 	Problems    []string  `json:"problems"`
 	Notices     []string  `json:"notices"`
-	Project     *struct {
-		Problems []string `json:"problems"`
-	} `json:"project"`
-	Log *struct {
+	Log         *struct {
 		Backend          string     `json:"backend"`
 		Promise          string     `json:"promise"`
 		FirstTime        *time.Time `json:"first_time"`
@@ -127,11 +124,7 @@ func (s serverStatus) write(screen *terminal.Screen, server string, now time.Tim
 	}
 	fmt.Fprintf(&b, "%s  %s  %s, %s, at %s, up %s\n", colors.Bold(terminal.Sanitize(s.Name)), state, terminal.Sanitize(s.Version),
 		terminal.Sanitize(mode), server, terminal.Duration(now.Sub(s.Started).Round(time.Second)))
-	problems := s.Problems
-	if s.Project != nil {
-		problems = append(problems, s.Project.Problems...)
-	}
-	for _, text := range problems {
+	for _, text := range s.Problems {
 		fmt.Fprintf(&b, "%s %s\n", colors.Bad("✗"), terminal.Sanitize(text))
 	}
 	for _, text := range s.Notices {

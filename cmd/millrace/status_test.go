@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/client"
+	"github.com/millrace/millrace/send"
+	"github.com/millrace/millrace/terminal"
+)
+
+func testScreen() (*terminal.Screen, *bytes.Buffer) {
+	out := &bytes.Buffer{}
+	return terminal.New(terminal.Options{Out: out, Err: out, Getenv: func(string) string { return "" }}), out
+}
+
+// A problem of the project is one of the server, and is shown once; a position
+// at the end of a frame is shown as one.
+func TestStatusScreen(t *testing.T) {
+	t.Parallel()
+	var s serverStatus
+	err := json.Unmarshal([]byte(`{"name": "shop", "problems": ["project: web.yaml is wrong"], "project": {"problems": ["web.yaml is wrong"]}}`), &s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Readers = []client.Reader{{Name: "archive", Position: "7-20-2147483647"}, {Name: "dedup", Position: "7-20-3"}}
+	screen, out := testScreen()
+	if err := s.write(screen, "here", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.Count(text, "web.yaml is wrong") != 1 || !strings.Contains(text, "7-20-end") || !strings.Contains(text, "7-20-3") {
+		t.Errorf("status shows:\n%s", text)
+	}
+}
+
+func TestHint(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		result send.Result
+		want   string
+	}{
+		"empty":      {send.Result{Complete: true}, "no rows"},
+		"duplicates": {send.Result{Complete: true, Judged: true, Rows: 100, Sent: 100, Duplicates: 95}, "whatever the event"},
+		"some":       {send.Result{Complete: true, Judged: true, Rows: 100, Sent: 100, Duplicates: 50}, ""},
+		"repeated":   {send.Result{Complete: true, Judged: true, Rows: 100, Sent: 100, Duplicates: 95, Repeated: 95}, ""},
+		"not known":  {send.Result{Complete: true, Rows: 100, Sent: 100}, ""},
+	} {
+		screen, out := testScreen()
+		hint(screen, c.result)
+		if got := out.String(); c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestShellWord(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{"shop": "shop", "./a-b/c_1": "./a-b/c_1", "My Project!": "'My Project!'", "it's": `'it'\''s'`, "": "''"} {
+		if got := shellWord(word); got != want {
+			t.Errorf("%q became %s, want %s", word, got, want)
+		}
+	}
+}
