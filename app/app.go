@@ -11,7 +11,10 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -150,7 +153,23 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 			return nil, err
 		}
 	}
+	for _, notice := range a.deaf(p) {
+		a.o.Logger.Warn(notice)
+	}
 	return a, nil
+}
+
+// deaf says which sources take nothing, since all their keys are of development.
+func (a *App) deaf(p *project.Project) (notices []string) {
+	if a.o.Mode == serve.Dev {
+		return nil
+	}
+	for _, s := range sources(p) {
+		if s.HTTP != nil && !slices.ContainsFunc(s.HTTP.WriteKeys, func(key string) bool { return !strings.HasPrefix(key, "dev_") }) {
+			notices = append(notices, fmt.Sprintf("source %s takes nothing: its write keys begin with dev_, and those work in millrace dev only: add another to sources/%s.yaml and start again", s.Name, s.Name))
+		}
+	}
+	return notices
 }
 
 // Load reads a project folder as the server would, without running anything.
@@ -252,7 +271,11 @@ func (a *App) retention() *retention {
 func listen(o Options) (net.Listener, error) {
 	ln, err := net.Listen("tcp", o.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w: stop what uses the address, or choose another with --listen", o.Listen, err)
+		advice := "choose another address with --listen"
+		if errors.Is(err, syscall.EADDRINUSE) {
+			advice = "stop what uses the address, or choose another with --listen"
+		}
+		return nil, fmt.Errorf("cannot listen on %s: %w: %s", o.Listen, err, advice)
 	}
 	return ln, nil
 }

@@ -48,6 +48,7 @@ func (a *App) Status(ctx context.Context) (serve.Status, error) {
 			s.Notices = append(s.Notices, fmt.Sprintf("source %s used to receive and has been silent since %s", source.Name, source.LastReceived.Format(time.RFC3339)))
 		}
 	}
+	s.Notices = append(s.Notices, a.deaf(p.Project)...)
 	for _, lost := range a.log.Lost() {
 		if a.o.Now().Sub(lost.At) < noticeRenewed {
 			s.Notices = append(s.Notices, lost.String())
