@@ -35,14 +35,11 @@ func (b *bench) single(ctx context.Context) (*section, error) {
 		return nil, err
 	}
 	defer limit.end()
-	s, err := b.newServer(ctx, shortInterval)
+	s, err := b.intakeServer(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.end()
-	if err := s.reader(ctx, "pause", archiveReader, warehouseReader); err != nil {
-		return nil, err
-	}
 	l := load{connections: 128, batch: 1, names: eventNames, duration: pick(b, 8*time.Second, time.Second)}
 	b.say("single events: the empty handler and intake alone, in turn")
 	base, alone, err := b.inTurn(ctx, limit, s, l)
@@ -58,10 +55,8 @@ func (b *bench) single(ctx context.Context) (*section, error) {
 	if out.profile, err = b.profile(ctx, s, l); err != nil {
 		return nil, err
 	}
-	if err := b.resumed(ctx, s); err != nil {
-		return nil, err
-	}
-	return out, b.everything(ctx, out, s, l, 4000)
+	s.end()
+	return out, b.everything(ctx, out, l, 4000)
 }
 
 // A figure is the mean of several loads.
@@ -104,17 +99,27 @@ func (b *bench) inTurn(ctx context.Context, limit *limitProcess, s *server, l lo
 	return mean(bases), mean(alones), nil
 }
 
-// resumed lets everything run again and waits until nothing is behind.
-func (b *bench) resumed(ctx context.Context, s *server) error {
-	if err := s.reader(ctx, "resume", archiveReader, warehouseReader); err != nil {
-		return err
+// intakeServer is a server whose archive and warehouse are paused.
+func (b *bench) intakeServer(ctx context.Context) (*server, error) {
+	s, err := b.newServer(ctx, shortInterval)
+	if err != nil {
+		return nil, err
 	}
-	b.say("waiting until archive and warehouse have everything")
-	return s.drained(ctx, dedupReader, archiveReader, warehouseReader)
+	if err := s.reader(ctx, "pause", archiveReader, warehouseReader); err != nil {
+		s.end()
+		return nil, err
+	}
+	return s, nil
 }
 
-// everything finds the highest rate at which lag stays flat.
-func (b *bench) everything(ctx context.Context, out *section, s *server, l load, modest float64) error {
+// everything finds the highest rate at which lag stays flat, on a new server:
+// what intake alone took in would keep its readers busy for minutes.
+func (b *bench) everything(ctx context.Context, out *section, l load, modest float64) error {
+	s, err := b.newServer(ctx, shortInterval)
+	if err != nil {
+		return err
+	}
+	defer s.end()
 	trial := pick(b, 25*time.Second, 4*time.Second)
 	l.rate, l.duration = modest, trial
 	first, err := b.steady(ctx, s, l)
@@ -241,14 +246,11 @@ func (b *bench) batch(ctx context.Context) (*section, error) {
 		how: "`POST /v1/batch`. The limit is a loop that only writes the same bytes to a file and fsyncs them: one request's bytes at a time, and sixteen requests' bytes at a time, " +
 			"which is what a group commit of sixteen connections could do at best. *Intake alone* and *everything running* as above.",
 	}
-	s, err := b.newServer(ctx, shortInterval)
+	s, err := b.intakeServer(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.end()
-	if err := s.reader(ctx, "pause", archiveReader, warehouseReader); err != nil {
-		return nil, err
-	}
 	l := load{connections: connections, batch: size, names: eventNames, duration: pick(b, 8*time.Second, time.Second)}
 	b.say("batches of %d, intake alone", size)
 	var alones, ones, groups []figures
@@ -278,10 +280,8 @@ func (b *bench) batch(ctx context.Context) (*section, error) {
 	if out.profile, err = b.profile(ctx, s, l); err != nil {
 		return nil, err
 	}
-	if err := b.resumed(ctx, s); err != nil {
-		return nil, err
-	}
-	return out, b.everything(ctx, out, s, l, 10000)
+	s.end()
+	return out, b.everything(ctx, out, l, 10000)
 }
 
 // syncing writes and fsyncs the bytes of so many events at a time.
