@@ -177,7 +177,10 @@ func (p *pass) prepare(ctx context.Context) (start millrace.Position, err error)
 	}
 	if p.index.manifest.CountsLost && p.verdicts.begun() {
 		p.bases, err = p.verdicts.bases()
-		p.bases = slices.DeleteFunc(p.bases, func(h segmentHeader) bool { return h.start.Before(start) })
+		// Those behind the index were taken over before it was written.
+		p.bases = slices.DeleteFunc(p.bases, func(h segmentHeader) bool {
+			return h.start.Before(start) || h.start.Before(p.index.manifest.Through)
+		})
 	}
 	return start, err
 }
