@@ -80,8 +80,10 @@ func pages(t *testing.T) []page {
 			t.Fatal(err)
 		}
 		p := page{path: path, text: string(text)}
-		if err := p.parse(); err != nil {
-			t.Fatal(err)
+		if path != "docs/benchmarks.md" { // make bench writes it, and its comments are its own
+			if err := p.parse(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		all = append(all, p)
 	}
