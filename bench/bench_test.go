@@ -162,6 +162,18 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// TestQuickIsNotJudged proves that a quick run never counts as an aim met or missed.
+func TestQuickIsNotJudged(t *testing.T) {
+	t.Parallel()
+	s := &section{id: "one", title: "One", how: "How.", quick: true}
+	s.judge("speed", "5", "10", "≥ 6", false)
+	s.judge("size", "5", "10", "≤ 10", true)
+	page := document("", "machine", []*section{s}, []string{"one"})
+	if strings.Contains(page, missed) || strings.Contains(page, "| "+met+" |") || !strings.Contains(page, quickNote) || !strings.Contains(page, "No aim was judged.") {
+		t.Error(page)
+	}
+}
+
 func TestCount(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {

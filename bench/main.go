@@ -129,7 +129,7 @@ func measure(ctx context.Context, o options) error {
 			}
 			continue
 		}
-		s.id, s.taken = p.id, time.Now()
+		s.id, s.taken, s.quick = p.id, time.Now(), o.quick
 		s.print(os.Stdout)
 		fmt.Printf("  (%s took %v)\n", p.id, time.Since(begin).Round(time.Second))
 		sections = append(sections, s)
