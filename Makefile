@@ -28,7 +28,7 @@ collect/browser/dist/.built: collect/browser/package-lock.json collect/browser/b
 
 .PHONY: build
 build: browser ## build bin/millrace
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/millrace ./cmd/millrace
+	go build -trimpath $(PGO) -ldflags '$(LDFLAGS)' -o bin/millrace ./cmd/millrace
 
 .PHONY: run
 run: build ## start the example shop, send two years of orders, report, keep serving (ONCE=1 exits)
@@ -53,7 +53,8 @@ check: browser ## everything else that CI runs: format, vet, lint, generated fil
 	@git diff --exit-code --stat || { echo 'make check left edits behind'; exit 1; }
 
 .PHONY: bench
-bench: build ## measure everything and write docs/benchmarks.md
+bench: PGO = $(RELEASE_PGO)
+bench: build ## measure everything, built as a release is, and write docs/benchmarks.md
 	go run ./bench -binary bin/millrace -write docs/benchmarks.md
 
 .PHONY: generate
@@ -66,7 +67,15 @@ notice: browser ## write NOTICE again
 	cd tools && go build -o ../.build/notice ./notice
 	.build/notice
 
+.PHONY: profile
+profile: build ## record what release builds are optimised for
+	@mkdir -p .build
+	cd tools && go build -o ../.build/pgo ./pgo
+	for s in single batch live; do go run ./bench -binary bin/millrace -quick -run $$s -profile .build/$$s.pprof || exit 1; done
+	.build/pgo -o cmd/millrace/release.pgo .build/single.pprof .build/batch.pprof .build/live.pprof
+
 .PHONY: release
+release: PGO = $(RELEASE_PGO)
 release: build ## dist/: tarball with checksums, systemd unit, completions
 	bash scripts/release.sh '$(VERSION)'
 

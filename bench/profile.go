@@ -27,8 +27,8 @@ var profiled = []struct {
 }{
 	{"HTTP connections, with the intake handler", regexp.MustCompile(`^net/http\.\(\*conn\)\.serve$`)},
 	{"the intake handler, with waiting for the log", regexp.MustCompile(`/collect\.\(\*Handler\)\.ServeHTTP$`)},
-	{"the log: building frames", regexp.MustCompile(`/eventlog/nats\.\(\*Log\)\.write$`)},
-	{"the log: JetStream", regexp.MustCompile(`nats-server/v2/server\.\(\*client\)\.readLoop$`)},
+	{"the log: building frames", regexp.MustCompile(`/eventlog\.\(\*FrameBuilder\)\.Encode$`)},
+	{"the log: JetStream", regexp.MustCompile(`nats-server/v2/server\.\(\*stream\)\.internalLoop$`)},
 	{"fsync", regexp.MustCompile(`^(internal/poll\.\(\*FD\)\.Fsync|syscall\.[Ff]sync)$`)},
 	{"dedup", regexp.MustCompile(`/dedup\.\(\*Follower\)\.Run$`)},
 	{"archive", regexp.MustCompile(`/archive\.\(\*Archive\)\.Run$`)},

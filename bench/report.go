@@ -105,9 +105,11 @@ func (s *section) markdown(machine string) string {
 
 const preamble = `# Benchmarks
 
-` + "`make bench`" + ` measures all of this with the real binary and writes this page: the
-server runs as a process of its own with its data in a temporary folder, and is
-driven over HTTP by a load generator that shares the machine with it. Events are
+` + "`make bench`" + ` measures all of this with the real binary and writes this page. The
+binary is built as for a release: optimised by a profile of such loads
+(` + "`make profile`" + `), which the limits are not. The server runs as a process of its
+own with its data in a temporary folder, and is driven over HTTP by a load
+generator that shares the machine with it. Events are
 about 800 bytes of JSON with thirteen properties, and no two are the same. CPU is
 user and system time of the server's two processes: the parent (intake, log,
 dedup, archive, and shaping rows) and the child that DuckDB lives in. A limit is
