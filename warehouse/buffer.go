@@ -79,16 +79,22 @@ func (t *table) vector(c *column) *Vector {
 	return c.vec
 }
 
+// openBuffer makes the buffer of the rows that wait, if there is none.
+func (t *table) openBuffer(now int64) {
+	if t.buffer != nil {
+		return
+	}
+	t.buffer, t.spare = t.spare, nil
+	if t.buffer == nil {
+		t.buffer = &Buffer{TableName: t.TableName, Key: t.key, table: t}
+	}
+	t.since = now
+}
+
 // newRow begins a row for the record at p; of a keyed table the row with that
 // id goes on.
 func (t *table) newRow(p millrace.Position, id string, now int64) int {
-	if t.buffer == nil {
-		t.buffer, t.spare = t.spare, nil
-		if t.buffer == nil {
-			t.buffer = &Buffer{TableName: t.TableName, Key: t.key, table: t}
-		}
-		t.since = now
-	}
+	t.openBuffer(now)
 	row, known := 0, false
 	if t.key != "" {
 		if t.rows == nil {
@@ -187,7 +193,7 @@ const maxSpareBytes = 4 << 20
 // commit tells that a buffer is in the engine, and keeps its memory. A buffer
 // whose rows were all refused has changed nothing there.
 func (t *table) commit(b *Buffer) {
-	if b.Rows == 0 {
+	if b.Idle() {
 		return
 	}
 	t.engine = true

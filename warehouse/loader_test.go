@@ -249,7 +249,7 @@ func TestLoaderIsNotStoppedByPoison(t *testing.T) {
 			}
 			lt.wait(t, lt.send(t, 30))
 			lt.exactlyOnce(t)
-			want := "no table"
+			want := "text"
 			if with == "body" {
 				want = `text "poison"`
 			}
@@ -277,7 +277,7 @@ func TestLoaderLosesNothingToAFullDisk(t *testing.T) {
 	full.Store(false)
 	lt.wait(t, p)
 	lt.exactlyOnce(t)
-	if got := lt.wh.engine.column("discards", "id"); got != "no table" {
+	if got := lt.wh.engine.column("discards", "id"); got != "text" {
 		t.Errorf("discards: %s", got)
 	}
 }

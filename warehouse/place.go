@@ -3,6 +3,7 @@ package warehouse
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace"
 )
@@ -228,6 +229,25 @@ func (s *shaping) discard(r *entry, table, column string, v *value, reason strin
 	s.addDiscard(r.stream.source, discarded{
 		at: r.Position, id: r.ID, table: table, column: column, value: text, reason: reason, received: r.Received.UnixMicro(),
 	})
+}
+
+// takeDiscards makes the source's discards in the step in which its first
+// tables are made, so that whoever looks for what was set aside finds a table.
+func (s *shaping) takeDiscards(src *source, step *Step, now int64) {
+	if t := src.tables["discards"]; src.name == SystemSchema || t != nil && t.engine {
+		return
+	}
+	if step.Buffer(TableName{src.name, "discards"}) != nil ||
+		!slices.ContainsFunc(step.Buffers, func(b *Buffer) bool { return b.Schema == src.name }) {
+		return
+	}
+	t := src.table(s, "discards", discardColumns)
+	if t.engine {
+		return
+	}
+	t.openBuffer(now)
+	t.buffer.Make = true
+	step.Buffers = append(step.Buffers, t.takeBuffer())
 }
 
 type discarded struct {

@@ -242,7 +242,7 @@ func TestTypes(t *testing.T) {
 					t.Errorf("got %s\nwant %s", got, test.want)
 				}
 				discards := e.column("discards", "reason")
-				if (test.reason == "") != (discards == "no table") {
+				if (test.reason == "") != (discards == "text") {
 					t.Errorf("discards: %s", discards)
 				}
 				if test.reason != "" && !strings.Contains(discards, test.reason) {

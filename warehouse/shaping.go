@@ -288,6 +288,7 @@ func (s *shaping) take(flush bool) *Step {
 		for _, t := range src.tables {
 			s.takeTable(t, step, flush, now)
 		}
+		s.takeDiscards(src, step, now)
 	}
 	slices.SortFunc(step.Buffers, func(a, b *Buffer) int {
 		if ae, be := a.table.event, b.table.event; ae != be {

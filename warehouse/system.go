@@ -14,11 +14,19 @@ type MissingTable struct {
 }
 
 // MissingSystemTables says what an engine that has these tables lacks of
-// millrace.rejected, resent, names and notices. A backend makes it when it
-// opens a workspace, so that queries find them before there is a first row.
+// millrace.rejected, resent, names and notices, and of the discards of each
+// source that has tables. A backend makes it when it opens a workspace, so
+// that queries find them before there is a first row.
 func MissingSystemTables(has []KnownTable) []MissingTable {
 	var missing []MissingTable
-	for _, t := range systemTables() {
+	want := systemTables()
+	for _, k := range has {
+		if t := newTable(k.Schema, "discards", discardColumns); k.Schema != SystemSchema &&
+			!slices.ContainsFunc(want, func(w KnownTable) bool { return w.TableName == t.TableName }) {
+			want = append(want, t)
+		}
+	}
+	for _, t := range want {
 		i := slices.IndexFunc(has, func(k KnownTable) bool { return k.TableName == t.TableName })
 		m := MissingTable{TableName: t.TableName, Create: i < 0, Columns: t.Columns}
 		if i >= 0 {
@@ -40,14 +48,19 @@ func systemTables() []KnownTable {
 		name    string
 		columns []fixed
 	}{{"rejected", rejectedColumns}, {"resent", resentColumns}, {"names", nameColumns}, {"notices", noticeColumns}} {
-		k := KnownTable{TableName: TableName{SystemSchema, t.name}}
-		for _, f := range t.columns {
-			k.Columns = append(k.Columns, fixedColumns[f])
-		}
-		k.Columns = append(k.Columns, positionColumns[:]...)
-		tables = append(tables, k)
+		tables = append(tables, newTable(SystemSchema, t.name, t.columns))
 	}
 	return tables
+}
+
+// newTable is a table with what it has before the first row.
+func newTable(schema, name string, columns []fixed) KnownTable {
+	k := KnownTable{TableName: TableName{schema, name}}
+	for _, f := range columns {
+		k.Columns = append(k.Columns, fixedColumns[f])
+	}
+	k.Columns = append(k.Columns, positionColumns[:]...)
+	return k
 }
 
 // NoEvents is the error of a query on the tables of a source that has received

@@ -89,6 +89,9 @@ type Buffer struct {
 	TableName
 	// Create says that the engine does not have the table yet.
 	Create bool
+	// Make says that the table is made even when it has no rows: discards,
+	// beside the first tables of a source.
+	Make bool
 	// Key is "id" for users and accounts, whose rows are merged into the row
 	// with the same id: a value replaces, a cleared column becomes null
 	// (Vector.Cleared), anything else stays as it is. No two rows of a Buffer
@@ -104,6 +107,9 @@ type Buffer struct {
 	arena []byte
 	table *table
 }
+
+// Idle says whether there is nothing to write, and nothing to make.
+func (b *Buffer) Idle() bool { return b.Rows == 0 && !b.Make }
 
 // Position returns the position of the record that made the row.
 func (b *Buffer) Position(row int) millrace.Position {
@@ -176,8 +182,9 @@ func (v *Vector) Bytes(row int) []byte {
 // A Step is what a backend commits in one transaction: first the tables and
 // columns that are missing, then the rows, then the checkpoint.
 type Step struct {
-	// Buffers are the tables with rows, built-in ones first. One that Refuse
-	// has emptied is to be left alone: its table and columns are not made.
+	// Buffers are the tables with rows or to be made, built-in ones first. One
+	// that is Idle, because Refuse has emptied it, is to be left alone: its
+	// table and columns are not made.
 	Buffers []*Buffer
 	// Scanned is the checkpoint of the workspace from now on.
 	Scanned millrace.Position

@@ -37,7 +37,7 @@ func TestRebuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "[{web event_0 100 100} {web event_1 100 100} {web event_2 100 100} {web tracks 300 300}]"; fmt.Sprint(counts) != want {
+	if want := "[{web discards 0 0} {web event_0 100 100} {web event_1 100 100} {web event_2 100 100} {web tracks 300 300}]"; fmt.Sprint(counts) != want {
 		t.Errorf("counts %v, want %s", counts, want)
 	}
 	if err := s.Swap(ctx, through(299)); err != nil {

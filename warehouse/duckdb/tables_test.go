@@ -65,6 +65,25 @@ func TestRefusedRows(t *testing.T) {
 	}
 }
 
+// A file of before sources had discards from the start gets them when it is opened.
+func TestOlderTables(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w := openTest(t, func(o *Options) { o.Dir = dir })
+	mustResume(t, w)
+	mustApply(t, w, tracks(0, 10))
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	withDatabase(t, dir, "DROP TABLE web.discards")
+	w = openTest(t, func(o *Options) { o.Dir = dir })
+	mustResume(t, w)
+	if got := mustAsk(t, w, "SELECT count(*) FROM web.discards")[0]; got != "0" {
+		t.Error(got)
+	}
+	mustApply(t, w, tracks(10, 20))
+}
+
 func TestWidening(t *testing.T) {
 	t.Parallel()
 	w := openTest(t)

@@ -70,11 +70,14 @@ func tryStep(c *connection, step *warehouse.Step, to target) (*warehouse.Buffer,
 		return nil, err
 	}
 	for _, b := range step.Buffers {
-		if b.Rows == 0 {
+		if b.Idle() {
 			continue
 		}
 		if err := alterTable(c, b, to); err != nil {
 			return nil, err
+		}
+		if b.Rows == 0 {
+			continue
 		}
 		if err := writeRows(c, b, to.place(b.TableName), 0, b.Rows); err != nil {
 			return b, err

@@ -47,7 +47,7 @@ func (l live) begin() (undo func()) {
 func (l live) finish(ctx context.Context, w *Warehouse, tx pgx.Tx, step *warehouse.Step) error {
 	var sql strings.Builder
 	for _, b := range step.Buffers {
-		if b.Create && b.Rows > 0 {
+		if b.Create && !b.Idle() {
 			w.grant(&sql, l.ws, b.TableName)
 		}
 	}
@@ -92,7 +92,7 @@ func (w *Warehouse) commit(ctx context.Context, ws *workspace, step *warehouse.S
 		var refused *warehouse.Buffer
 		err := pgx.BeginFunc(ctx, conn.Conn(), func(tx pgx.Tx) error {
 			for _, b := range step.Buffers {
-				if b.Rows == 0 {
+				if b.Idle() {
 					continue
 				}
 				refused = b
@@ -102,6 +102,9 @@ func (w *Warehouse) commit(ctx context.Context, ws *workspace, step *warehouse.S
 				}
 				if len(keep) > 0 {
 					return errKeep
+				}
+				if b.Rows == 0 {
+					continue
 				}
 				if err := w.write(ctx, tx, b, to, 0, b.Rows); err != nil {
 					return err

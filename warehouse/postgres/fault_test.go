@@ -205,6 +205,25 @@ func testForeignSchema(t *testing.T, url string) {
 	}
 }
 
+// testOlderTables shows that a warehouse of before sources had discards from
+// the start gets them when it is opened.
+func testOlderTables(t *testing.T, url string) {
+	w := openURL(t, postgres.Options{URL: url})
+	resume(t, w)
+	apply(t, w, event(1, "A", `{"n":1}`))
+	exec(t, url, "DROP TABLE web.discards")
+	w.Close()
+	w = openURL(t, postgres.Options{URL: url})
+	resume(t, w)
+	if got, err := count(w, "SELECT count(*) FROM web.discards"); got != "0" {
+		t.Error(got, err)
+	}
+	apply(t, w, event(2, "A", `{"n":"x"}`))
+	if got, err := count(w, "SELECT value FROM web.discards"); got != "x" {
+		t.Error(got, err)
+	}
+}
+
 func testTwoLoaders(t *testing.T, url string) {
 	first, second := openURL(t, postgres.Options{URL: url}), openURL(t, postgres.Options{URL: url})
 	resume(t, first)

@@ -1,6 +1,7 @@
 package warehousetest
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -108,4 +109,33 @@ func testLatestHeld(t *testing.T, place Place) {
 		"SELECT id, n, at0, at1, at2, at3, at4, at5 FROM web.users ORDER BY id": "u0 4 true - true - true - | u1 5 - true - true - true",
 		"SELECT count(*) FROM web.identifies":                                   "6",
 	})
+}
+
+// testNoDiscards shows that a source has discards as soon as it has a table,
+// and keeps them in a rebuild.
+func testNoDiscards(t *testing.T, place Place) {
+	b := open(t, place)
+	const sql = "SELECT id, table_name, column_name, value, reason, received_at, uuid_ts, _epoch, _seq, _index FROM web.discards"
+	b.apply(b.next("identify", `{"userId":"u"}`))
+	b.want(map[string]string{sql: "", "SELECT count(*) FROM web.identifies": "1"})
+	items := b.next("stream:items", `{"x":1}`)
+	items.Source = "ios"
+	b.apply(items)
+	b.want(map[string]string{"SELECT count(*) FROM ios.discards": "0"})
+	b.reopen()
+	ctx := context.Background()
+	rebuild, err := b.Shadow(ctx, "default", warehouse.ShadowOptions{Sources: []string{"web"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rebuild.Apply(ctx, through([]eventlog.Entry{entry(1, "identify", `{"userId":"u"}`)}, true)); err != nil {
+		t.Fatal(err)
+	}
+	if err := rebuild.Swap(ctx, at(b.seq)); err != nil {
+		t.Fatal(err)
+	}
+	b.resume()
+	b.want(map[string]string{sql: "", "SELECT count(*) FROM ios.discards": "0", "SELECT count(*) FROM web.identifies": "1"})
+	b.apply(b.track(`{"v":1}`, `{"v":"x"}`)...)
+	b.want(map[string]string{"SELECT column_name, value FROM web.discards": "v x"})
 }

@@ -32,6 +32,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"ColumnOrder":      testColumnOrder,
 		"SystemTables":     testSystemTables,
 		"NoEvents":         testNoEvents,
+		"NoDiscards":       testNoDiscards,
 		"LatestHeld":       testLatestHeld,
 		"Types":            testTypes,
 		"BigInts":          testBigInts,
