@@ -44,7 +44,9 @@ func (p *program) queryCommand() *cobra.Command {
 standard input.
 
 There is a schema for each source, with a table "tracks" of all its events and
-one table for each event. Reading is all a query can do.
+one table for each event: SHOW TABLES lists them, DESCRIBE shop.tracks shows the
+columns of one, SUMMARIZE shop.tracks what is in them. Reading is all a query
+can do.
 
 Tables are cut to the width of the terminal and to 1,000 rows; the other formats
 give everything, up to 10,000,000 rows. In CSV, text that a spreadsheet would
@@ -52,7 +54,8 @@ run as a formula gets a ' before it, unless --raw.
 
 --after waits until the answer holds everything up to a position of the log: one
 from a Millrace-Position header, or "last" for all that is in the log now.`,
-		Example: `  millrace query 'SELECT event, count(*) FROM shop.tracks GROUP BY event'
+		Example: `  millrace query 'SHOW TABLES'
+  millrace query 'SELECT event, count(*) FROM shop.tracks GROUP BY event'
   millrace query --format csv --output revenue.csv < revenue.sql
   millrace query --after last 'SELECT count(*) FROM shop.order_placed'`,
 		RunE: func(c *cobra.Command, args []string) error { return p.query(c.Context(), o, args) },

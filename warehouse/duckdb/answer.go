@@ -176,7 +176,7 @@ func answer(w *wire, conn *connection, q *wireQuery, settings *warehouse.Setting
 	// that its author knows, and its columns have the names that he gave.
 	given, err := prepareQuery(conn, s.sql, q.Params)
 	if err != nil {
-		return result{}, explainMissing(conn, err, s.schemas, settings)
+		return result{}, explainMissing(conn, err, s.tables, settings)
 	}
 	defer duck.DestroyPrepare(&given)
 	run, shifted := given, false
@@ -193,19 +193,36 @@ func answer(w *wire, conn *connection, q *wireQuery, settings *warehouse.Setting
 	return res, err
 }
 
-// explainMissing says so when a query fails because it asks for a source that
-// has received nothing.
-func explainMissing(conn *connection, err error, schemas []string, settings *warehouse.Settings) error {
-	if settings == nil || !strings.HasPrefix(err.Error(), "Catalog Error") {
+// missingPattern finds the table that is not there.
+var missingPattern = regexp.MustCompile(`^Catalog Error: Table with name "?([^"]+?)"? does not exist`)
+
+// explainMissing says what to do when a query names a table that is not there.
+func explainMissing(conn *connection, err error, named []warehouse.TableName, settings *warehouse.Settings) error {
+	found := missingPattern.FindStringSubmatch(err.Error())
+	if found == nil {
 		return err
 	}
-	for _, schema := range schemas {
-		if _, ok := settings.Sources[schema]; !ok {
-			continue
+	m := warehouse.Missing{Sources: map[string]string{}}
+	for _, t := range named {
+		if name := strings.ToLower(found[1]); name == t.Table || name == t.Schema+"."+t.Table {
+			m.TableName = t
+			break
 		}
-		if rows, findErr := conn.texts("SELECT schema_name FROM duckdb_schemas() WHERE schema_name = ?", schema); findErr == nil && len(rows) == 0 {
-			return warehouse.NoEvents(schema)
+	}
+	rows, findErr := conn.texts("SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal AND table_name NOT LIKE '% (rebuild)'")
+	if m.Table == "" || findErr != nil {
+		return err
+	}
+	for _, row := range rows {
+		m.Has = append(m.Has, warehouse.TableName{Schema: row[0], Table: row[1]})
+	}
+	if settings != nil {
+		for source := range settings.Sources {
+			m.Sources[source] = source
 		}
+	}
+	if explained := m.Explain(); explained != nil {
+		return explained
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // What a query may use beyond tables. A SELECT is enough to read files, to
@@ -55,16 +56,19 @@ func set(words string) map[string]bool {
 
 // A statement is a query that has been let through.
 type statement struct {
-	sql     string   // as it was given
-	schemas []string // that its tables are in, in lower case
-	limited string   // with a limit around it, or "" when it cannot be had
-	params  int      // how many parameters it takes
+	sql     string                // as it was given, or the SELECT that a shorthand means
+	tables  []warehouse.TableName // that it names, in lower case
+	limited string                // with a limit around it, or "" when it cannot be had
+	params  int                   // how many parameters it takes
 }
 
 // guard lets exactly one harmless SELECT through. Its error is Invalid.
 func guard(c *connection, sql string, limit int) (statement, error) {
 	if strings.ContainsRune(sql, 0) {
 		return statement{}, millrace.Errorf(millrace.Invalid, "the query is not text: it holds a NUL byte")
+	}
+	if short, ok := warehouse.ParseShorthand(sql); ok && short.Asks != warehouse.AsksSummary {
+		sql = short.Select()
 	}
 	tree, err := parse(c, sql)
 	if err != nil {
@@ -75,7 +79,7 @@ func guard(c *connection, sql string, limit int) (statement, error) {
 	if err := g.check(tree.node); err != nil {
 		return statement{}, err
 	}
-	s := statement{sql: sql, params: tree.params, schemas: g.schemas}
+	s := statement{sql: sql, params: tree.params, tables: g.tables}
 	// What ends in a semicolon or a comment is wrapped only if the result is
 	// the same query with a limit, and nothing else.
 	wrapped := fmt.Sprintf("SELECT * FROM (\n%s\n) LIMIT %d", strings.TrimRight(sql, "; \t\r\n"), limit)
@@ -113,7 +117,7 @@ func parse(c *connection, sql string) (parsed, error) {
 	}
 	switch {
 	case answer.Error && strings.HasPrefix(answer.Message, "Only SELECT"):
-		return parsed{}, millrace.Errorf(millrace.Invalid, "only a SELECT can be run here: the warehouse is read-only, and settings, files and EXPLAIN are not reached through a query")
+		return parsed{}, millrace.Errorf(millrace.Invalid, "%s", warehouse.OnlySelect)
 	case answer.Error:
 		return parsed{}, millrace.Errorf(millrace.Invalid, "%s%s", cleanMessage(answer.Message), place(sql, answer.Position))
 	case len(answer.Statements) != 1:
@@ -136,9 +140,9 @@ func place(sql, position string) string {
 
 // A guardian walks the tree of one query.
 type guardian struct {
-	sql     string
-	ctes    map[string]bool // names of common table expressions, in lower case
-	schemas []string        // of tables, in lower case
+	sql    string
+	ctes   map[string]bool       // names of common table expressions, in lower case
+	tables []warehouse.TableName // in lower case
 }
 
 // collectNames remembers the names that the query itself gives to tables.
@@ -203,7 +207,7 @@ func (g *guardian) checkNode(n map[string]any) error {
 		return nil
 	case "SHOW_REF":
 		if name := lower(n["table_name"]); n["query"] == nil && !allowedShows[name] {
-			return g.refuse(n, "SHOW %s cannot be used here: SHOW TABLES and DESCRIBE can", strings.Trim(name, `"`))
+			return g.refuse(n, "that cannot be shown here: use SHOW TABLES, DESCRIBE source.table, or %s", warehouse.ListTables)
 		}
 		return nil
 	}
@@ -216,7 +220,7 @@ func (g *guardian) checkNode(n map[string]any) error {
 func (g *guardian) checkTable(n map[string]any) error {
 	name, schema := lower(n["table_name"]), lower(n["schema_name"])
 	qualified := schema != "" || lower(n["catalog_name"]) != ""
-	g.schemas = append(g.schemas, schema)
+	g.tables = append(g.tables, warehouse.TableName{Schema: schema, Table: name})
 	switch {
 	case deniedTables[name]:
 		return g.refuse(n, "the table %s cannot be read here", name)

@@ -31,6 +31,16 @@ var refusedNames = map[string]bool{
 	"lowrite": true, "loread": true, "inet_server_addr": true, "inet_client_addr": true,
 }
 
+// otherVerbs begin statements of one engine or another that are no SELECT.
+var otherVerbs = func() map[string]bool {
+	verbs := map[string]bool{}
+	for _, verb := range strings.Fields(`show describe desc summarize explain pragma insert update delete merge truncate create drop alter comment grant revoke
+		copy attach detach install load export import set reset use call do begin commit rollback analyze vacuum checkpoint prepare execute listen notify lock`) {
+		verbs[verb] = true
+	}
+	return verbs
+}()
+
 // refused says whether a name may not be used; system are the names with pg_
 // that the server has.
 func refused(name string, system map[string]bool) bool {
@@ -48,6 +58,9 @@ func guard(sql string, params int, system map[string]bool) (string, error) {
 		return "", millrace.Errorf(millrace.Invalid, "the query holds NUL or is not UTF-8")
 	}
 	t := tokens{sql: sql}
+	if first := t.following(); otherVerbs[strings.ToLower(first)] || first == `\` {
+		return "", millrace.Errorf(millrace.Invalid, "%s", warehouse.OnlySelect)
+	}
 	var out strings.Builder
 	marks, numbered, nested, ended := 0, false, 0, false
 	for t.next() {

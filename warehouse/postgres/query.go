@@ -7,6 +7,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,7 +27,7 @@ func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Row
 	if l == nil {
 		return nil, millrace.Errorf(millrace.Unavailable, "the warehouse is not open yet: its loader has not reached Postgres%s", w.why())
 	}
-	sql, err := guard(q.SQL, len(q.Params), l.system)
+	sql, err := guard(shorthand(q.SQL), len(q.Params), l.system)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +35,7 @@ func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Row
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, q.Timeout, errDeadline)
-	r := &rows{query: q, ctx: ctx, asked: w.workspace(q.Workspace), release: func() { cancel(); <-w.slots; <-w.queue }}
+	r := &rows{query: q, ctx: ctx, w: w, asked: w.workspace(q.Workspace), release: func() { cancel(); <-w.slots; <-w.queue }}
 	if err := r.open(l, sql, w.o.QueryWorkMemoryBytes); err != nil {
 		err = r.explain(err)
 		_ = r.Close()
@@ -177,19 +178,6 @@ func appendFloat(f float64) []byte {
 	return strconv.AppendFloat(nil, f, 'g', -1, 64)
 }
 
-// missingPattern finds the schema of a table that is not there.
-var missingPattern = regexp.MustCompile(`^(?:relation|schema) "([^".]+)[".]`)
-
-// silent returns the source whose schema that would be, when it is missing
-// because the source has received nothing yet; otherwise "".
-func (ws *workspace) silent(schema string) string {
-	silent := ws.silents.Load()
-	if silent == nil {
-		return ""
-	}
-	return (*silent)[schema]
-}
-
 // noteSilent notes for queries which sources have received nothing.
 func (ws *workspace) noteSilent() {
 	silent := map[string]string{}
@@ -199,6 +187,37 @@ func (ws *workspace) noteSilent() {
 		}
 	}
 	ws.silents.Store(&silent)
+}
+
+// missingPattern finds the table that is not there.
+var missingPattern = regexp.MustCompile(`^(?:relation|schema) "([^"]+)"`)
+
+// explainMissing says what to do when a query names a table that is not there;
+// nil when the error is another one.
+func (r *rows) explainMissing(pg *pgconn.PgError) error {
+	found := missingPattern.FindStringSubmatch(pg.Message)
+	if found == nil || pg.Code != codeNoTable && pg.Code != codeNoSchema {
+		return nil
+	}
+	var m warehouse.Missing
+	schema, name, qualified := strings.Cut(found[1], ".")
+	if m.Schema, m.Table = schema, name; !qualified {
+		m.Schema, m.Table = "", schema
+	}
+	if silents := r.asked.silents.Load(); silents != nil {
+		m.Sources = *silents
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 2*time.Second)
+	defer cancel()
+	has, err := query(ctx, r.w.pool, func(row pgx.Rows) (t warehouse.TableName, err error) {
+		return t, row.Scan(&t.Schema, &t.Table)
+	}, `SELECT n.nspname::text, c.relname::text FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
+		WHERE c.relkind IN ('r', 'p', 'v', 'm') AND starts_with(obj_description(n.oid, 'pg_namespace'), $1)`, mark(r.asked.name, ""))
+	if err != nil {
+		return nil // the server's own words have to do
+	}
+	m.Has = has
+	return m.Explain()
 }
 
 // explain makes an error one for the query's author.
@@ -217,8 +236,8 @@ func (r *rows) explain(err error) error {
 	if !errors.As(err, &pg) {
 		return millrace.Errorf(millrace.Unavailable, "the connection to Postgres broke while the query ran: try again")
 	}
-	if m := missingPattern.FindStringSubmatch(pg.Message); m != nil && (pg.Code == codeNoTable || pg.Code == codeNoSchema) && r.asked.silent(m[1]) != "" {
-		return warehouse.NoEvents(r.asked.silent(m[1]))
+	if err := r.explainMissing(pg); err != nil {
+		return err
 	}
 	message := pg.Message
 	if pg.Hint != "" {

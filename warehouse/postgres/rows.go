@@ -29,6 +29,7 @@ const (
 // rows is the result of a query.
 type rows struct {
 	query   warehouse.Query
+	w       *Warehouse
 	ctx     context.Context
 	release func()
 	asked   *workspace

@@ -139,3 +139,80 @@ func testNoDiscards(t *testing.T, place Place) {
 	b.apply(b.track(`{"v":1}`, `{"v":"x"}`)...)
 	b.want(map[string]string{"SELECT column_name, value FROM web.discards": "v x"})
 }
+
+// testMissingTables shows that a query on a table that is not there says what
+// to do.
+func testMissingTables(t *testing.T, place Place) {
+	b := open(t, place)
+	settings := warehouse.Settings{Sources: map[string]warehouse.SourceSettings{"web": {}, "ios": {}}}
+	if err := b.Configure(context.Background(), "default", settings); err != nil {
+		t.Fatal(err)
+	}
+	b.apply(append(b.track(`{"n":1}`), b.next("track:Order Completed", `{"userId":"u"}`))...)
+	for sql, want := range map[string]string{
+		"SELECT * FROM web.identifies":                             "no identify has arrived for source web yet: the table web.identifies is made with the first one (web has tracks, a, order_completed)",
+		"SELECT id FROM web.tracks UNION SELECT id FROM web.users": "no identify with a userId has arrived for source web yet",
+		"WITH x AS (SELECT 1) SELECT * FROM x, web.pages":          "no page has arrived for source web yet",
+		"SELECT * FROM web.order_complete":                         "there is no table web.order_complete: the nearest is web.order_completed",
+		"SELECT * FROM WEB.Track":                                  "there is no table web.track: the nearest is web.tracks",
+		"SELECT * FROM web.user":                                   "there is no table web.user: if users is meant, it is made when the first identify with a userId arrives",
+		"SELECT * FROM web.something_else":                         "there is no table web.something_else: a table is made with the first event of its name, and SHOW TABLES lists",
+		"SELECT * FROM ios.tracks":                                 "source ios has no events yet",
+		"SELECT * FROM wob.tracks":                                 "there is no source wob: the nearest is web, as in web.tracks",
+		"SELECT * FROM warehouse.tracks":                           "there is no source warehouse, so that there is no table warehouse.tracks: SHOW TABLES lists those that are there (there is web.tracks)",
+		"SELECT * FROM tracks":                                     "tables are named with their source: write web.tracks for tracks",
+		"SELECT * FROM order_complete":                             "there is no such table: the nearest is web.order_completed",
+		"SELECT * FROM nowhere_at_all":                             "there is no table nowhere_at_all: tables are named with their source",
+		"SELECT * FROM millrace.notice":                            "there is no table millrace.notice: the nearest is millrace.notices",
+		"DESCRIBE web.track":                                       "the nearest is web.tracks",
+		"SUMMARIZE tracks":                                         "write web.tracks",
+		"SELECT (SELECT count(*) FROM web.tracks), nix FROM web.a": "nix",
+		"EXPLAIN SELECT 1":                                         "only a SELECT can be run here: the warehouse is read-only",
+		"PRAGMA show_tables":                                       warehouse.ListTables,
+	} {
+		if got := b.ask(warehouse.Query{SQL: sql}); !strings.HasPrefix(got, "error invalid: ") || !strings.Contains(got, want) {
+			t.Errorf("%s\ngot  %s\nwant %s", sql, got, want)
+		}
+	}
+}
+
+// testShorthands shows that what people type first to see what there is works.
+func testShorthands(t *testing.T, place Place) {
+	b := open(t, place)
+	b.apply(append(b.track(`{"n":1,"s":"x"}`, `{"n":5}`), b.next("identify", `{"userId":"u"}`))...)
+	web := "web a | web discards | web identifies | web tracks | web users"
+	for _, sql := range []string{"SHOW TABLES", "show all tables;", " Show\n\tTables ; ", `\dt`, "SHOW", "DESCRIBE"} {
+		if got := b.ask(warehouse.Query{SQL: sql}); !strings.HasSuffix(got, web) || !strings.Contains(got, "millrace rejected | ") || strings.Contains(got, "information_schema") {
+			t.Errorf("%q: %s", sql, got)
+		}
+	}
+	const columns = "id anonymous_id user_id received_at sent_at original_timestamp timestamp uuid_ts _epoch _seq _index"
+	for _, sql := range []string{"DESCRIBE web.identifies", "desc WEB . Identifies;", `DESCRIBE "web"."identifies"`, "SHOW web.identifies", "SHOW COLUMNS FROM web.identifies", `\d web.identifies`} {
+		got := b.ask(warehouse.Query{SQL: sql})
+		var names []string
+		for _, row := range strings.Split(got, " | ") {
+			name, typ, _ := strings.Cut(row, " ")
+			if names = append(names, name); typ == "" {
+				t.Errorf("%q: %s has no type", sql, name)
+			}
+		}
+		if strings.Join(names, " ") != columns {
+			t.Errorf("%q: %s", sql, got)
+		}
+	}
+	b.want(map[string]string{
+		"SHOW TABLES FROM web": web,
+		"SHOW SCHEMAS":         "millrace | web",
+		"SHOW DATABASES":       "millrace | web",
+		warehouse.ListTables + " WHERE table_schema = 'web' ORDER BY table_name": web,
+	})
+	if got := b.ask(warehouse.Query{SQL: "SUMMARIZE web.a"}); strings.Count(got, " | ") != 14 || !strings.Contains(got, "n bigint") && !strings.Contains(got, "n BIGINT") {
+		t.Errorf("SUMMARIZE: %s", got)
+	}
+	for _, sql := range []string{"SHOW memory_limit", "SHOW TABLES; DROP TABLE web.a", `DESCRIBE "web.a" AS x`, "DESCRIBE web.a; SELECT 1", `DESCRIBE "x'; DROP TABLE web.a; --".y`, `SUMMARIZE web."a; DROP TABLE web.a"`} {
+		if got := b.ask(warehouse.Query{SQL: sql}); !strings.HasPrefix(got, "error invalid") {
+			t.Errorf("%q: %s", sql, got)
+		}
+	}
+	b.works()
+}

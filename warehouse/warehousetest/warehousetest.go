@@ -33,6 +33,8 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"SystemTables":     testSystemTables,
 		"NoEvents":         testNoEvents,
 		"NoDiscards":       testNoDiscards,
+		"MissingTables":    testMissingTables,
+		"Shorthands":       testShorthands,
 		"LatestHeld":       testLatestHeld,
 		"Types":            testTypes,
 		"BigInts":          testBigInts,
