@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -196,7 +197,16 @@ func (ps *parts) find(name string) (*part, error) {
 		}
 		names = append(names, p.name)
 	}
-	return nil, millrace.Errorf(millrace.NotFound, "there is no reader %.60q; there are: %v", name, names)
+	return nil, millrace.Errorf(millrace.NotFound, "there is no reader %.60q: there are %s", name, sentence(names))
+}
+
+// sentence lists names as people write them: a, b and c.
+func sentence(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // writeFile replaces a file so that it is old or new after a crash, never a part.
