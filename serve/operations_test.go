@@ -207,18 +207,6 @@ func TestRejected(t *testing.T) {
 		resp, body = call(t, method, s.URL+path, "")
 		wantProblem(t, resp, body, 404, "not_found", `no rejected record "r0"`)
 	}
-	for missing, want := range map[string]string{"resent": `"id":"r0"`, "rejected": `{"rejected":[],"cursor":""}`} {
-		w.query = func(_ context.Context, q warehouse.Query) (warehouse.Rows, error) {
-			if strings.Contains(q.SQL, "millrace."+missing) {
-				return nil, millrace.Errorf(millrace.Invalid, "no table %s", missing)
-			}
-			return rejectedRows("{}"), nil
-		}
-		resp, body = call(t, "GET", s.URL+"/api/v1/rejected", "")
-		if resp.StatusCode != 200 || !strings.Contains(body, want) {
-			t.Errorf("without the table %s: %d %s", missing, resp.StatusCode, body)
-		}
-	}
 	w.query = func(_ context.Context, q warehouse.Query) (warehouse.Rows, error) {
 		return nil, millrace.Errorf(millrace.Unavailable, "restarted")
 	}

@@ -29,16 +29,12 @@ type Rejected struct {
 	Position   millrace.Position `json:"position"`
 }
 
-// Tables of the system's schema are made with their first row, so each of the
-// two may be missing.
-const (
-	rejectedColumns = `SELECT r.rejected_id, r.source, r.received_at, r.reason, r.field, r.type, r.raw, r.raw_base64, r.truncated,
-  %s, r._epoch, r._seq, r._index
-FROM millrace.rejected r`
-	resentJoin = ` LEFT JOIN (
+// rejectedQuery reads rejected records and what became of those sent again.
+const rejectedQuery = `SELECT r.rejected_id, r.source, r.received_at, r.reason, r.field, r.type, r.raw, r.raw_base64, r.truncated,
+  s.outcome, r._epoch, r._seq, r._index
+FROM millrace.rejected r LEFT JOIN (
   SELECT rejected_id, outcome, row_number() OVER (PARTITION BY rejected_id ORDER BY _epoch DESC, _seq DESC, _index DESC) AS n
   FROM millrace.resent) s ON s.rejected_id = r.rejected_id AND s.n = 1`
-)
 
 // A rejectedFilter chooses rejected records.
 type rejectedFilter struct {
@@ -47,8 +43,8 @@ type rejectedFilter struct {
 	limit              int
 }
 
-// sql makes the query, with or without what became of those sent again.
-func (f rejectedFilter) sql(resent bool) (string, []any) {
+// sql makes the query.
+func (f rejectedFilter) sql() (string, []any) {
 	var where []string
 	var params []any
 	add := func(condition string, values ...any) {
@@ -72,10 +68,7 @@ func (f rejectedFilter) sql(resent bool) (string, []any) {
 		add("(r._epoch < $%d OR r._epoch = $%d AND (r._seq < $%d OR r._seq = $%d AND r._index < $%d))",
 			int64(p.Epoch), int64(p.Epoch), int64(p.Seq), int64(p.Seq), int64(p.Index))
 	}
-	sql := fmt.Sprintf(rejectedColumns, "NULL")
-	if resent {
-		sql = fmt.Sprintf(rejectedColumns, "s.outcome") + resentJoin
-	}
+	sql := rejectedQuery
 	if len(where) > 0 {
 		sql += "\nWHERE " + strings.Join(where, " AND ")
 	}
@@ -85,28 +78,13 @@ func (f rejectedFilter) sql(resent bool) (string, []any) {
 // rejected returns rejected records, newest first.
 func (s *server) rejected(ctx context.Context, f rejectedFilter) ([]Rejected, error) {
 	out := []Rejected{}
-	read := func(resent bool) error {
-		sql, params := f.sql(resent)
-		return s.each(ctx, sql, params, f.limit, func(columns []cell, i int) error {
-			r, err := scanRejected(columns, i)
-			out = append(out, r)
-			return err
-		})
-	}
-	err := read(true)
-	if millrace.KindOf(err) == millrace.Invalid && !s.has(ctx, "resent") {
-		err = read(false)
-	}
-	if millrace.KindOf(err) == millrace.Invalid && !s.has(ctx, "rejected") {
-		return out, nil
-	}
+	sql, params := f.sql()
+	err := s.each(ctx, sql, params, f.limit, func(columns []cell, i int) error {
+		r, err := scanRejected(columns, i)
+		out = append(out, r)
+		return err
+	})
 	return out, err
-}
-
-// has says whether the system's schema has a table.
-func (s *server) has(ctx context.Context, table string) bool {
-	err := s.each(ctx, "SELECT 1 FROM millrace."+table+" LIMIT 1", nil, 1, func([]cell, int) error { return nil })
-	return millrace.KindOf(err) != millrace.Invalid
 }
 
 // each calls do with every row of a query.
