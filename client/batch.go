@@ -21,10 +21,19 @@ type BatchAnswer struct {
 	// NotKept is how many of them are not kept in the log, because there were
 	// too many.
 	NotKept int64
+	// Records is how many records were stored, the last of them at Position:
+	// also one that tells of rejected records which were not kept before. 0
+	// when the server does not say.
+	Records int64
 }
 
 // Appended returns how many records of the batch are in the log.
-func (a BatchAnswer) Appended() int64 { return a.Accepted + int64(len(a.Rejected)) - a.NotKept }
+func (a BatchAnswer) Appended() int64 {
+	if a.Records > 0 {
+		return a.Records
+	}
+	return a.Accepted + int64(len(a.Rejected)) - a.NotKept
+}
 
 // BatchRejection is one event that intake refused.
 type BatchRejection struct {
@@ -66,6 +75,7 @@ func (c *Client) Batch(ctx context.Context, writeKey string, body []byte, encodi
 	var out struct {
 		Rejected []BatchRejection `json:"rejected"`
 		NotKept  int64            `json:"rejectedNotKept"`
+		Records  int64            `json:"records"`
 	}
 	readable := isJSON(resp) && json.Unmarshal(data, &out) == nil
 	rejected := perEvent(out.Rejected)
@@ -79,7 +89,7 @@ func (c *Client) Batch(ctx context.Context, writeKey string, body []byte, encodi
 	case !readable:
 		return BatchAnswer{}, c.notMillrace(resp)
 	}
-	a := BatchAnswer{Rejected: rejected, NotKept: out.NotKept, Accepted: int64(events - len(rejected))}
+	a := BatchAnswer{Rejected: rejected, NotKept: out.NotKept, Records: out.Records, Accepted: int64(events - len(rejected))}
 	if h := resp.Header.Get("Millrace-Position"); h != "" {
 		a.Position, err = millrace.ParsePosition(h)
 	}

@@ -217,6 +217,7 @@ func TestBatchAnswers(t *testing.T) {
 		"all":        {200, `{"success":true}`, 3, 3, "[]", 0},
 		"some":       {200, `{"success":true,"rejected":[{"index":1,"reason":"a","field":"f"},{"index":1,"reason":"b","field":""}]}`, 2, 3, "[{1 f: a; b}]", 0},
 		"none":       {400, `{"success":false,"message":"nothing","rejected":[{"index":0,"reason":"a"},{"index":1,"reason":"a"},{"index":2,"reason":"a"}],"rejectedNotKept":1}`, 0, 2, "[{0 a} {1 a} {2 a}]", 0},
+		"a notice":   {200, `{"success":true,"rejected":[{"index":1,"reason":"a"}],"records":4}`, 2, 4, "[{1 a}]", 0},
 		"the body":   {400, `{"success":false,"kind":"invalid","message":"no JSON","rejected":[{"index":0,"reason":"no JSON"}]}`, 0, 0, "", millrace.Invalid},
 		"too large":  {413, `{"success":false,"kind":"too_large","message":"too large"}`, 0, 0, "", millrace.TooLarge},
 		"wrong key":  {401, `{"success":false,"kind":"unauthorized","message":"this write key is not known"}`, 0, 0, "", millrace.Unauthorized},
