@@ -41,14 +41,15 @@ type hole struct {
 
 // A blockReader reads the records of one block.
 type blockReader struct {
-	hash *highwayhash.Digest64
-	buf  []byte
+	hash    *highwayhash.Digest64
+	subject string
+	buf     []byte
 }
 
-func newBlockReader(number uint64, buf []byte) (*blockReader, error) {
-	key := sha256.Sum256(fmt.Appendf(nil, "%s-%d", streamName, number))
+func newBlockReader(g *segment, number uint64, buf []byte) (*blockReader, error) {
+	key := sha256.Sum256(fmt.Appendf(nil, "%s-%d", g.name, number))
 	hash, err := highwayhash.NewDigest64(key[:])
-	return &blockReader{hash: hash, buf: buf}, err
+	return &blockReader{hash: hash, subject: g.subject, buf: buf}, err
 }
 
 // record returns the whole record at a place, if there is one.
@@ -59,14 +60,14 @@ func (b *blockReader) record(at int) (r record, ok bool) {
 	}
 	le := binary.LittleEndian
 	size, name := int(le.Uint32(rest)), int(le.Uint16(rest[20:]))
-	plain := name == len(subject) && size > recordEmpty+name
+	plain := name == len(b.subject) && size > recordEmpty+name
 	if size > len(rest) || size > recordMost || !plain && (name != 0 || size < recordEmpty) {
 		return r, false
 	}
 	if !plain && size > recordEmpty && le.Uint64(rest[4:]) != 0 { // only patch makes those
 		return r, false
 	}
-	if plain && string(rest[recordHeader:recordHeader+name]) != subject {
+	if plain && string(rest[recordHeader:recordHeader+name]) != b.subject {
 		return r, false
 	}
 	end := size - recordChecksum
@@ -128,7 +129,7 @@ func (b *blockReader) patch(size int, first, last, at uint64, stamp time.Time) [
 	empty := emptyFrame(stamp)
 	n := last - first + 1
 	each := uint64(size) / n
-	if each < uint64(recordEmpty+len(subject)+len(empty)) {
+	if each < uint64(recordEmpty+len(b.subject)+len(empty)) {
 		return nil
 	}
 	var out []byte
@@ -136,7 +137,7 @@ func (b *blockReader) patch(size int, first, last, at uint64, stamp time.Time) [
 		if seq == last {
 			each = uint64(size - len(out))
 		}
-		out = b.encode(out, int(each), seq, at, subject, empty)
+		out = b.encode(out, int(each), seq, at, b.subject, empty)
 	}
 	return out
 }
@@ -172,7 +173,7 @@ func (b *blockReader) complete(h hole) bool {
 		return false
 	}
 	size := int(binary.LittleEndian.Uint32(rest))
-	return size >= recordEmpty && size <= len(rest) && bytes.HasPrefix(rest[recordHeader:], []byte(subject))
+	return size >= recordEmpty && size <= len(rest) && bytes.HasPrefix(rest[recordHeader:], []byte(b.subject))
 }
 
 // stampOf returns the log time of a frame in a block.

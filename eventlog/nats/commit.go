@@ -31,10 +31,19 @@ func (l *Log) run(ctx context.Context) {
 			return
 		}
 		appends = b.appends
+		if l.unsealable() {
+			l.restarted = true
+			l.logger.Info("the log's first stream is full: the log is opened again, so that what the stream holds is written down")
+			if !l.reopen(ctx) {
+				b.finish(0, errClosed())
+				return
+			}
+		}
 		var broken bool
 		scratch, broken = l.commit(b, scratch[:0])
 		if broken {
 			l.failQueue(millrace.Errorf(millrace.Unavailable, "the log's disk did not answer, the log is being opened again: try again in a moment"))
+			l.metrics.reopened()
 			if !l.reopen(ctx) {
 				return
 			}
@@ -148,7 +157,10 @@ func (l *Log) commit(b *batch, data []byte) (_ []byte, broken bool) {
 		return data, false
 	}
 	_, last := l.tail.Bounds()
-	seq, err := l.store.publish(data, l.o.PublishTimeout)
+	var seq uint64
+	if err = l.makeRoom(last.Seq, stamp); err == nil {
+		seq, err = l.store.publish(data, l.o.PublishTimeout)
+	}
 	if err == nil && seq != last.Seq+1 {
 		err = millrace.Errorf(millrace.Internal, "frame %d was stored as number %d", last.Seq+1, seq)
 	}
@@ -160,7 +172,7 @@ func (l *Log) commit(b *batch, data []byte) (_ []byte, broken bool) {
 		b.finish(0, millrace.Errorf(millrace.Unavailable, "the log's disk did not answer, whether the records were stored is not known: try again in a moment: %w", err))
 		return nil, true
 	}
-	l.sizeBytes.Add(int64(len(data)))
+	l.sizeBytes.Add(l.store.stored(len(data)))
 	l.tail.Push(frame)
 	b.finish(seq, nil)
 	l.metrics.committed(records, len(data), time.Since(start))
@@ -170,11 +182,52 @@ func (l *Log) commit(b *batch, data []byte) (_ []byte, broken bool) {
 	return data, false
 }
 
+// unsealable says whether the newest stream is full, has no marker to purge,
+// and its state is not written down. An orderly stop of the server does that:
+// once in the life of a log.
+func (l *Log) unsealable() bool {
+	g := l.store.newest()
+	return !l.restarted && !g.rolled() && g.bytes.Load() >= l.o.RollBytes && !g.stateIsCurrent()
+}
+
+// makeRoom begins the next stream when the newest is full. last is the last
+// frame of the log.
+func (l *Log) makeRoom(last uint64, stamp time.Time) error {
+	s := l.store
+	if g := s.newest(); s.marked && last >= g.begin && g.bytes.Load() >= l.o.RollBytes {
+		if err := l.markFormat(); err != nil {
+			return err
+		}
+		if err := s.roll(context.Background(), last); err != nil {
+			return err
+		}
+	}
+	if s.marked {
+		return nil
+	}
+	return s.mark(l.o, emptyFrame(stamp))
+}
+
+// markFormat writes down that the log has more than one stream.
+func (l *Log) markFormat() error {
+	if l.format.Load() == formatRow {
+		return nil
+	}
+	l.trimMu.Lock()
+	defer l.trimMu.Unlock()
+	id := l.identity()
+	id.Format = formatRow
+	if err := id.write(l.o.Dir); err != nil {
+		return err
+	}
+	l.format.Store(formatRow)
+	return nil
+}
+
 // reopen closes the store and opens it again, as often as it takes. It returns
 // false when ctx ended. Meanwhile Append is Unavailable and readers who need
 // the store wait.
 func (l *Log) reopen(ctx context.Context) bool {
-	l.metrics.reopened()
 	l.store.disconnect() // ends the reads that wait for an answer
 	l.storeMu.Lock()
 	old := l.store

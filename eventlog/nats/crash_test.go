@@ -2,11 +2,13 @@ package nats_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +23,9 @@ import (
 // childRole makes the test binary a process that others kill or trace.
 const childRole = "MILLRACE_TEST_CHILD"
 
+// childRoll is its nats.Options.RollBytes.
+const childRoll = "MILLRACE_TEST_ROLL"
+
 func TestMain(m *testing.M) {
 	switch role := os.Getenv(childRole); role {
 	case "":
@@ -29,6 +34,8 @@ func TestMain(m *testing.M) {
 		crashChild(os.Args[1], os.Args[2])
 	case "power":
 		powerChild(os.Args[1])
+	case "fill":
+		fillChild(os.Args[1], os.Args[2])
 	default:
 		panic("unknown role " + role)
 	}
@@ -44,7 +51,11 @@ func child(role string, wrap []string, args ...string) *exec.Cmd {
 }
 
 func childLog(dir string) *nats.Log {
-	log, err := nats.Open(context.Background(), nats.Options{Dir: dir, ReserveBytes: 1})
+	roll, err := strconv.ParseInt(cmp.Or(os.Getenv(childRoll), "0"), 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	log, err := nats.Open(context.Background(), nats.Options{Dir: dir, ReserveBytes: 1, RollBytes: roll})
 	if err != nil {
 		fmt.Println("FAIL", err)
 		os.Exit(1)

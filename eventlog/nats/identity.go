@@ -16,7 +16,7 @@ import (
 // An identity is what the log knows of itself beside its frames, in the file
 // log.json of its folder.
 type identity struct {
-	Format int    `json:"format"` // 1
+	Format int    `json:"format"` // formatOne or formatRow
 	Epoch  uint64 `json:"epoch"`
 	First  uint64 `json:"first"`    // frames before it have been trimmed
 	Last   uint64 `json:"last"`     // the log has held at least this frame
@@ -26,9 +26,13 @@ type identity struct {
 	Eras []eventlog.Era `json:"eras,omitempty"`
 }
 
+const identityFile = "log.json"
+
+// Formats of a log's folder. It has the second before a second stream is
+// made, so that a program that knows one stream alone does not open it.
 const (
-	identityFile   = "log.json"
-	identityFormat = 1
+	formatOne = 1 // all frames are in the stream "log"
+	formatRow = 2 // further streams follow it
 )
 
 // readIdentity returns nil when there is none.
@@ -45,8 +49,8 @@ func readIdentity(dir string) (*identity, error) {
 	if err := json.Unmarshal(text, &id); err != nil || id.Epoch == 0 || id.First == 0 {
 		return nil, millrace.Errorf(millrace.Internal, "%s is broken (%v): restore it, or remove it: the log goes on in the epoch that the archive knows, and in a new one when there is no archive", path, err)
 	}
-	if id.Format > identityFormat {
-		return nil, millrace.Errorf(millrace.Invalid, "%s has format %d, this program knows format %d: run a newer version of Millrace", path, id.Format, identityFormat)
+	if id.Format > formatRow {
+		return nil, millrace.Errorf(millrace.Invalid, "%s has format %d, this program knows format %d: run a newer version of Millrace", path, id.Format, formatRow)
 	}
 	return &id, nil
 }
@@ -54,7 +58,7 @@ func readIdentity(dir string) (*identity, error) {
 // newIdentity begins an epoch.
 func newIdentity(o Options, known uint64) identity {
 	epoch := uint64(max(1, o.Now().UnixMilli()))
-	return identity{Format: identityFormat, Epoch: max(epoch, known+1, o.AfterEpoch+1), First: 1}
+	return identity{Format: formatOne, Epoch: max(epoch, known+1, o.AfterEpoch+1), First: 1}
 }
 
 // eras returns the epochs of the log, oldest first.
@@ -69,6 +73,7 @@ func (id *identity) eras() []eventlog.Era {
 // frame last, because it once held more, or others know of more.
 func (id *identity) renewed(o Options, last uint64, known uint64) identity {
 	next := newIdentity(o, max(id.Epoch, known))
+	next.Format = id.Format
 	next.First, next.Last, next.Stamp = min(id.First, last+1), last, id.Stamp
 	next.Eras = append(slices.Clone(id.eras()), eventlog.Era{Epoch: next.Epoch, First: last + 1})
 	return next
@@ -122,7 +127,7 @@ func syncPath(path string) error {
 // identity returns what is known now.
 func (l *Log) identity() identity {
 	first, last := l.tail.Bounds()
-	id := identity{Format: identityFormat, Epoch: last.Epoch, First: first.Seq, Last: last.Seq, Stamp: l.tail.Time().UnixMilli()}
+	id := identity{Format: int(l.format.Load()), Epoch: last.Epoch, First: first.Seq, Last: last.Seq, Stamp: l.tail.Time().UnixMilli()}
 	if eras := l.tail.Eras(); len(eras) > 1 {
 		id.Eras = eras
 	}

@@ -7,8 +7,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
 )
@@ -59,9 +57,7 @@ func (l *Log) Trim(_ context.Context, through millrace.Position) error {
 	if err := s.purge(first); err != nil {
 		return err
 	}
-	if info, err := s.info(); err == nil {
-		l.sizeBytes.Store(int64(info.State.Bytes))
-	}
+	l.sizeBytes.Store(s.bytes())
 	return nil
 }
 
@@ -69,14 +65,6 @@ func (l *Log) Trim(_ context.Context, through millrace.Position) error {
 func (l *Log) saveIdentity() error {
 	id := l.identity()
 	return id.write(l.o.Dir)
-}
-
-func (s *store) info() (*nats.StreamInfo, error) {
-	js, err := s.reader.JetStream(nats.MaxWait(apiTimeout))
-	if err != nil {
-		return nil, err
-	}
-	return js.StreamInfo(streamName)
 }
 
 // Status says how the log is.

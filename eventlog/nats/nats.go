@@ -49,6 +49,9 @@ type Options struct {
 	// CheckBytes is how much of the newest blocks is checked for damage when the
 	// log is opened; default 64 MiB, negative is nothing.
 	CheckBytes int64
+	// RollBytes is how large one stream of the log grows before the next is
+	// begun. After a crash as much is read before the log is open; default 256 MiB.
+	RollBytes int64
 	// PublishTimeout is how long a frame may take to reach the disk before the
 	// log is closed and opened again; default 15 s.
 	PublishTimeout time.Duration
@@ -84,9 +87,11 @@ type Log struct {
 	store   *store       // nil while being opened again
 	lost    lostList
 
-	resumed time.Time // when the committer opened the store again
+	resumed   time.Time // when the committer opened the store again
+	restarted bool      // the committer opened it again to seal the first stream
 
-	trimMu    sync.Mutex
+	trimMu    sync.Mutex   // who writes the identity
+	format    atomic.Int32 // of the folder
 	sizeBytes atomic.Int64
 	firstTime atomic.Pointer[firstTime]
 
@@ -115,6 +120,9 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if o.CheckBytes == 0 {
 		o.CheckBytes = salvageBytes
 	}
+	if o.RollBytes == 0 {
+		o.RollBytes = rollBytes
+	}
 	if o.PublishTimeout == 0 {
 		o.PublishTimeout = 15 * time.Second
 	}
@@ -141,6 +149,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		Eras: id.eras(), First: s.first, Last: s.last, Stamp: s.stamp, MaxBytes: o.CacheBytes, Fetch: l.fetch,
 	})
 	l.sizeBytes.Store(s.size)
+	l.format.Store(int32(id.Format))
 	if err := l.metrics.register(o.Metrics, l); err != nil {
 		s.close()
 		return nil, err

@@ -45,6 +45,14 @@ func TestConformanceFromDisk(t *testing.T) {
 	eventlogtest.Run(t, func(t *testing.T) eventlog.Log { return open(t, nats.Options{CacheBytes: 1}) })
 }
 
+// TestConformanceRolled begins a new stream every few frames.
+func TestConformanceRolled(t *testing.T) {
+	t.Parallel()
+	eventlogtest.Run(t, func(t *testing.T) eventlog.Log {
+		return open(t, nats.Options{RollBytes: 4 << 10, CacheBytes: 1, Logger: logger(t)})
+	})
+}
+
 func TestNoFolder(t *testing.T) {
 	t.Parallel()
 	if _, err := nats.Open(context.Background(), nats.Options{}); millrace.KindOf(err) != millrace.Invalid {

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	directGet   = "$JS.API.DIRECT.GET." + streamName
-	fetchFrames = 512 // in one request
+	directGet   = "$JS.API.DIRECT.GET." // and the stream
+	fetchFrames = 512                   // in one request
 
 	retryReadEvery = 100 * time.Millisecond
 )
@@ -143,8 +143,9 @@ func (s *store) messages(ctx context.Context, seq uint64, n, maxBytes int) ([]me
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
 		return fail(err)
 	}
-	request := fmt.Appendf(nil, `{"seq":%d,"batch":%d,"max_bytes":%d}`, seq, n, maxBytes)
-	if err := s.reader.PublishRequest(directGet, inbox, request); err != nil {
+	g, from := s.at(seq)
+	request := fmt.Appendf(nil, `{"seq":%d,"batch":%d,"max_bytes":%d}`, from, n, maxBytes)
+	if err := s.reader.PublishRequest(directGet+g.name, inbox, request); err != nil {
 		return fail(err)
 	}
 	messages := make([]message, 0, min(n, 64))

@@ -3,15 +3,9 @@ package nats
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/millrace/millrace"
 )
@@ -20,28 +14,22 @@ import (
 // is what was written last, and takes a fraction of a second.
 const salvageBytes = 64 << 20
 
-// A salvage checks the newest blocks before the server opens them. The server
-// would cut a block off at the first record that it finds damaged; a salvage
-// puts an empty frame in the place of each damaged one, so that the frames
-// behind it stay, at their positions. A copy of the block as it was found is
-// set aside first.
+// salvageMost is how much is checked, from the newest on, of what the server
+// will read through at this start.
+const salvageMost = 512 << 20
+
+// A salvage checks the newest blocks before the server opens them, and those
+// that it is about to read through. The server would cut a block off at the
+// first record that it finds damaged; a salvage puts an empty frame in the
+// place of each damaged one, so that the frames behind it stay, at their
+// positions. A copy of the block as it was found is set aside first.
 type salvage struct {
 	o    Options
 	id   *identity // nil: not known
-	dir  string    // of the blocks
 	lost lostFrames
-}
 
-// A block is a file of blocks.
-type block struct {
-	number uint64
-	path   string
-	size   int64
-	oldest bool // there is none before it
-}
-
-func blocksDir(dir string) string {
-	return filepath.Join(dir, "jetstream", server.DEFAULT_GLOBAL_ACCOUNT, "streams", streamName, "msgs")
+	buf  []byte // of the block at path: who checks one looks into the next
+	path string
 }
 
 // run returns which frames are lost, with those that it gave up.
@@ -50,52 +38,60 @@ func (s *salvage) run() (lostFrames, error) {
 	if s.lost, err = readLost(s.o.Dir); err != nil || s.o.CheckBytes < 0 {
 		return s.lost, err
 	}
-	blocks, err := s.newest()
+	blocks, err := s.chosen()
 	if err != nil {
 		return nil, millrace.Errorf(millrace.Internal, "checking the log's files: %w", err)
 	}
 	before := uint64(0) // last frame of the block before; 0: not known
 	for i, b := range blocks {
-		if i == 0 && b.oldest && s.id != nil {
-			before = s.id.First - 1
+		known := i > 0 && !b.oldest || b.known
+		if b.oldest {
+			before = b.segment.begin - 1
+			if s.id != nil {
+				before = max(before, s.id.First-1)
+			}
 		}
-		known := i > 0 || b.oldest && s.id != nil
-		if before, err = s.block(b, before, known, s.end(blocks[i+1:])); err != nil {
+		if before, err = s.block(b, before, known, blocks[i+1:]); err != nil {
 			return nil, millrace.Errorf(millrace.Internal, "checking %s of the log: %w", b.path, err)
 		}
 	}
 	return s.lost, nil
 }
 
-// newest returns the newest blocks, oldest first: two at least.
-func (s *salvage) newest() ([]block, error) {
-	names, err := os.ReadDir(s.dir)
+// chosen returns the blocks to check, oldest first: the newest, two at least,
+// and before them those that the server will read through.
+func (s *salvage) chosen() ([]block, error) {
+	row, err := findSegments(s.o.Dir)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
 		return nil, err
 	}
 	var all []block
-	for _, name := range names {
-		n, err := strconv.ParseUint(strings.TrimSuffix(name.Name(), ".blk"), 10, 64)
-		if err != nil || !strings.HasSuffix(name.Name(), ".blk") {
-			continue
+	through := map[string]bool{} // by segment: the server will read it through
+	for i := range row {
+		if s.id != nil && i+1 < len(row) && row[i+1].begin <= s.id.First {
+			continue // it was trimmed, and is about to be removed
 		}
-		info, err := name.Info()
+		blocks, err := row[i].blocks()
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, block{number: n, path: filepath.Join(s.dir, name.Name()), size: info.Size()})
-	}
-	slices.SortFunc(all, func(a, b block) int { return int(int64(a.number) - int64(b.number)) })
-	if len(all) > 0 {
-		all[0].oldest = true
+		if len(blocks) > 0 {
+			blocks[0].known = s.id != nil || len(all) > 0
+			through[row[i].name] = !row[i].stateIsCurrent()
+		}
+		all = append(all, blocks...)
 	}
 	from, size := len(all), int64(0)
-	for from > 0 && (len(all)-from < 2 || size+all[from-1].size <= s.o.CheckBytes) {
+	for from > 0 {
+		next, limit := &all[from-1], s.o.CheckBytes
+		if through[next.segment.name] {
+			limit = max(limit, salvageMost)
+		}
+		if len(all)-from >= 2 && size+next.size > limit {
+			break
+		}
 		from--
-		size += all[from].size
+		size += next.size
 	}
 	return all[from:], nil
 }
@@ -109,11 +105,15 @@ func (s *salvage) end(following []block) uint64 {
 		}
 		return s.id.Last // what came later may be a record that a crash tore
 	}
-	buf, err := os.ReadFile(following[0].path)
+	next := following[0]
+	if next.oldest {
+		return next.segment.begin - 1
+	}
+	buf, err := s.read(&next)
 	if err != nil {
 		return 0
 	}
-	b, err := newBlockReader(following[0].number, buf)
+	b, err := newBlockReader(next.segment, next.number, buf)
 	if err != nil {
 		return 0
 	}
@@ -123,26 +123,39 @@ func (s *salvage) end(following []block) uint64 {
 	return 0
 }
 
-// block checks one. before is the last frame of the one before it, end the last
-// that it has to hold. It returns its last frame.
-func (s *salvage) block(at block, before uint64, known bool, end uint64) (last uint64, err error) {
-	buf, err := os.ReadFile(at.path)
+// read returns what is in a block.
+func (s *salvage) read(b *block) ([]byte, error) {
+	if s.path == b.path {
+		return s.buf, nil
+	}
+	buf, err := os.ReadFile(b.path)
+	if err == nil {
+		s.buf, s.path = buf, b.path
+	}
+	return buf, err
+}
+
+// block checks one. before is the last frame of the one before it. It returns
+// its last frame.
+func (s *salvage) block(at block, before uint64, known bool, following []block) (last uint64, err error) {
+	buf, err := s.read(&at)
 	if err != nil {
 		return 0, err
 	}
-	b, err := newBlockReader(at.number, buf)
+	b, err := newBlockReader(at.segment, at.number, buf)
 	if err != nil {
 		return 0, err
 	}
+	end := s.end(following)
 	final, holes := b.read()
 	if last = before; final != nil {
-		last = final.seq
+		last = max(last, final.seq)
 	}
 	aside := ""
 	for _, h := range holes {
 		first, through := before+1, end
 		if h.before != nil {
-			first = h.before.seq + 1
+			first = max(first, h.before.seq+1)
 		}
 		if h.after != nil {
 			through = h.after.seq - 1
@@ -189,8 +202,12 @@ func (s *salvage) fill(b *blockReader, at block, h hole, first, last uint64, asi
 	} else if h.after != nil {
 		when = h.after.time
 	}
-	patch := b.patch(h.size, first, last, when, stamp)
-	if patch == nil || first > last && h.before == nil {
+	from := first
+	if h.before == nil && at.oldest && at.segment.rolled() && first == at.segment.begin {
+		from-- // the marker was there, or the server's note before it
+	}
+	patch := b.patch(h.size, from, last, when, stamp)
+	if patch == nil || from > last && h.before == nil && h.after == nil {
 		s.o.Logger.Error("a block of the log is damaged and cannot be mended: the frames behind the damage are lost", "file", at.path, "at", h.at, "copy", aside)
 		return nil
 	}
@@ -212,7 +229,11 @@ func (s *salvage) fill(b *blockReader, at block, h hole, first, last uint64, asi
 // setAside keeps a copy of a block as it was found, and returns its path in
 // the log's folder.
 func (s *salvage) setAside(at block, buf []byte) (string, error) {
-	name := filepath.Join(fmt.Sprintf("damaged-%d", s.o.Now().UnixMilli()), filepath.Base(at.path))
+	name := filepath.Base(at.path)
+	if at.segment.rolled() {
+		name = at.segment.name + "-" + name
+	}
+	name = filepath.Join(fmt.Sprintf("damaged-%d", s.o.Now().UnixMilli()), name)
 	path := filepath.Join(s.o.Dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err

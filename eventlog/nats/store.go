@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,7 +34,7 @@ const (
 // A store is a running server with its stream.
 type store struct {
 	dir    string
-	blocks string // folder of the stream's block files
+	logger *slog.Logger
 	server *server.Server
 	writer *nats.Conn
 	reader *nats.Conn // of its own, because the server answers reads on the connection's goroutine
@@ -41,7 +42,11 @@ type store struct {
 	hurt   chan struct{} // the server logged that it cannot write
 	lost   *lostList
 	number uint64 // of the last publish
-	block  uint64 // number of the newest block file
+	block  uint64 // number of the newest block file of the newest segment
+
+	row     atomic.Pointer[[]segment]
+	marked  bool           // the newest segment has its marker
+	sealing sync.WaitGroup // seals
 
 	first, last uint64 // as opened
 	stamp       time.Time
@@ -58,8 +63,8 @@ func openStore(ctx context.Context, o Options, known *identity, lost *lostList) 
 			return nil, identity{}, err
 		}
 	}
-	s := &store{dir: o.Dir, blocks: blocksDir(o.Dir), lost: lost, acks: make(chan *nats.Msg, 16), hurt: make(chan struct{}, 1)}
-	damage := salvage{o: o, id: id, dir: s.blocks}
+	s := &store{dir: o.Dir, logger: o.Logger, lost: lost, acks: make(chan *nats.Msg, 16), hurt: make(chan struct{}, 1)}
+	damage := salvage{o: o, id: id}
 	gone, err := damage.run()
 	if err != nil {
 		return nil, identity{}, err
@@ -68,23 +73,26 @@ func openStore(ctx context.Context, o Options, known *identity, lost *lostList) 
 	if err = s.start(o); err == nil {
 		err = s.connect()
 	}
-	var state nats.StreamState
 	if err == nil {
-		state, err = s.stream(ctx)
+		err = s.openSegments(ctx)
 	}
 	if err == nil {
-		err = s.syncOpened()
-	}
-	if err == nil && known != nil && state.LastSeq < known.Last {
-		err = millrace.Errorf(millrace.Internal, "the log held frame %d and now ends at %d: its files were changed by someone else; stop the server and look at %s", known.Last, state.LastSeq, o.Dir)
+		err = s.syncNewest()
 	}
 	if err == nil {
-		id, err = s.identify(ctx, o, id, state)
+		s.first, s.last, s.size = s.segments()[0].first, s.newest().last, s.bytes()
+		if known != nil && s.last < known.Last {
+			err = millrace.Errorf(millrace.Internal, "the log held frame %d and now ends at %d: its files were changed by someone else; stop the server and look at %s", known.Last, s.last, o.Dir)
+		}
+	}
+	if err == nil {
+		id, err = s.identify(ctx, o, id)
 	}
 	if err != nil {
 		s.close()
 		return nil, identity{}, err
 	}
+	s.sealOpened()
 	return s, *id, nil
 }
 
@@ -124,58 +132,35 @@ func (s *store) connect() (err error) {
 	return nil
 }
 
-// stream finds the stream, or makes it, and returns its state.
-func (s *store) stream(ctx context.Context) (nats.StreamState, error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	js, err := s.reader.JetStream(nats.Context(ctx))
-	if err != nil {
-		return nats.StreamState{}, err
-	}
-	want := nats.StreamConfig{
-		Name: streamName, Subjects: []string{subject}, Storage: nats.FileStorage, Retention: nats.LimitsPolicy, Discard: nats.DiscardOld,
-		MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1, Replicas: 1,
-		DenyDelete: true, AllowDirect: true,
-	}
-	info, err := js.StreamInfo(streamName)
-	switch {
-	case errors.Is(err, nats.ErrStreamNotFound):
-		info, err = js.AddStream(&want)
-	case err == nil && !sameStream(&info.Config, &want): // nothing but this package ever changes it
-		info, err = js.UpdateStream(&want)
-	}
-	if err != nil {
-		return nats.StreamState{}, millrace.Errorf(millrace.Unavailable, "opening the log's stream: %w", err)
-	}
-	return info.State, nil
-}
-
 // sameStream compares what the log relies on.
 func sameStream(a, b *nats.StreamConfig) bool {
 	return a.Storage == b.Storage && a.Retention == b.Retention && a.MaxMsgs == b.MaxMsgs && a.MaxBytes == b.MaxBytes &&
 		a.MaxMsgsPerSubject == b.MaxMsgsPerSubject && a.MaxMsgSize == b.MaxMsgSize && a.MaxAge == b.MaxAge && a.NoAck == b.NoAck &&
-		a.AllowDirect == b.AllowDirect && a.Sealed == b.Sealed && slices.Equal(a.Subjects, b.Subjects)
+		a.Duplicates == b.Duplicates && a.AllowDirect == b.AllowDirect && a.Sealed == b.Sealed && slices.Equal(a.Subjects, b.Subjects)
 }
 
-// syncOpened brings to the disk what a process that was killed had written and
-// not yet synced: readers are about to see it. It finds the newest block.
-func (s *store) syncOpened() error {
-	names, err := os.ReadDir(s.blocks)
+// syncNewest brings to the disk what a process that was killed had written to
+// the newest segment and not yet synced: readers are about to see it. It finds
+// the newest block.
+func (s *store) syncNewest() error {
+	g := s.newest()
+	names, err := os.ReadDir(g.dir)
 	if err != nil {
 		return millrace.Errorf(millrace.Internal, "looking at the log's files: %w", err)
 	}
+	s.block = 0
 	for _, name := range names {
-		if n, err := strconv.ParseUint(strings.TrimSuffix(name.Name(), ".blk"), 10, 64); err == nil {
+		if n, ok := blockNumber(name.Name()); ok {
 			s.block = max(s.block, n)
 		}
 	}
 	for n := max(2, s.block) - 1; n <= s.block; n++ {
-		if e := syncPath(s.blockPath(n)); !errors.Is(e, fs.ErrNotExist) {
+		if e := syncPath(g.blockPath(n)); !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
 	}
 	// Folders: a new block, and at first the whole way down to it.
-	for dir := s.blocks; ; dir = filepath.Dir(dir) {
+	for dir := g.dir; ; dir = filepath.Dir(dir) {
 		err = errors.Join(err, syncPath(dir))
 		if dir == filepath.Clean(s.dir) || len(dir) <= len(s.dir) {
 			break
@@ -188,33 +173,25 @@ func (s *store) syncOpened() error {
 	return nil
 }
 
-func (s *store) blockPath(n uint64) string {
-	return filepath.Join(s.blocks, strconv.FormatUint(n, 10)+".blk")
-}
-
 // syncNewBlock brings the folder to the disk when the server has begun a new
 // block file since the last call: it syncs files, not the folder they are new in.
 func (s *store) syncNewBlock() error {
+	g := s.newest()
 	for found := false; ; found = true {
-		if _, err := os.Lstat(s.blockPath(s.block + 1)); err != nil {
+		if _, err := os.Lstat(g.blockPath(s.block + 1)); err != nil {
 			if !found {
 				return nil
 			}
-			return syncPath(s.blocks)
+			return syncPath(g.dir)
 		}
 		s.block++
 	}
 }
 
-// identify compares the stream with what the log knows of itself, and decides
+// identify compares the streams with what the log knows of itself, and decides
 // about the epoch.
-func (s *store) identify(ctx context.Context, o Options, id *identity, state nats.StreamState) (*identity, error) {
-	first := max(state.FirstSeq, 1)
-	if state.Msgs == 0 {
-		first = state.LastSeq + 1
-	}
-	s.first, s.last, s.size = first, state.LastSeq, int64(state.Bytes)
-	if err := s.lost.cut(o.Dir, state.LastSeq); err != nil {
+func (s *store) identify(ctx context.Context, o Options, id *identity) (*identity, error) {
+	if err := s.lost.cut(o.Dir, s.last); err != nil {
 		return nil, err
 	}
 	before := identity{}
@@ -222,18 +199,18 @@ func (s *store) identify(ctx context.Context, o Options, id *identity, state nat
 		before = *id
 	}
 	switch {
-	case id == nil && state.LastSeq > 0 && o.AfterEpoch > 0:
+	case id == nil && s.last > 0 && o.AfterEpoch > 0:
 		// The file was lost, not the log: a new epoch would make its frames new
 		// to all who have read them.
 		o.Logger.Error("the log's identity is gone: it goes on in the newest epoch that the archive knows", "epoch", o.AfterEpoch)
-		id = &identity{Format: identityFormat, Epoch: o.AfterEpoch, First: 1}
+		id = &identity{Format: formatOne, Epoch: o.AfterEpoch, First: 1}
 	case id == nil:
 		fresh := newIdentity(o, 0)
 		id = &fresh
-	case state.LastSeq < id.Last:
+	case s.last < id.Last:
 		o.Logger.Error("the log has lost frames, or was put back to an earlier state: it goes on in a new epoch, and its readers behind what they have seen",
-			"ended at", id.Last, "ends at", state.LastSeq, "old epoch", id.Epoch)
-		next := id.renewed(o, state.LastSeq, 0)
+			"ended at", id.Last, "ends at", s.last, "old epoch", id.Epoch)
+		next := id.renewed(o, s.last, 0)
 		id = &next
 	}
 	if err := s.raiseFirst(id.First); err != nil {
@@ -250,6 +227,9 @@ func (s *store) identify(ctx context.Context, o Options, id *identity, state nat
 		}
 	}
 	id.First, id.Last, id.Stamp = s.first, s.last, s.stamp.UnixMilli()
+	if s.newest().rolled() {
+		id.Format = formatRow
+	}
 	if id.same(&before) {
 		return id, nil
 	}
@@ -271,17 +251,9 @@ func (s *store) raiseFirst(first uint64) error {
 		return err
 	}
 	s.first, s.last = first, max(s.last, first-1)
-	return nil
-}
-
-// purge forgets the frames before first.
-func (s *store) purge(first uint64) error {
-	js, err := s.reader.JetStream(nats.MaxWait(apiTimeout))
-	if err == nil {
-		err = js.PurgeStream(streamName, &nats.StreamPurgeRequest{Sequence: first})
-	}
-	if err != nil {
-		return millrace.Errorf(millrace.Unavailable, "trimming the log before frame %d: %w", first, err)
+	s.size = s.bytes()
+	if first > s.newest().begin {
+		s.marked = true // its place is behind it
 	}
 	return nil
 }
@@ -300,7 +272,7 @@ type ack struct {
 func (s *store) publish(frame []byte, timeout time.Duration) (seq uint64, err error) {
 	s.number++
 	reply := ackSubject + "." + strconv.FormatUint(s.number, 10)
-	if err := s.writer.PublishRequest(subject, reply, frame); err != nil {
+	if err := s.writer.PublishRequest(s.newest().subject, reply, frame); err != nil {
 		return 0, err
 	}
 	timer := time.NewTimer(timeout)
@@ -342,6 +314,7 @@ func (s *store) disconnect() {
 // close stops the server and waits for it.
 func (s *store) close() {
 	s.disconnect()
+	s.sealing.Wait()
 	if s.server != nil {
 		s.server.Shutdown()
 		s.server.WaitForShutdown()
