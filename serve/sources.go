@@ -87,7 +87,7 @@ func (s *server) registerReaders() {
 		Name string `path:"name" maxLength:"100" example:"warehouse" doc:"Name of the reader."`
 	}
 	type readerReset struct {
-		After *millrace.Position `json:"after,omitempty" doc:"Begin with what follows this position; the very beginning when absent."`
+		After *millrace.Position `json:"after,omitempty" doc:"Go on with what follows this position; the very beginning when absent."`
 	}
 	answer := func(ctx context.Context, name string) (*bodyOf[Reader], error) {
 		all, err := s.o.Readers.Readers(ctx)
@@ -123,12 +123,12 @@ func (s *server) registerReaders() {
 				return answer(ctx, in.Name)
 			})
 	}
-	change("pause", "Pause a reader", "It finishes what it has begun and then stands still until it is resumed or the server restarts.",
+	change("pause", "Pause a reader", "It finishes what it has begun and then stands still until it is resumed, across restarts too.",
 		func(ctx context.Context, name string) error { return s.o.Readers.Pause(ctx, name) })
 	change("resume", "Resume a paused reader", "It goes on where it stopped.",
 		func(ctx context.Context, name string) error { return s.o.Readers.Resume(ctx, name) })
 	register(s, operation{id: "reset-reader", method: http.MethodPost, path: "/api/v1/readers/{name}/reset", tag: "readers",
-		summary: "Make a reader begin again", description: "It begins again after a position, or at the very beginning. What it has done since is done again.",
+		summary: "Make a reader begin again", description: "The warehouse, without a position, makes all tables anew from the whole history. The archive, with one, gives up the damaged frames of the log up to it, and all readers go on behind.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone}},
 		func(ctx context.Context, in *struct {
 			Name string       `path:"name" maxLength:"100" example:"warehouse" doc:"Name of the reader."`

@@ -91,21 +91,35 @@ func (p *program) readerReset() *cobra.Command {
 	after, yes := "", false
 	c := &cobra.Command{
 		Use: "reset NAME", Args: exactly("NAME"), Short: "Make a reader begin again",
-		Long: `Make a reader begin again: at the very beginning of the history, or behind the
-log position of --after. What it has done since is done again.`,
-		Example:           "  millrace reader reset warehouse --yes\n  millrace reader reset warehouse --after 1767225600000-7-3 --yes",
+		Long: `Make a reader begin again. What that is, is each reader's own.
+
+warehouse makes all tables anew from the whole history, archive and log, beside
+the live ones, and puts them in their place in one transaction, even when fewer
+rows result. Intake and queries go on meanwhile; it takes as long and as much
+disk as loading everything. Without --yes for fewer rows, or for a part of the
+history, use millrace warehouse rebuild.
+
+archive needs --after: it gives up the frames of the log up to that position
+that are damaged, for the archive and all other readers: these go on behind it.
+What only those frames held is lost for good; a frame that can be read is never
+passed over. The position is in the problem that millrace status tells: restore
+the log's files instead, if there is a copy of them.
+
+dedup cannot begin again: its verdicts are what all others rely on.`,
+		Example:           "  millrace reader reset warehouse --yes\n  millrace reader reset archive --after 1767225600000-8-end --yes",
 		ValidArgsFunction: p.completeReaders,
 		RunE: func(c *cobra.Command, args []string) error {
 			var body any
-			from := "the very beginning"
+			would, done := "begin again from the very beginning", "began again from the very beginning"
 			if after != "" {
 				if _, err := millrace.ParsePosition(after); err != nil {
 					return usageError{err}
 				}
-				body, from = map[string]string{"after": after}, "behind "+after
+				body = map[string]string{"after": after}
+				would, done = "go on behind "+after+", without the frames before it that are damaged", "goes on behind "+after
 			}
 			if !yes {
-				return usagef("%s would begin again at %s: say --yes if that is meant", args[0], from)
+				return usagef("%s would %s: say --yes if that is meant", args[0], would)
 			}
 			api, err := p.client()
 			if err != nil {
@@ -114,11 +128,11 @@ log position of --after. What it has done since is done again.`,
 			if err := api.ReaderAction(c.Context(), args[0], "reset", body); err != nil {
 				return err
 			}
-			p.screen().Note("%s begins again at %s.", args[0], from)
+			p.screen().Note("%s %s.", args[0], done)
 			return nil
 		},
 	}
-	c.Flags().StringVar(&after, "after", "", "log position to begin behind")
+	c.Flags().StringVar(&after, "after", "", "log position to go on behind")
 	c.Flags().BoolVar(&yes, "yes", false, "do it")
 	return c
 }
