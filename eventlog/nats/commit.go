@@ -186,15 +186,16 @@ func (l *Log) commit(b *batch, data []byte) (_ []byte, broken bool) {
 // and its state is not written down. An orderly stop of the server does that:
 // once in the life of a log.
 func (l *Log) unsealable() bool {
+	_, last := l.tail.Bounds()
 	g := l.store.newest()
-	return !l.restarted && !g.rolled() && g.bytes.Load() >= l.o.RollBytes && !g.stateIsCurrent()
+	return !l.restarted && !g.rolled() && l.store.full(l.o.RollBytes, last.Seq) && !g.stateIsCurrent()
 }
 
 // makeRoom begins the next stream when the newest is full. last is the last
 // frame of the log.
 func (l *Log) makeRoom(last uint64, stamp time.Time) error {
 	s := l.store
-	if g := s.newest(); s.marked && last >= g.begin && g.bytes.Load() >= l.o.RollBytes {
+	if s.marked && s.full(l.o.RollBytes, last) {
 		if err := l.markFormat(); err != nil {
 			return err
 		}

@@ -26,6 +26,9 @@ const childRole = "MILLRACE_TEST_CHILD"
 // childRoll is its nats.Options.RollBytes.
 const childRoll = "MILLRACE_TEST_ROLL"
 
+// childCheck makes "fill" check the newest blocks.
+const childCheck = "MILLRACE_TEST_CHECK"
+
 func TestMain(m *testing.M) {
 	switch role := os.Getenv(childRole); role {
 	case "":
@@ -50,12 +53,16 @@ func child(role string, wrap []string, args ...string) *exec.Cmd {
 	return c
 }
 
-func childLog(dir string) *nats.Log {
+func childLog(dir string, check bool) *nats.Log {
 	roll, err := strconv.ParseInt(cmp.Or(os.Getenv(childRoll), "0"), 10, 64)
 	if err != nil {
 		panic(err)
 	}
-	log, err := nats.Open(context.Background(), nats.Options{Dir: dir, ReserveBytes: 1, RollBytes: roll})
+	o := nats.Options{Dir: dir, ReserveBytes: 1, RollBytes: roll}
+	if !check {
+		o.CheckBytes = -1
+	}
+	log, err := nats.Open(context.Background(), o)
 	if err != nil {
 		fmt.Println("FAIL", err)
 		os.Exit(1)
@@ -66,7 +73,7 @@ func childLog(dir string) *nats.Log {
 // crashChild appends from several goroutines, and trims, until it is killed.
 // It says "ack ID POSITION" after, and "trim POSITION" before.
 func crashChild(dir, round string) {
-	log := childLog(dir)
+	log := childLog(dir, true)
 	ctx := context.Background()
 	for w := range 6 {
 		go func() {
@@ -106,12 +113,22 @@ func crashChild(dir, round string) {
 // checks that everything it acknowledged is there, in its place.
 func TestCrash(t *testing.T) {
 	t.Parallel()
+	for name, roll := range map[string]int64{"one stream": 0, "rolling": 20_000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testCrash(t, roll)
+		})
+	}
+}
+
+func testCrash(t *testing.T, roll int64) {
 	const rounds = 25
 	dir := t.TempDir()
 	acked := map[string]millrace.Position{}
 	var trimmed millrace.Position
 	for round := range rounds {
 		c := child("crash", nil, dir, fmt.Sprint(round))
+		c.Env = append(c.Env, fmt.Sprintf("%s=%d", childRoll, roll))
 		out, err := c.StdoutPipe()
 		if err == nil {
 			err = c.Start()
@@ -142,7 +159,10 @@ func TestCrash(t *testing.T) {
 		}
 		_ = c.Wait() // killed
 	}
-	log := open(t, nats.Options{Dir: dir})
+	log := open(t, nats.Options{Dir: dir, Logger: logger(t)})
+	if n := countStreams(t, dir); roll > 0 && n < 5 {
+		t.Errorf("%d streams: it did not roll", n)
+	}
 	first, _, err := log.Bounds(eventlogtest.Context(t))
 	if err != nil || first.Seq > trimmed.Seq+1 {
 		t.Fatalf("the log begins at %v, %v, it was trimmed through %v", first, err, trimmed)

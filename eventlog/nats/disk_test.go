@@ -159,53 +159,59 @@ func eventually(t *testing.T, ok func() bool) {
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	for name, disk := range smallDisks {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := disk(t)
-			remove := ballast(t, dir, 10<<20)
-			log := open(t, nats.Options{Dir: filepath.Join(dir, "log"), ReserveBytes: -1, PublishTimeout: 2 * time.Second, CacheBytes: 1 << 20, Logger: logger(t)})
-			r := eventlogtest.Open(t, log, millrace.Position{}, eventlog.Filter{})
-			ctx, cancel := context.WithTimeout(context.Background(), 2*eventlogtest.Timeout)
-			defer cancel()
+		for _, roll := range []int64{0, 300_000} {
+			t.Run(fmt.Sprintf("%s, roll %d", name, roll), func(t *testing.T) {
+				t.Parallel()
+				testFullDisk(t, disk, roll)
+			})
+		}
+	}
+}
 
-			var refused, after atomic.Int64
-			var roomy atomic.Bool
-			var mu sync.Mutex
-			acked := map[string]millrace.Position{}
-			var wg sync.WaitGroup
-			for w := range 4 {
-				wg.Go(func() {
-					for i := 0; after.Load() < 40 && ctx.Err() == nil; i++ {
-						id := fmt.Sprintf("%d-%d", w, i)
-						p, err := log.Append(ctx, []millrace.Record{noise(id, 20_000)})
-						if err != nil {
-							if k := millrace.KindOf(err); k != millrace.Unavailable {
-								t.Errorf("append: %v (%v)", err, k)
-							}
-							refused.Add(1)
-							time.Sleep(20 * time.Millisecond)
-							continue
-						}
-						if roomy.Load() {
-							after.Add(1)
-						}
-						mu.Lock()
-						acked[id] = p
-						mu.Unlock()
+func testFullDisk(t *testing.T, disk func(*testing.T) string, roll int64) {
+	dir := disk(t)
+	remove := ballast(t, dir, 10<<20)
+	log := open(t, nats.Options{Dir: filepath.Join(dir, "log"), ReserveBytes: -1, RollBytes: roll, PublishTimeout: 2 * time.Second, CacheBytes: 1 << 20, Logger: logger(t)})
+	r := eventlogtest.Open(t, log, millrace.Position{}, eventlog.Filter{})
+	ctx, cancel := context.WithTimeout(context.Background(), 2*eventlogtest.Timeout)
+	defer cancel()
+
+	var refused, after atomic.Int64
+	var roomy atomic.Bool
+	var mu sync.Mutex
+	acked := map[string]millrace.Position{}
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := 0; after.Load() < 40 && ctx.Err() == nil; i++ {
+				id := fmt.Sprintf("%d-%d", w, i)
+				p, err := log.Append(ctx, []millrace.Record{noise(id, 20_000)})
+				if err != nil {
+					if k := millrace.KindOf(err); k != millrace.Unavailable {
+						t.Errorf("append: %v (%v)", err, k)
 					}
-				})
+					refused.Add(1)
+					time.Sleep(20 * time.Millisecond)
+					continue
+				}
+				if roomy.Load() {
+					after.Add(1)
+				}
+				mu.Lock()
+				acked[id] = p
+				mu.Unlock()
 			}
-			eventually(t, func() bool { return refused.Load() > 20 })
-			time.Sleep(1500 * time.Millisecond) // opening again fails meanwhile, or fills up once more
-			roomy.Store(true)
-			remove()
-			wg.Wait()
-			if ctx.Err() != nil {
-				t.Fatalf("the log did not recover: %d appends refused", refused.Load())
-			}
-			checkAcked(t, r, acked)
 		})
 	}
+	eventually(t, func() bool { return refused.Load() > 20 })
+	time.Sleep(1500 * time.Millisecond) // opening again fails meanwhile, or fills up once more
+	roomy.Store(true)
+	remove()
+	wg.Wait()
+	if ctx.Err() != nil {
+		t.Fatalf("the log did not recover: %d appends refused", refused.Load())
+	}
+	checkAcked(t, r, acked)
 }
 
 // checkAcked checks that everything acknowledged is where the answer said, and

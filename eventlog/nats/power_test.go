@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -22,7 +23,7 @@ import (
 // powerChild appends from several goroutines, enough for several block files,
 // and says "ACK POSITION" in one write for each answer.
 func powerChild(dir string) {
-	log := childLog(dir)
+	log := childLog(dir, true)
 	var wg sync.WaitGroup
 	for w := range 3 {
 		wg.Go(func() {
@@ -46,10 +47,20 @@ func powerChild(dir string) {
 // which the file is new.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
+	for name, roll := range map[string]int64{"one stream": 0, "rolling": 1_000_000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testPowerLoss(t, roll)
+		})
+	}
+}
+
+func testPowerLoss(t *testing.T, roll int64) {
 	dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
 	wrap := []string{testserver.Strace(t), "-f", "-y", "-xx", "-s", "64", "-o", trace,
-		"-e", "trace=pwrite64,write,fsync,fdatasync,openat,rename,renameat,renameat2"}
+		"-e", "trace=pwrite64,write,fsync,fdatasync,openat,mkdir,mkdirat,rename,renameat,renameat2"}
 	c := child("power", wrap, filepath.Join(dir, "data", "log"))
+	c.Env = append(c.Env, fmt.Sprintf("%s=%d", childRoll, roll))
 	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +80,9 @@ func TestPowerLoss(t *testing.T) {
 	for lines.Scan() {
 		k.line(lines.Text())
 	}
+	if n := countStreams(t, filepath.Join(dir, "data", "log")); roll > 0 && n < 5 {
+		t.Errorf("%d streams: it did not roll", n)
+	}
 	if k.acks != 60 || k.blocks < 2 || k.identities == 0 {
 		t.Errorf("%d answers, %d block files, %d identities in the trace: the test sees too little", k.acks, k.blocks, k.identities)
 	}
@@ -81,7 +95,7 @@ type kernel struct {
 	writes  map[string]int         // by file: how many writes began
 	synced  map[string]int         // by file: how many of them an fsync has covered
 	syncing map[string]int         // by thread: how many an fsync that began will cover
-	fresh   map[string]bool        // files made or renamed since the last fsync of their folder
+	fresh   map[string]bool        // files and folders made or renamed since the last fsync of the folder they are in
 	frames  map[uint64]storedFrame // by sequence
 
 	acks, blocks, identities int
@@ -160,7 +174,10 @@ func (k *kernel) begin(thread, s string) {
 		}
 		k.writes[file]++
 		if strings.HasSuffix(file, ".blk") && len(data) > 12 {
-			k.frames[binary.LittleEndian.Uint64(data[4:])] = storedFrame{file, k.writes[file]}
+			seq := binary.LittleEndian.Uint64(data[4:])
+			if _, ok := k.frames[seq]; !ok { // or it is the marker of the next stream
+				k.frames[seq] = storedFrame{file, k.writes[file]}
+			}
 		}
 	}
 }
@@ -185,12 +202,53 @@ func (k *kernel) end(thread, name, args string) {
 	case "rename", "renameat", "renameat2":
 		m := text.FindAllStringSubmatch(args, 2)
 		from, to := string(unhex(k.t, m[0][1])), string(unhex(k.t, m[1][1]))
+		k.move(from, to)
 		if strings.HasSuffix(to, "log.json") {
 			k.identities++
-			if k.synced[from] < k.writes[from] {
+			if k.synced[to] < k.writes[to] {
 				k.t.Errorf("%s was renamed before it was synced", from)
 			}
-			k.fresh[to] = true
+		}
+	case "mkdir", "mkdirat":
+		if m := text.FindStringSubmatch(args); m != nil {
+			k.fresh[string(unhex(k.t, m[1]))] = true
+		}
+	}
+}
+
+// move gives what is known of a file, or of all files in a folder, another name.
+func (k *kernel) move(from, to string) {
+	moved := func(path string) (string, bool) {
+		if path == from {
+			return to, true
+		}
+		rest, ok := strings.CutPrefix(path, from+"/")
+		return to + "/" + rest, ok
+	}
+	for _, counts := range []map[string]int{k.writes, k.synced} {
+		for path := range counts {
+			if path == to || strings.HasPrefix(path, to+"/") {
+				delete(counts, path) // it is replaced
+			}
+		}
+		for path, n := range maps.Clone(counts) {
+			if next, ok := moved(path); ok {
+				delete(counts, path)
+				counts[next] = n
+			}
+		}
+	}
+	for path := range maps.Clone(k.fresh) {
+		if next, ok := moved(path); ok {
+			delete(k.fresh, path)
+			k.fresh[next] = true
+		}
+	}
+	k.fresh[to] = true
+	for seq, f := range k.frames {
+		if next, ok := moved(f.file); ok {
+			f.file = next
+			k.frames[seq] = f
 		}
 	}
 }
@@ -210,7 +268,7 @@ func (k *kernel) ack(position string) {
 		k.t.Errorf("%s was answered before %s was synced", position, f.file)
 	}
 	for fresh := range k.fresh {
-		if fresh == f.file || strings.HasSuffix(fresh, "log.json") {
+		if fresh == f.file || strings.HasPrefix(f.file, fresh+"/") || strings.HasSuffix(fresh, "log.json") {
 			k.t.Errorf("%s was answered before the folder of %s was synced", position, fresh)
 		}
 	}

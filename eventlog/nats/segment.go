@@ -24,6 +24,14 @@ import (
 // 1 GB/s, when the log is opened after a crash.
 const rollBytes = 256 << 20
 
+// When the server opens a stream it reads the block that has the last frame. A
+// full stream grows on, by rollMargin or as much again at most, until its last block has less
+// than rollBlock.
+const (
+	rollMargin = 16 << 20
+	rollBlock  = 1 << 20
+)
+
 // duplicateWindow is the least that the server takes. When it opens a stream it
 // reads what came within the window, to look for message IDs, which the log
 // does not use.
@@ -260,6 +268,18 @@ func (s *store) openSegment(ctx context.Context, g *segment) error {
 		g.first = g.last + 1
 	}
 	return nil
+}
+
+// full says whether the newest segment, which ends with frame last, is to be
+// followed by another.
+func (s *store) full(limit int64, last uint64) bool {
+	g := s.newest()
+	size := g.bytes.Load()
+	if size < limit || last < g.begin {
+		return false
+	}
+	info, err := os.Lstat(g.blockPath(s.block))
+	return size >= limit+min(limit, rollMargin) || err == nil && info.Size() < rollBlock
 }
 
 // roll begins a segment behind frame last. After an error the store must be
