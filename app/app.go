@@ -44,8 +44,8 @@ type Options struct {
 	AdminToken  string // required by serve.Production
 	// TLSCert and TLSKey are files; both or none.
 	TLSCert, TLSKey string
-	// Drain bounds how long requests under way may take when the server stops;
-	// default 15 s.
+	// Drain bounds how long requests under way, and then what is to be stored
+	// of them in archive and warehouse, may take when the server stops; default 15 s.
 	Drain   time.Duration
 	Version string
 	// Profile is an address of this machine, such as 127.0.0.1:6060, where
@@ -192,7 +192,8 @@ func (a *App) Project() *project.Project { return a.project.Load().Project }
 // Data is the data folder.
 func (a *App) Data() string { return a.data.path }
 
-// Run serves until ctx ends, then lets requests under way finish.
+// Run serves until ctx ends, then lets requests under way finish, and the
+// archive and the warehouse store what the log holds.
 func (a *App) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -206,14 +207,15 @@ func (a *App) Run(ctx context.Context) error {
 	if a.o.Mode == serve.Dev {
 		readers.Go(func() error { return a.watch(inner) })
 	}
-	err := a.serve(ctx)
+	until, err := a.serve(ctx)
+	a.settle(work, until)
 	stop()
 	return errors.Join(err, readers.Wait())
 }
 
 // serve answers requests until ctx ends and those under way are done, or have
-// had their time.
-func (a *App) serve(ctx context.Context) error {
+// had their time. It returns until when the drain lasts.
+func (a *App) serve(ctx context.Context) (until time.Time, err error) {
 	server := serve.NewHTTPServer(a.handler, a.o.Logger)
 	collect.ConfigureServer(server)
 	server.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
@@ -227,18 +229,19 @@ func (a *App) serve(ctx context.Context) error {
 	}()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("the server on %s stopped: %w", a.o.Listen, err)
+		return time.Now().Add(a.o.Drain), fmt.Errorf("the server on %s stopped: %w", a.o.Listen, err)
 	case <-ctx.Done():
 	}
 	close(a.stopping)
 	a.o.Logger.Info("stopping", "drain", a.o.Drain)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.o.Drain)
+	until = time.Now().Add(a.o.Drain)
+	drain, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
 		a.o.Logger.Warn("some requests did not end in time and were cut", "drain", a.o.Drain)
 		_ = server.Close()
 	}
-	return nil
+	return until, nil
 }
 
 // Close releases everything; call it after Run.

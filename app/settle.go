@@ -1,0 +1,62 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace"
+)
+
+// settle lets the archive and the warehouse store everything that the log
+// holds, when nothing more comes in. What is not done in time is done after
+// the next start: the log has it.
+func (a *App) settle(ctx context.Context, until time.Time) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	_, last, err := a.log.Bounds(ctx)
+	if err != nil {
+		a.o.Logger.Warn("the log does not say where it ends: what archive and warehouse lack they get after the next start", "error", err)
+		return
+	}
+	var both sync.WaitGroup
+	for name, store := range map[string]func() error{
+		"archive":   func() error { return a.settleArchive(ctx, last) },
+		"warehouse": func() error { return a.settleWarehouse(ctx, last) },
+	} {
+		both.Go(func() {
+			if err := store(); err != nil {
+				a.logger(name).Warn("not everything is stored before the stop: the log has it, and it goes on from there after the next start", "error", err)
+			}
+		})
+	}
+	both.Wait()
+}
+
+// settleArchive does nothing while the archive is paused or its bucket fails:
+// it is not waited for what is known to be away.
+func (a *App) settleArchive(ctx context.Context, last millrace.Position) error {
+	s := a.archive.Stats()
+	if s.Paused || !s.Running || !last.After(s.Through) {
+		return nil
+	}
+	if !s.FailingSince.IsZero() {
+		return millrace.Errorf(millrace.Unavailable, "the archive fails since %s: %s", s.FailingSince.UTC().Format(time.RFC3339), s.LastError)
+	}
+	return a.archive.FlushNow(ctx)
+}
+
+func (a *App) settleWarehouse(ctx context.Context, last millrace.Position) error {
+	s := a.loader.Stats()
+	if s.Paused {
+		return nil
+	}
+	if s.Problem != "" {
+		return millrace.Errorf(millrace.Unavailable, "the warehouse is not loaded: %s", s.Problem)
+	}
+	err := a.loader.WaitFor(ctx, last)
+	if ctx.Err() != nil {
+		return millrace.Errorf(millrace.Canceled, "the warehouse has reached %s in time, the log ends at %s", a.loader.Stats().Committed, last)
+	}
+	return err
+}

@@ -1,0 +1,183 @@
+package apptest_test
+
+import (
+	"context"
+	"database/sql"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	_ "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/millrace/millrace/apptest"
+	"github.com/millrace/millrace/archive"
+	"github.com/millrace/millrace/blob/local"
+	"github.com/millrace/millrace/testserver"
+)
+
+// TestACleanStop shows that after SIGTERM archive and warehouse hold
+// everything that the log holds, however long they wait otherwise.
+func TestACleanStop(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, apptest.Options{Files: map[string]string{
+		"millrace.yaml":    "name: test\narchive_interval: 1h\n",
+		"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\n",
+	}})
+	send(t, s, "first", 20)
+	last := send(t, s, "first", 20) // duplicates of those
+	last2 := send(t, s, "second", 20)
+	s.Stop()
+	if out := s.Output(); strings.Contains(out, "WARN") || strings.Contains(out, "ERROR") {
+		t.Errorf("the stop complains:\n%s", out)
+	}
+	bucket, err := local.Open(t.Context(), filepath.Join(s.Data, "archive"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close()
+	a, err := archive.Open(t.Context(), archive.Options{Bucket: bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	through, err := a.Through(t.Context())
+	if stats := a.Stats(); err != nil || stats.Records != 40 || through.String() < last2[:strings.LastIndex(last2, "-")] {
+		t.Errorf("the archive has %d records through %s, the last ones were sent to %s and %s; %v", stats.Records, through, last, last2, err)
+	}
+	db, err := sql.Open("duckdb", filepath.Join(s.Data, "warehouse", "default.duckdb")+"?access_mode=read_only")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var tracks, sent int
+	if err := db.QueryRow("SELECT (SELECT count(*) FROM web.tracks), (SELECT count(*) FROM web.sent)").Scan(&tracks, &sent); err != nil || tracks != 40 || sent != 40 {
+		t.Errorf("the warehouse has %d tracks and %d sent, want 40 of each; %v", tracks, sent, err)
+	}
+}
+
+// TestAStuckStoreDoesNotHoldTheStop lets S3 and Postgres hang: the server stops
+// when the drain is over, and they get the rest after the next start.
+func TestAStuckStoreDoesNotHoldTheStop(t *testing.T) {
+	s3, pg := testserver.S3(t), testserver.Postgres(t)
+	url := pg.Database("shop")
+	bucket, before := hang(t, between(s3.URL, "http://", "&")), hang(t, between(url, "@", "/"))
+	const drain = 2 * time.Second
+	s := apptest.New(t, apptest.Options{Command: "serve", Args: []string{"--drain", drain.String()}, Files: map[string]string{
+		"millrace.yaml": "name: test\narchive_interval: 1h\nwarehouse: ${secret:warehouse_url}\narchive: " +
+			strings.Replace(s3.URL, between(s3.URL, "http://", "&"), bucket.address, 1) + "\n",
+		"sources/web.yaml": "kind: http\nwrite_keys: [web_stop]\n",
+	}, Env: []string{"MILLRACE_ADMIN_TOKEN=" + strings.Repeat("x", 32),
+		"MILLRACE_SECRET_WAREHOUSE_URL=" + strings.Replace(url, between(url, "@", "/"), before.address, 1)}})
+	s.Token = strings.Repeat("x", 32)
+	s.Run()
+	s.WaitReady(30 * time.Second)
+	post := func(id string) (last string) {
+		last, err := s.Post("/v1/track", "web_stop", `{"messageId":"`+id+`","userId":"u","event":"Sent"}`, 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return last
+	}
+	s.Value("SELECT count(*) FROM web.sent", post("a"))
+	bucket.stuck.Store(true)
+	before.stuck.Store(true)
+	post("b")
+	began := time.Now()
+	s.Stop()
+	if took := time.Since(began); took > drain+3*time.Second {
+		t.Errorf("the stop took %s, the drain is %s", took, drain)
+	}
+	for _, part := range []string{"part=archive", "part=warehouse"} {
+		if out := s.Output(); !strings.Contains(out, "not everything is stored before the stop") || !strings.Contains(out, part) {
+			t.Errorf("the stop does not say that the %s lacks something:\n%s", part, out)
+		}
+	}
+	bucket.free()
+	before.free()
+	s.Run()
+	s.WaitReady(30 * time.Second)
+	if got := s.Value("SELECT count(*) FROM web.sent", post("c")); got != "3" {
+		t.Errorf("%s rows after the next start, want 3", got)
+	}
+}
+
+// between is what lies between two marks of an address.
+func between(text, from, to string) string {
+	_, text, _ = strings.Cut(text, from)
+	text, _, _ = strings.Cut(text, to)
+	return text
+}
+
+// A hanging is a proxy that can stop passing anything on while its
+// connections stay open.
+type hanging struct {
+	address string
+	stuck   atomic.Bool
+	mu      sync.Mutex
+	held    []net.Conn
+}
+
+func hang(t *testing.T, to string) *hanging {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hanging{address: ln.Addr().String()}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(func() { cancel(); _ = ln.Close(); h.free() })
+	pass := func(dst, src net.Conn) {
+		buffer := make([]byte, 32<<10)
+		for {
+			n, err := src.Read(buffer)
+			for h.stuck.Load() && ctx.Err() == nil {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if n > 0 {
+				if _, err := dst.Write(buffer[:n]); err != nil {
+					return
+				}
+			}
+			if err != nil {
+				if err == io.EOF && !h.stuck.Load() {
+					_ = dst.Close()
+				}
+				return
+			}
+		}
+	}
+	go func() {
+		for {
+			in, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			h.mu.Lock()
+			h.held = append(h.held, in, out)
+			h.mu.Unlock()
+			go pass(out, in)
+			go pass(in, out)
+		}
+	}()
+	return h
+}
+
+// free cuts the connections, and lets new ones pass.
+func (h *hanging) free() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.held {
+		_ = c.Close()
+	}
+	h.held = nil
+	h.stuck.Store(false)
+}
