@@ -79,18 +79,13 @@ var errKeep = errors.New("the column holds values that double would round")
 
 // commit writes a step in one transaction. Rows that the server refuses are
 // found and set aside, and the rest is written.
-func (w *Warehouse) commit(ctx context.Context, ws *workspace, step *warehouse.Step, to target) error {
-	conn, err := w.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
+func (w *Warehouse) commit(ctx context.Context, conn *pgx.Conn, ws *workspace, step *warehouse.Step, to target) error {
 	undo := to.begin()
 	var keep []*warehouse.Vector // columns that may not be widened
 	// Each round keeps a column or sets at least one row aside, or it is the last.
 	for {
 		var refused *warehouse.Buffer
-		err := pgx.BeginFunc(ctx, conn.Conn(), func(tx pgx.Tx) error {
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			for _, b := range step.Buffers {
 				if b.Idle() {
 					continue
@@ -129,7 +124,7 @@ func (w *Warehouse) commit(ctx context.Context, ws *workspace, step *warehouse.S
 		case refused == nil || !isRowRefusal(err):
 			return err
 		}
-		rows, findErr := w.findRefused(ctx, conn.Conn(), refused, to)
+		rows, findErr := w.findRefused(ctx, conn, refused, to)
 		if findErr != nil {
 			return findErr
 		}

@@ -224,18 +224,57 @@ func testOlderTables(t *testing.T, url string) {
 	}
 }
 
+// testTwoLoaders shows that one server at a time loads a workspace, and that
+// the next one goes on when the first is gone.
 func testTwoLoaders(t *testing.T, url string) {
+	ctx := context.Background()
 	first, second := openURL(t, postgres.Options{URL: url}), openURL(t, postgres.Options{URL: url})
 	resume(t, first)
-	resume(t, second)
 	apply(t, first, event(1, "A", `{}`))
-	if _, err := second.Apply(context.Background(), "default", batch(event(1, "A", `{}`))); millrace.KindOf(err) != millrace.Unavailable {
-		t.Errorf("a second loader: %v", err)
+	refused := func() {
+		t.Helper()
+		_, err := second.Resume(ctx, "default")
+		who := fmt.Sprintf("another Millrace (process %d on ", os.Getpid())
+		if millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), who) || !strings.Contains(err.Error(), "a database of its own") {
+			t.Errorf("a second loader: %v", err)
+		}
+		if _, err := second.Apply(ctx, "default", batch(event(1, "A", `{}`))); millrace.KindOf(err) != millrace.Unavailable {
+			t.Errorf("a second loader applies: %v", err)
+		}
+		if _, err := second.Shadow(ctx, "default", warehouse.ShadowOptions{}); millrace.KindOf(err) != millrace.Unavailable {
+			t.Errorf("a second server rebuilds: %v", err)
+		}
+		if s, err := second.Status(ctx); err != nil || !strings.Contains(s.Problem, "another Millrace") {
+			t.Errorf("status %+v, %v", s, err)
+		}
 	}
-	if from := resume(t, second); from.Seq != 1 {
+	refused()
+	resume(t, first) // keeps it
+	apply(t, first, event(2, "A", `{}`))
+	refused()
+	if _, err := second.Resume(ctx, "other"); err != nil {
+		t.Errorf("another workspace: %v", err)
+	}
+	// Its connection breaks: it cannot commit before it has the lock again.
+	exec(t, url, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = hashtext('default')::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
+	if from := resume(t, second); from.Seq != 2 {
 		t.Errorf("resumed at %v", from)
 	}
-	if got := exec(t, url, "SELECT count(*) FROM web.tracks"); got != "1" {
+	if _, err := first.Apply(ctx, "default", batch(event(3, "A", `{}`))); millrace.KindOf(err) != millrace.Unavailable {
+		t.Errorf("the first loader without its lock: %v", err)
+	}
+	if _, err := first.Resume(ctx, "default"); millrace.KindOf(err) != millrace.Conflict {
+		t.Errorf("the first loader: %v", err)
+	}
+	apply(t, second, event(3, "A", `{}`))
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	if from := resume(t, first); from.Seq != 3 {
+		t.Errorf("resumed at %v", from)
+	}
+	apply(t, first, event(4, "A", `{}`))
+	if got := exec(t, url, "SELECT count(*), count(DISTINCT id) FROM web.tracks"); got != "4 4" {
 		t.Error(got)
 	}
 }
@@ -316,6 +355,7 @@ func TestLogin(t *testing.T) {
 	if _, err := w.Resume(context.Background(), "default"); millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), "CREATEROLE") {
 		t.Errorf("without CREATEROLE: %v", err)
 	}
+	w.Close()
 	w = openURL(t, postgres.Options{URL: second, QueryURL: strings.Replace(as("reader", "read"), "/postgres?", "/second?", 1)})
 	resume(t, w)
 	apply(t, w, event(1, "A", `{"n":8}`))

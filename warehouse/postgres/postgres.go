@@ -6,6 +6,7 @@ package postgres
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -47,8 +48,9 @@ type Options struct {
 // A Warehouse is a database on a Postgres server.
 type Warehouse struct {
 	o      Options
-	pool   *pgxpool.Pool
+	pool   *pgxpool.Pool // for all but loading
 	config *pgx.ConnConfig
+	name   string // of the connections that load; see ownName
 	slots  chan struct{}
 	queue  chan struct{}
 	log    *slog.Logger
@@ -66,6 +68,7 @@ type workspace struct {
 	settings warehouse.Settings
 	shaper   *warehouse.Shaper
 	scanned  millrace.Position                 // as the engine has it
+	conn     atomic.Pointer[pgx.Conn]          // over which is loaded; nil before it is had
 	schemas  map[string]bool                   // logical names of schemas that are there
 	silents  atomic.Pointer[map[string]string] // sources without a schema, by the name that it would have
 	mu       sync.Mutex
@@ -108,7 +111,7 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 		return nil, failure("connect", err)
 	}
 	w := &Warehouse{
-		o: o, pool: pool, config: config.ConnConfig, log: o.Logger,
+		o: o, pool: pool, config: config.ConnConfig, name: ownName(), log: o.Logger,
 		slots: make(chan struct{}, o.MaxConcurrentQueries), queue: make(chan struct{}, 9*o.MaxConcurrentQueries),
 		workspaces: map[string]*workspace{}, logins: map[string]*login{},
 	}
@@ -173,14 +176,15 @@ func (w *Warehouse) Configure(_ context.Context, name string, s warehouse.Settin
 // Apply takes records. See warehouse.Warehouse.
 func (w *Warehouse) Apply(ctx context.Context, name string, b warehouse.Batch) (warehouse.Progress, error) {
 	ws := w.workspace(name)
-	if ws.shaper == nil {
+	conn := ws.conn.Load()
+	if ws.shaper == nil || conn == nil {
 		return warehouse.Progress{}, millrace.Errorf(millrace.Unavailable, "the warehouse has lost its place: call Resume and begin from there")
 	}
 	ws.shaper.Add(b)
 	step := ws.shaper.Take(b.Flush)
 	var err error
 	if step.Scanned != ws.scanned || len(step.Buffers) > 0 || step.PendingChanged {
-		err = w.commit(ctx, ws, step, live{ws})
+		err = w.commit(ctx, conn, ws, step, live{ws})
 	}
 	if err != nil {
 		ws.shaper = nil // whether it was committed is not known
@@ -231,8 +235,17 @@ const closePatience = time.Second
 // Close releases the connections. What is not committed is not lost: the log
 // has it. A server that does not answer is not waited for.
 func (w *Warehouse) Close() error {
+	w.mu.Lock()
+	all := slices.Collect(maps.Values(w.workspaces))
+	w.mu.Unlock()
 	done := make(chan struct{})
-	go func() { w.pool.Close(); close(done) }()
+	go func() {
+		defer close(done)
+		for _, ws := range all {
+			w.disown(ws)
+		}
+		w.pool.Close()
+	}()
 	select {
 	case <-done:
 	case <-time.After(closePatience):

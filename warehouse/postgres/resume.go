@@ -16,12 +16,11 @@ import (
 func (w *Warehouse) Resume(ctx context.Context, name string) (millrace.Position, error) {
 	ws := w.workspace(name)
 	ws.shaper = nil
-	conn, err := w.pool.Acquire(ctx)
+	conn, err := w.own(ctx, ws)
 	if err != nil {
 		return millrace.Position{}, w.noted(failure("connect", err))
 	}
-	defer conn.Release()
-	known, err := w.open(ctx, conn.Conn(), ws)
+	known, err := w.open(ctx, conn, ws)
 	if err != nil {
 		return millrace.Position{}, w.noted(failure("open the workspace "+name, err))
 	}

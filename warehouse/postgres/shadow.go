@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/warehouse"
@@ -31,6 +32,9 @@ func (w *Warehouse) Shadow(ctx context.Context, name string, o warehouse.ShadowO
 	defer ws.mu.Unlock()
 	if ws.shadow != nil {
 		return nil, millrace.Errorf(millrace.Conflict, "a rebuild of the warehouse is running: wait until it is done, or cancel it")
+	}
+	if ws.conn.Load() == nil { // another server may be in the middle of one
+		return nil, millrace.Errorf(millrace.Unavailable, "the warehouse is not open yet: its loader has not reached Postgres%s", w.why())
 	}
 	s := &shadow{w: w, ws: ws, options: o, made: map[string]bool{}}
 	if err := s.prepare(ctx); err != nil {
@@ -144,7 +148,10 @@ func (s *shadow) Apply(ctx context.Context, b warehouse.Batch) (warehouse.Progre
 	s.shaper.Add(b)
 	step := s.shaper.Take(b.Flush)
 	if len(step.Buffers) > 0 {
-		if err := s.w.commit(ctx, s.ws, step, shadowTarget{s}); err != nil {
+		err := s.w.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+			return s.w.commit(ctx, conn.Conn(), s.ws, step, shadowTarget{s})
+		})
+		if err != nil {
 			s.end()
 			return warehouse.Progress{}, failure("rebuild; the live tables are as they were: begin it again", err)
 		}
