@@ -278,7 +278,10 @@ func (p *pass) take(b *eventlog.Batch) error {
 	for i := range known {
 		e := &known[i]
 		sp := ix.spaces.of(&e.Record)
-		duplicate := ix.put(sp, e.ID, millis(e))
+		duplicate, err := ix.put(sp, e.ID, millis(e))
+		if err != nil {
+			return err
+		}
 		sp.count(duplicate)
 		if duplicate {
 			p.group.dups = append(p.group.dups, e.Position)

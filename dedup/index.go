@@ -154,18 +154,18 @@ func (ix *index) discard() error {
 }
 
 // put notes an ID and says whether it was last seen less than the space's
-// window before.
-func (ix *index) put(sp *space, id string, at int64) (duplicate bool) {
+// window before. An error is damage.
+func (ix *index) put(sp *space, id string, at int64) (duplicate bool, err error) {
 	h := sp.hasher.sum(id)
 	ix.records++
 	sp.has[sp.family] = true
 	last, found := ix.mem[sp.family].put(h, at)
 	if found && at-last < sp.window {
-		return true
+		return true, nil
 	}
 	if other := 1 - sp.family; sp.has[other] {
 		if last, found := ix.mem[other].get(h); found && at-last < sp.window {
-			return true
+			return true, nil
 		}
 	}
 	for f, has := range sp.has {
@@ -174,12 +174,16 @@ func (ix *index) put(sp *space, id string, at int64) (duplicate bool) {
 		}
 		runs := ix.runs[f]
 		for i := len(runs) - 1; i >= 0; i-- {
-			if last, found := runs[i].find(h); found && at-last < sp.window {
-				return true
+			last, found, err := runs[i].find(h)
+			if err != nil {
+				return false, err
+			}
+			if found && at-last < sp.window {
+				return true, nil
 			}
 		}
 	}
-	return false
+	return false, nil
 }
 
 // note puts an ID whose verdict is known.

@@ -1,6 +1,7 @@
 package dedup
 
 import (
+	"cmp"
 	"math/bits"
 	"unsafe"
 
@@ -16,6 +17,14 @@ type slot struct {
 
 func (s slot) less(o slot) bool {
 	return s.hi < o.hi || s.hi == o.hi && s.lo < o.lo
+}
+
+// compare returns -1, 0 or 1 as h comes before o, is o, or comes after it.
+func (h hash) compare(o hash) int {
+	if c := cmp.Compare(h.hi, o.hi); c != 0 {
+		return c
+	}
+	return cmp.Compare(h.lo, o.lo)
 }
 
 // A memory is the part of the index that is not yet in a run: an open-addressed

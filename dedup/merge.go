@@ -77,14 +77,31 @@ func merge(ctx context.Context, path string, inputs []*run, horizon int64) (*run
 // A head is the next slot of a run that is being merged.
 type head struct {
 	slot
-	run  *run
-	next int64
+	from *slotReader
+}
+
+// next moves to the run's next slot; false when there is none.
+func (h *head) next() (ok bool, err error) {
+	h.slot, ok, err = h.from.next()
+	return ok, err
 }
 
 func mergeInto(ctx context.Context, w *runWriter, inputs []*run, horizon int64) error {
 	var heads []head
 	for _, r := range inputs {
-		heads = append(heads, head{slot: r.slot(0), run: r, next: 1})
+		from, err := r.read()
+		if err != nil {
+			return err
+		}
+		defer from.close() // it was only read
+		h := head{from: from}
+		ok, err := h.next()
+		if err != nil {
+			return err
+		}
+		if ok {
+			heads = append(heads, h)
+		}
 	}
 	for written := 0; len(heads) > 0; written++ {
 		if written&0xffff == 0 && ctx.Err() != nil {
@@ -102,10 +119,11 @@ func mergeInto(ctx context.Context, w *runWriter, inputs []*run, horizon int64) 
 				continue
 			}
 			least.at = max(least.at, h.at)
-			if h.next < h.run.IDs {
-				h.slot = h.run.slot(h.next)
-				h.next++
-			} else {
+			ok, err := h.next()
+			if err != nil {
+				return err
+			}
+			if !ok {
 				heads = slices.Delete(heads, i, i+1)
 				i--
 			}

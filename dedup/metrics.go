@@ -17,13 +17,12 @@ var (
 	runsDesc    = prometheus.NewDesc("millrace_dedup_index_runs", "Files of the dedup index.", nil, nil)
 	bytesDesc   = prometheus.NewDesc("millrace_dedup_index_bytes", "Size of the dedup index on disk.", nil, nil)
 	verdictDesc = prometheus.NewDesc("millrace_dedup_verdict_bytes", "Size of the verdicts on disk.", nil, nil)
-	lagDesc     = prometheus.NewDesc("millrace_dedup_lag_frames", "Frames of the log that are not judged yet.", nil, nil)
 	rebuildDesc = prometheus.NewDesc("millrace_dedup_rebuilding", "1 while the dedup index is built again.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{recordsDesc, idsDesc, runsDesc, bytesDesc, verdictDesc, lagDesc, rebuildDesc} {
+	for _, d := range []*prometheus.Desc{recordsDesc, idsDesc, runsDesc, bytesDesc, verdictDesc, rebuildDesc} {
 		out <- d
 	}
 }
@@ -47,7 +46,6 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	gauge(runsDesc, float64(s.Runs))
 	gauge(bytesDesc, float64(s.IndexBytes))
 	gauge(verdictDesc, float64(s.VerdictBytes))
-	gauge(lagDesc, float64(s.LagFrames))
 	if s.Rebuilding {
 		gauge(rebuildDesc, 1)
 	} else {

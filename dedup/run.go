@@ -1,12 +1,17 @@
 package dedup
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"math/bits"
 	"os"
+	"slices"
+	"sort"
 
 	"golang.org/x/sys/unix"
 
@@ -25,15 +30,18 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// A run is an immutable, sorted file of IDs, memory-mapped, with a Bloom filter
-// of blocks in front. A block also says where its IDs begin, so that a lookup
-// touches one line when the ID is not there and one more place when it is.
+// A run is an immutable, sorted file of IDs with a Bloom filter of blocks in
+// front. A block also says where its IDs begin, so that a lookup touches one
+// line when the ID is not there and one more place when it is. Every lookup asks
+// the filter, so that is memory-mapped. Slots are read: mapped, each lookup that
+// passes the filter would leave 64 KiB more of them in this process's memory.
 type run struct {
 	runInfo
 	path   string
-	data   []byte // the whole file
+	file   *os.File
+	data   []byte // header and blocks
 	blocks []byte
-	slots  []byte
+	near   []byte // the slots of one block; only for find
 }
 
 // A runInfo is what the manifest and a run's header say of it.
@@ -62,49 +70,62 @@ func (r runInfo) header() []byte {
 	return b
 }
 
-// openRun maps the run that info describes. It fails when the file is not
+// slotsAt is where the slots begin in the file.
+func (r *runInfo) slotsAt() int64 { return runHeaderSize + r.Blocks*blockSize }
+
+// openRun opens the run that info describes. It fails when the file is not
 // exactly that.
 func openRun(path string, info runInfo) (*run, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	want := runHeaderSize + info.Blocks*blockSize + info.IDs*slotSize
-	if st.Size() != want || info.SizeBytes != want || info.IDs < 1 || info.Blocks < 1 {
-		return nil, millrace.Errorf(millrace.Internal, "%s has %d bytes, and %d were written", path, st.Size(), want)
-	}
-	data, err := unix.Mmap(int(f.Fd()), 0, int(want), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("map %s: %w", path, err)
-	}
-	r := &run{runInfo: info, path: path, data: data}
-	r.blocks = data[runHeaderSize : runHeaderSize+info.Blocks*blockSize]
-	r.slots = data[runHeaderSize+info.Blocks*blockSize:]
-	// Lookups are scattered: reading ahead would only fill the page cache.
-	_ = unix.Madvise(data, unix.MADV_RANDOM) // advice: no harm when refused
-	if string(data[:runHeaderSize]) != string(info.header()) {
-		_ = r.close()
-		return nil, millrace.Errorf(millrace.Internal, "%s is not the run that the manifest names: its header differs", path)
+	r := &run{runInfo: info, path: path, file: f}
+	if err := r.mapBlocks(); err != nil {
+		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
 }
 
+// mapBlocks maps header and blocks, after a look at whether they are those.
+func (r *run) mapBlocks() error {
+	st, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	want := r.slotsAt() + r.IDs*slotSize
+	if st.Size() != want || r.SizeBytes != want || r.IDs < 1 || r.Blocks < 1 {
+		return millrace.Errorf(millrace.Internal, "%s has %d bytes, and %d were written", r.path, st.Size(), want)
+	}
+	if r.data, err = unix.Mmap(int(r.file.Fd()), 0, int(r.slotsAt()), unix.PROT_READ, unix.MAP_SHARED); err != nil {
+		return fmt.Errorf("map %s: %w", r.path, err)
+	}
+	r.blocks = r.data[runHeaderSize:]
+	// Lookups are scattered: reading ahead would only fill the page cache.
+	_ = unix.Madvise(r.data, unix.MADV_RANDOM) // advice: no harm when refused
+	if string(r.data[:runHeaderSize]) != string(r.header()) {
+		return millrace.Errorf(millrace.Internal, "%s is not the run that the manifest names: its header differs", r.path)
+	}
+	return nil
+}
+
+// readSize is how much of a run is read at a time from front to back.
+const readSize = 256 << 10
+
 // verify reads the whole run against its checksums, unless ctx ends.
 func (r *run) verify(ctx context.Context) error {
-	sum := func(b []byte) (sum uint32) {
-		for len(b) > 0 && ctx.Err() == nil {
-			n := min(len(b), syncEvery)
-			sum, b = crc32.Update(sum, castagnoli, b[:n]), b[n:]
-		}
-		return sum
+	f, err := os.Open(r.path) // its own, so that reading ahead is for it alone
+	if err != nil {
+		return err
 	}
-	blocks, slots := sum(r.blocks), sum(r.slots)
-	if err := ctx.Err(); err != nil {
+	defer f.Close()
+	buf := make([]byte, readSize)
+	blocks, err := r.sum(ctx, f, runHeaderSize, r.slotsAt(), buf)
+	if err != nil {
+		return err
+	}
+	slots, err := r.sum(ctx, f, r.slotsAt(), r.SizeBytes, buf)
+	if err != nil {
 		return err
 	}
 	if blocks != r.BlockSum || slots != r.SlotSum {
@@ -113,17 +134,39 @@ func (r *run) verify(ctx context.Context) error {
 	return nil
 }
 
-// close unmaps the run.
-func (r *run) close() error {
-	data := r.data
-	r.data, r.blocks, r.slots = nil, nil, nil
-	if data == nil {
-		return nil
+// sum returns the checksum of [from, to) of the run's file.
+func (r *run) sum(ctx context.Context, f *os.File, from, to int64, buf []byte) (sum uint32, err error) {
+	for from < to && ctx.Err() == nil {
+		b := buf[:min(int64(len(buf)), to-from)]
+		if _, err := f.ReadAt(b, from); err != nil {
+			return 0, r.unreadable(err)
+		}
+		sum = crc32.Update(sum, castagnoli, b)
+		from += int64(len(b))
 	}
-	return unix.Munmap(data)
+	return sum, ctx.Err()
 }
 
-// remove unmaps the run and deletes its file.
+// unreadable is the damage of a file of which a part cannot be read.
+func (r *run) unreadable(err error) error {
+	return &damage{fmt.Sprintf("%s cannot be read: %v", r.path, err)}
+}
+
+// close lets go of the file.
+func (r *run) close() error {
+	data, f := r.data, r.file
+	r.data, r.blocks, r.file = nil, nil, nil
+	var err error
+	if data != nil {
+		err = unix.Munmap(data)
+	}
+	if f != nil {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
+
+// remove closes the run and deletes its file.
 func (r *run) remove() error {
 	if err := r.close(); err != nil {
 		return err
@@ -142,33 +185,34 @@ func bit(lo uint64, i int) uint64 {
 	return (lo >> (10 * i) & 1023) * blockBits >> 10
 }
 
-// find returns when the ID was last seen, if the run has it.
-func (r *run) find(h hash) (at int64, found bool) {
+// find returns when the ID was last seen, if the run has it. One goroutine at a
+// time may call it.
+func (r *run) find(h hash) (at int64, found bool, err error) {
 	block := scale(h.hi, r.Blocks)
 	b := r.blocks[block*blockSize : (block+1)*blockSize : (block+1)*blockSize]
 	for i := range 6 {
 		p := bit(h.lo, i)
 		if b[p>>3]&(1<<(p&7)) == 0 {
-			return 0, false
+			return 0, false, nil
 		}
 	}
 	from, to := r.start(block), r.IDs
 	if block+1 < r.Blocks {
 		to = r.start(block + 1)
 	}
-	for from < to {
-		mid := (from + to) / 2
-		s := r.slot(mid)
-		switch {
-		case s.hash == h:
-			return s.at, true
-		case s.less(slot{hash: h}):
-			from = mid + 1
-		default:
-			to = mid
-		}
+	if from > to || to > r.IDs {
+		return 0, false, &damage{r.path + " is damaged: a block says that its IDs lie where none are"}
 	}
-	return 0, false
+	n := int(to - from)
+	r.near = slices.Grow(r.near[:0], n*slotSize)[:n*slotSize]
+	if _, err := r.file.ReadAt(r.near, r.slotsAt()+from*slotSize); err != nil && n > 0 {
+		return 0, false, r.unreadable(err)
+	}
+	i, found := sort.Find(n, func(i int) int { return h.compare(slotOf(r.near[i*slotSize:]).hash) })
+	if !found {
+		return 0, false, nil
+	}
+	return slotOf(r.near[i*slotSize:]).at, true, nil
 }
 
 // start returns where the IDs of a block begin.
@@ -176,10 +220,43 @@ func (r *run) start(block int64) int64 {
 	return int64(binary.LittleEndian.Uint32(r.blocks[block*blockSize+blockBits/8:]))
 }
 
-func (r *run) slot(i int64) slot {
-	b := r.slots[i*slotSize : (i+1)*slotSize : (i+1)*slotSize]
+// slotOf decodes the slot that b begins with.
+func slotOf(b []byte) slot {
+	b = b[:slotSize:slotSize]
 	return slot{
 		hash{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])},
 		int64(binary.LittleEndian.Uint64(b[16:])),
 	}
 }
+
+// A slotReader reads a run's slots from front to back.
+type slotReader struct {
+	run  *run
+	file *os.File
+	in   *bufio.Reader
+}
+
+// read opens the run's slots for reading beside find.
+func (r *run) read() (*slotReader, error) {
+	f, err := os.Open(r.path)
+	if err != nil {
+		return nil, err
+	}
+	return &slotReader{r, f, bufio.NewReaderSize(io.NewSectionReader(f, r.slotsAt(), r.IDs*slotSize), readSize)}, nil
+}
+
+// next returns the next slot; false at the end.
+func (s *slotReader) next() (slot, bool, error) {
+	b, err := s.in.Peek(slotSize)
+	if err == io.EOF && len(b) == 0 {
+		return slot{}, false, nil
+	}
+	if err != nil {
+		return slot{}, false, s.run.unreadable(err)
+	}
+	out := slotOf(b)
+	_, err = s.in.Discard(slotSize)
+	return out, true, err
+}
+
+func (s *slotReader) close() error { return s.file.Close() }

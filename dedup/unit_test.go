@@ -114,14 +114,14 @@ func checkRun(t *rapid.T, r *run, want map[hash]int64) {
 		t.Fatalf("run %+v, want %d IDs", r, len(want))
 	}
 	for h, at := range want {
-		if got, found := r.find(h); !found || got != at {
-			t.Fatalf("find(%v) = %d, %v, want %d", h, got, found, at)
+		if got, found, err := r.find(h); !found || got != at || err != nil {
+			t.Fatalf("find(%v) = %d, %v, %v, want %d", h, got, found, err, at)
 		}
 	}
 	for range 20 {
 		h := drawHash(t)
-		if _, found := r.find(h); found != (want[h] != 0) && want[h] != 0 {
-			t.Fatalf("find(%v) = %v", h, found)
+		if _, found, err := r.find(h); err != nil || found != (want[h] != 0) && want[h] != 0 {
+			t.Fatalf("find(%v) = %v, %v", h, found, err)
 		}
 	}
 	if err := r.verify(context.Background()); err != nil {
