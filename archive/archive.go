@@ -91,8 +91,6 @@ type Archive struct {
 type health struct {
 	lastError  string
 	failing    time.Time // since when the bucket does not answer; zero when it does
-	behind     bool      // there is more in the log than has been collected
-	oldest     time.Time // log time of the oldest record that is not stored yet
 	publishing string
 }
 

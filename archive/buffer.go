@@ -7,6 +7,9 @@ import (
 	"github.com/millrace/millrace/eventlog"
 )
 
+// keepEntries is for how many records an empty buffer keeps its room.
+const keepEntries = 32 << 10
+
 // A buffer holds what was read from the log and is not stored yet, in order.
 type buffer struct {
 	entries []eventlog.Entry
@@ -42,9 +45,11 @@ func (b *buffer) drop(n int) {
 	for i := range b.entries[:n] {
 		b.bytes -= sizeOf(&b.entries[i])
 	}
-	rest := b.entries[n:]
-	// A new slice, so that the stored records can be freed.
-	b.entries = append(make([]eventlog.Entry, 0, len(rest)), rest...)
+	rest := copy(b.entries, b.entries[n:])
+	clear(b.entries[rest:]) // so that the stored records can be freed
+	if b.entries = b.entries[:rest]; rest == 0 && cap(b.entries) > keepEntries {
+		b.entries = nil
+	}
 }
 
 // hour is the hour of log time that an entry is stored under: its own, or the

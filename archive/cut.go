@@ -39,7 +39,6 @@ func (w *worker) cutDue(ctx context.Context) error {
 			continue
 		}
 		w.buffer.since = time.Time{}
-		w.noteBuffer()
 		if asked && !w.publishAsked() {
 			w.answer(nil)
 		}
@@ -94,7 +93,6 @@ func (w *worker) write(ctx context.Context, i *intent, p piece) error {
 	}
 	w.buffer.drop(p.n)
 	w.metrics.stored(&done)
-	w.noteBuffer()
 	return nil
 }
 
@@ -159,17 +157,6 @@ func (w *worker) adopt(ctx context.Context, i *intent) error {
 	w.opts.Logger.Warn("the log lost a range while it was being archived: the files that were written are kept",
 		"after", i.From.String(), "through", i.Span.Through.String(), "files", len(done.Files))
 	return w.commit(ctx, delta{Cut: &done})
-}
-
-// noteBuffer tells Stats how far behind the archive is.
-func (w *worker) noteBuffer() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.health.behind = !w.atEnd
-	w.health.oldest = time.Time{}
-	if len(w.buffer.entries) > 0 {
-		w.health.oldest = w.buffer.entries[0].Time
-	}
 }
 
 // answer tells those who asked for a flush how it went.

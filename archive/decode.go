@@ -53,6 +53,9 @@ func decode(data []byte) (entries []eventlog.Entry, err error) {
 			err = fmt.Errorf("it cannot be decoded: %v", r)
 		}
 	}()
+	if err := useSmallZstd(); err != nil {
+		return nil, err
+	}
 	r, err := file.NewParquetReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, err

@@ -48,6 +48,9 @@ type encoder struct {
 // encode returns the file of entries in the given order and its description.
 func (w *encoder) encode(entries []*eventlog.Entry, s *span) ([]byte, fileInfo, error) {
 	info := fileInfo{Workspace: entries[0].Workspace, Rows: int64(len(entries))}
+	if err := useSmallZstd(); err != nil {
+		return nil, info, err
+	}
 	var sources, streams nameSet
 	for _, e := range entries {
 		info.Raw += sizeOf(e)

@@ -125,7 +125,6 @@ func (w *worker) take(ctx context.Context, got readResult) error {
 	if got.err == nil {
 		w.buffer.add(got.batch)
 		w.atEnd = got.batch.AtEnd
-		w.noteBuffer()
 		return nil
 	}
 	if ctx.Err() != nil {

@@ -10,12 +10,9 @@ import (
 
 // Stats say how the archive is.
 type Stats struct {
-	Through millrace.Position // everything up to here is archived
-	Time    time.Time         // log time of Through; zero when empty
-	// Lag is how long the oldest record that is known and not archived has
-	// waited, by log time; 0 when there is none.
-	Lag                      time.Duration
-	FreshFiles, Files        int64 // Files: published
+	Through                  millrace.Position // everything up to here is archived
+	Time                     time.Time         // log time of Through; zero when empty
+	FreshFiles, Files        int64             // Files: published
 	Records                  int64
 	SizeBytes                int64 // of fresh and published files
 	Generation               uint64
@@ -29,8 +26,6 @@ type Stats struct {
 func (a *Archive) Stats() Stats {
 	a.mu.Lock()
 	out := Stats{LastError: a.health.lastError, FailingSince: a.health.failing, Publishing: a.health.publishing, Paused: a.paused, Running: a.running}
-	oldest := a.health.oldest
-	behind := a.health.behind
 	a.mu.Unlock()
 	s := a.store.snapshot()
 	if s == nil {
@@ -52,12 +47,6 @@ func (a *Archive) Stats() Stats {
 			out.Records += f.Rows
 			out.SizeBytes += f.Bytes
 		}
-	}
-	if oldest.IsZero() && behind {
-		oldest = out.Time
-	}
-	if !oldest.IsZero() {
-		out.Lag = max(0, a.opts.Now().Sub(oldest))
 	}
 	return out
 }
@@ -113,7 +102,6 @@ func newMetrics(a *Archive, reg prometheus.Registerer) (*metrics, error) {
 			func() float64 { return value(a.Stats()) })
 	}
 	for _, c := range []prometheus.Collector{m.records, m.bytes, m.errors, m.published,
-		gauge("lag_seconds", "How long the oldest record that is not archived has waited.", func(s Stats) float64 { return s.Lag.Seconds() }),
 		gauge("size_bytes", "Bytes of all files of the archive.", func(s Stats) float64 { return float64(s.SizeBytes) }),
 		gauge("files", "Files of the archive, fresh and published.", func(s Stats) float64 { return float64(s.Files + s.FreshFiles) }),
 	} {
