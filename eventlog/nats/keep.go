@@ -125,16 +125,22 @@ func (l *Log) FirstAfter(ctx context.Context, t time.Time) (millrace.Position, e
 	defer release()
 	first, last := l.tail.Bounds()
 	low, high := first.Seq, last.Seq+1
-	for low < high { // the first in [low, high) that is not before t, or high
-		middle := low + (high-low)/2
-		stamp, err := s.timeOf(ctx, middle)
+	if known := l.firstTime.Load(); known != nil && known.seq == low && !known.time.Before(t) {
+		return l.tail.At(low, 0), nil
+	}
+	// The first in [low, high) that is not before t, or high. Each look takes a
+	// block of the store into memory, 8 MiB, for some seconds; and retention asks
+	// each minute for what lies near the beginning. So strides begin small there.
+	for stride := uint64(1); low < high; stride *= 2 {
+		look := min(low+(high-low)/2, low+stride-1)
+		stamp, err := s.timeOf(ctx, look)
 		if err != nil {
 			return millrace.Position{}, err
 		}
 		if stamp.Before(t) {
-			low = middle + 1
+			low = look + 1
 		} else {
-			high = middle
+			high = look
 		}
 	}
 	return l.tail.At(low, 0), nil
