@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -123,13 +122,10 @@ With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
 	return c
 }
 
-// The heap may grow by heapGrowth percent between two collections. ballast
-// counts as heap and is never touched, so it takes no memory: with it a small
-// heap may double, as Go's default has it, and a large one grows by half.
-const (
-	heapGrowth = 40
-	ballast    = 32 << 20
-)
+// heapGrowth is by how many percent the heap may grow between two collections.
+// Most of it is frames and blocks of the log, which hold no pointers: collecting
+// often costs little, and what may grow is memory that is held for nothing.
+const heapGrowth = 30
 
 // serve runs a server until ctx ends.
 func (p *program) serve(ctx context.Context, f *serverFlags, level slog.Level) error {
@@ -139,8 +135,6 @@ func (p *program) serve(ctx context.Context, f *serverFlags, level slog.Level) e
 	}
 	if p.getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
-		weight := make([]byte, ballast)
-		defer runtime.KeepAlive(weight)
 	}
 	f.options.Logger, f.options.Version = logger, p.versionText()
 	f.options.Profile = p.getenv("MILLRACE_PPROF")
