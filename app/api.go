@@ -19,13 +19,14 @@ func (a *App) openAPI(context.Context) error {
 	a.activity = openActivity(a.data.sub("habits.json"), a.received, a.o.Now, a.logger("activity"))
 	var err error
 	a.parts, err = openParts(a.data.path,
-		&part{name: "dedup", work: a.follower.Run, read: a.readFollower, logger: a.logger("dedup")},
-		&part{name: "archive", work: a.archive.Run, read: a.readArchive, pause: a.archive.Pause, resume: a.archive.Resume, reset: a.resetArchive, logger: a.logger("archive")},
-		&part{name: "warehouse", work: a.loader.Run, read: a.readLoader, pause: a.loader.Pause, resume: a.loader.Resume, reset: a.resetLoader, logger: a.logger("warehouse")},
+		&part{name: "dedup", work: a.follower.Run, read: a.readFollower, lag: a.lag, logger: a.logger("dedup")},
+		&part{name: "archive", work: a.archive.Run, read: a.readArchive, lag: a.lag, pause: a.archive.Pause, resume: a.archive.Resume, reset: a.resetArchive, logger: a.logger("archive")},
+		&part{name: "warehouse", work: a.loader.Run, read: a.readLoader, lag: a.lag, pause: a.loader.Pause, resume: a.loader.Resume, reset: a.resetLoader, logger: a.logger("warehouse")},
 	)
 	if err != nil {
 		return err
 	}
+	a.metrics.MustRegister(lagCollector{a})
 	config := a.project.Load().Config
 	a.handler, err = serve.New(serve.Options{
 		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Workspace: millrace.DefaultWorkspace, Version: a.o.Version,

@@ -25,6 +25,8 @@ type part struct {
 	work func(ctx context.Context) error // until ctx ends
 	// read is what the part says of itself.
 	read func(ctx context.Context) (serve.Reader, error)
+	// lag is how long what follows a position has waited.
+	lag func(ctx context.Context, done millrace.Position) (time.Duration, error)
 	// The operations that an operator may ask for; nil is none.
 	pause, resume func()
 	reset         func(ctx context.Context, after *millrace.Position) error
@@ -80,6 +82,11 @@ func (p *part) stopped(err error) {
 func (p *part) status(ctx context.Context) serve.Reader {
 	r, err := p.read(ctx)
 	r.Name = p.name
+	if err == nil && p.lag != nil {
+		var lag time.Duration
+		lag, err = p.lag(ctx, r.Position)
+		r.LagSeconds = lag.Seconds()
+	}
 	if err != nil {
 		r.State, r.Problem = "failing", err.Error()
 	}

@@ -104,7 +104,10 @@ func (a *App) archiveStatus() *serve.ArchiveStatus {
 
 func (a *App) warehouseStatus(ctx context.Context) *serve.WarehouseStatus {
 	l := a.loader.Stats()
-	out := &serve.WarehouseStatus{Backend: a.project.Load().Config.Warehouse.Scheme(), Committed: l.Committed, LagSeconds: l.Lag.Seconds(), Problem: l.Problem}
+	out := &serve.WarehouseStatus{Backend: a.project.Load().Config.Warehouse.Scheme(), Committed: l.Committed, Problem: l.Problem}
+	if lag, err := a.lag(ctx, l.Committed); err == nil {
+		out.LagSeconds = lag.Seconds()
+	}
 	w, err := a.warehouse.Status(ctx)
 	if err != nil {
 		out.Problem = err.Error()
@@ -193,16 +196,13 @@ func (a *App) readFollower(ctx context.Context) (serve.Reader, error) {
 	if err != nil {
 		return serve.Reader{}, err
 	}
-	r := serve.Reader{State: "running", Position: s.Through, LagRecords: int64(s.LagFrames), Problem: s.Failure}
-	if s.LagFrames > 0 && !s.ThroughTime.IsZero() {
-		r.LagSeconds = max(0, a.o.Now().Sub(s.ThroughTime).Seconds())
-	}
+	r := serve.Reader{State: "running", Position: s.Through, Problem: s.Failure}
 	return r, nil
 }
 
 func (a *App) readArchive(context.Context) (serve.Reader, error) {
 	s := a.archive.Stats()
-	r := serve.Reader{State: "running", Position: s.Through, LagSeconds: s.Lag.Seconds()}
+	r := serve.Reader{State: "running", Position: s.Through}
 	if !s.FailingSince.IsZero() {
 		r.State, r.Problem = "failing", s.LastError
 	}
@@ -214,7 +214,7 @@ func (a *App) readArchive(context.Context) (serve.Reader, error) {
 
 func (a *App) readLoader(context.Context) (serve.Reader, error) {
 	s := a.loader.Stats()
-	r := serve.Reader{State: "running", Position: s.Committed, LagSeconds: s.Lag.Seconds(), Problem: s.Problem}
+	r := serve.Reader{State: "running", Position: s.Committed, Problem: s.Problem}
 	if s.Problem != "" {
 		r.State = "failing"
 	}

@@ -19,6 +19,9 @@ const (
 // holds its share of that work.
 const shortInterval = 5 * time.Second
 
+// eventTableAge is how old a row for an event table may get under load.
+const eventTableAge = 10 * time.Second
+
 const eventNames = 50
 
 // single is one event a request.
@@ -221,8 +224,8 @@ func average(all []float64) (sum float64) {
 	return sum
 }
 
-// lag is the most that a reader is behind, in seconds; the archive's counts
-// beyond the interval in which it writes.
+// lag is the most that a reader is behind, in seconds; those of the archive and
+// of the warehouse count beyond the interval in which they write.
 func (s *server) lag(ctx context.Context) (most float64, err error) {
 	var list struct{ Readers []readerState }
 	if err := s.api(ctx, http.MethodGet, "/api/v1/readers", nil, &list); err != nil {
@@ -230,8 +233,11 @@ func (s *server) lag(ctx context.Context) (most float64, err error) {
 	}
 	for _, r := range list.Readers {
 		lag := r.LagSeconds
-		if r.Name == archiveReader {
+		switch r.Name {
+		case archiveReader:
 			lag = max(0, lag-shortInterval.Seconds())
+		case warehouseReader:
+			lag = max(0, lag-eventTableAge.Seconds())
 		}
 		most = max(most, lag)
 	}

@@ -215,7 +215,6 @@ type Reader struct {
 	Name       string  `json:"name"`
 	State      string  `json:"state"`
 	Position   string  `json:"position"`
-	LagRecords int64   `json:"lag_records"`
 	LagSeconds float64 `json:"lag_seconds"`
 	Problem    string  `json:"problem"`
 }

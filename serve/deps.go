@@ -115,8 +115,7 @@ type Reader struct {
 	Name       string            `json:"name" example:"warehouse"`
 	State      string            `json:"state" enum:"running,paused,failing,stopped" doc:"failing: the last attempt failed and it goes on trying."`
 	Position   millrace.Position `json:"position" doc:"Everything up to here is done and durable."`
-	LagRecords int64             `json:"lag_records" doc:"Records that are not done yet, as far as that is known."`
-	LagSeconds float64           `json:"lag_seconds" doc:"Age of the oldest record that is not done yet; 0 at the end of the log."`
+	LagSeconds float64           `json:"lag_seconds" doc:"How long the oldest record has waited that is not done yet; 0 at the end of the log."`
 	Problem    string            `json:"problem,omitempty" doc:"Why it does not go on."`
 	Actions    []string          `json:"actions" doc:"What may be asked of it: pause, resume, reset."`
 }

@@ -71,7 +71,7 @@ type ArchiveStatus struct {
 type WarehouseStatus struct {
 	Backend    string            `json:"backend" example:"duckdb"`
 	Committed  millrace.Position `json:"committed" doc:"Every table holds everything up to here."`
-	LagSeconds float64           `json:"lag_seconds"`
+	LagSeconds float64           `json:"lag_seconds" doc:"How long the oldest record has waited that is not in all of its tables."`
 	SizeBytes  int64             `json:"size_bytes,omitempty"`
 	RSSBytes   int64             `json:"rss_bytes,omitempty" doc:"Memory of its process."`
 	Restarts   int64             `json:"restarts" doc:"Of its process since the start."`

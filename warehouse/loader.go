@@ -63,14 +63,11 @@ type LoaderStats struct {
 	Committed millrace.Position // every table has
 	// ScannedTime is the log time of Scanned.
 	ScannedTime time.Time
-	// Lag is the age of the oldest record that was read or is known to follow
-	// and is not in the built-in tables; 0 when there is none.
-	Lag      time.Duration
-	AtEnd    bool  // nothing more in the log
-	Rows     int64 // written since the start
-	Discards int64
-	Paused   bool
-	Running  bool // connected to log and warehouse
+	AtEnd       bool  // nothing more in the log
+	Rows        int64 // written since the start
+	Discards    int64
+	Paused      bool
+	Running     bool // connected to log and warehouse
 	// Problem is why nothing is loaded at this moment, or "".
 	Problem string
 }
@@ -290,9 +287,5 @@ func (l *Loader) Reset(ctx context.Context) error {
 func (l *Loader) Stats() LoaderStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := l.state
-	if !s.AtEnd && !s.ScannedTime.IsZero() {
-		s.Lag = max(0, l.o.Now().Sub(s.ScannedTime))
-	}
-	return s
+	return l.state
 }

@@ -26,9 +26,6 @@ func (m *loaderMetrics) register(o LoaderOptions, l *Loader) error {
 		Name: "millrace_warehouse_commit_seconds", Help: "Time that a step of the loader takes, shaping and commit.",
 		Buckets: prometheus.ExponentialBuckets(0.002, 2, 14),
 	})
-	lag := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "millrace_warehouse_lag_seconds", Help: "Age of the oldest record that is not in the built-in tables.",
-	}, func() float64 { return l.Stats().Lag.Seconds() })
 	running := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "millrace_warehouse_loader_running", Help: "Whether the loader is connected to log and warehouse.",
 	}, func() float64 {
@@ -38,7 +35,7 @@ func (m *loaderMetrics) register(o LoaderOptions, l *Loader) error {
 		return 0
 	})
 	r := prometheus.WrapRegistererWith(prometheus.Labels{"workspace": o.Workspace}, o.Metrics)
-	for _, c := range []prometheus.Collector{m.rows, m.discards, m.seconds, lag, running} {
+	for _, c := range []prometheus.Collector{m.rows, m.discards, m.seconds, running} {
 		if err := r.Register(c); err != nil {
 			return err
 		}

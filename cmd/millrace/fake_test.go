@@ -340,7 +340,7 @@ func (f *fakeServer) readerList() (all []map[string]any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, name := range []string{"archive", "dedup", "warehouse"} {
-		all = append(all, map[string]any{"name": name, "state": f.readers[name], "position": "1767225600000-7-3", "lag_records": 1200, "lag_seconds": 1.5})
+		all = append(all, map[string]any{"name": name, "state": f.readers[name], "position": "1767225600000-7-3", "lag_seconds": 1.5})
 	}
 	return all
 }

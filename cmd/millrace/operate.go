@@ -53,10 +53,10 @@ warehouse. A paused reader stands still while records go on to be stored.`,
 
 func readerTable(all []client.Reader) terminal.Table {
 	t := terminal.Table{Columns: []terminal.Column{{Name: "reader"}, {Name: "state"}, {Name: "behind", Right: true},
-		{Name: "records", Right: true}, {Name: "position"}, {Name: "problem"}}}
+		{Name: "position"}, {Name: "problem"}}}
 	for _, r := range all {
 		t.Rows = append(t.Rows, []string{r.Name, r.State, terminal.Duration(time.Duration(r.LagSeconds * float64(time.Second))),
-			terminal.Count(r.LagRecords), shownPosition(r.Position), r.Problem})
+			shownPosition(r.Position), r.Problem})
 	}
 	return t
 }
