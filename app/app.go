@@ -42,7 +42,7 @@ type Options struct {
 	Environment string // whose settings apply; "" is none
 	Mode        serve.Mode
 	AdminToken  string // required by serve.Production
-	// TLSCert and TLSKey are files; both or none.
+	// TLSCert and TLSKey are files; both or none. They are read again when they change.
 	TLSCert, TLSKey string
 	// Drain bounds how long requests under way, and then what is to be stored
 	// of them in archive and warehouse, may take when the server stops; default 15 s.
@@ -91,13 +91,14 @@ func (o *Options) complete() error {
 
 // An App is a server that is open but does nothing until Run.
 type App struct {
-	o        Options
-	started  time.Time
-	metrics  *prometheus.Registry
-	data     *dataDir
-	project  atomic.Pointer[served]
-	listener net.Listener
-	profile  net.Listener // nil: no profiles
+	o           Options
+	started     time.Time
+	metrics     *prometheus.Registry
+	data        *dataDir
+	project     atomic.Pointer[served]
+	listener    net.Listener
+	profile     net.Listener // nil: no profiles
+	certificate *certificate // nil: no TLS
 
 	log       *nats.Log
 	follower  *dedup.Follower
@@ -140,6 +141,9 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	}()
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.project.Store(&served{Project: p, loaded: o.Now()})
+	if a.certificate, err = openCertificate(o); err != nil {
+		return nil, err
+	}
 	// The address first: a second server on the same port is the commonest mistake.
 	if a.listener, err = listen(o); err != nil {
 		return nil, err
@@ -221,8 +225,9 @@ func (a *App) serve(ctx context.Context) (until time.Time, err error) {
 	server.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
 	failed := make(chan error, 1)
 	go func() {
-		if a.o.TLSCert != "" {
-			failed <- server.ServeTLS(a.listener, a.o.TLSCert, a.o.TLSKey)
+		if a.certificate != nil {
+			server.TLSConfig = a.certificate.config()
+			failed <- server.ServeTLS(a.listener, "", "")
 			return
 		}
 		failed <- server.Serve(a.listener)
