@@ -230,7 +230,7 @@ func TestRolledTrim(t *testing.T) {
 // start reads no more than the newest of them.
 func TestOpenAfterKill(t *testing.T) {
 	t.Parallel()
-	const roll, frames = 12 << 20, 100
+	const roll, frames = 12 << 20, 150
 	dir := filepath.Join(t.TempDir(), "log")
 	fill(t, dir, roll, frames, false)
 	if n := countStreams(t, dir); n < 5 {
@@ -239,7 +239,7 @@ func TestOpenAfterKill(t *testing.T) {
 	// The server reads a stream that it has no state of twice, and of others the
 	// last block. The last one that was full may not have been sealed before the
 	// kill.
-	if _, read := fill(t, dir, roll, 1, false); read > 2*2*(roll+8<<20) {
+	if _, read := fill(t, dir, roll, 1, false); read > 2*2*2*roll+8<<20 {
 		t.Errorf("%d bytes were read, a stream has %d", read, roll)
 	}
 	log := open(t, nats.Options{Dir: dir})
@@ -289,5 +289,40 @@ func TestGoldenRolls(t *testing.T) {
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, "log.json")); err != nil || !strings.Contains(string(text), `"format":2,`) {
 		t.Errorf("%s, %v: a version that knows one stream would open it", text, err)
+	}
+}
+
+// TestSalvageReadThrough damages the header of a record in a block that is not
+// among the newest, of a stream that the server will read through after a
+// crash: it would cut the block off there.
+func TestSalvageReadThrough(t *testing.T) {
+	t.Parallel()
+	log := open(t, nats.Options{CacheBytes: 1})
+	const frames = 30
+	for i := range frames {
+		eventlogtest.Append(t, log, noise(fmt.Sprint("frame-", i), 1_000_000))
+	}
+	before, _ := eventlogtest.ReadToEnd(t, eventlogtest.Open(t, log, millrace.Position{}, eventlog.Filter{}))
+	dir := copyLog(t, log.Dir())
+	blocks := filepath.Join(streamsFolder(dir), "log", "msgs")
+	if found, err := filepath.Glob(filepath.Join(blocks, "*.blk")); err != nil || len(found) < 4 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	if err := os.RemoveAll(filepath.Join(blocks, "index.db")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(blocks, "1.blk")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[2] ^= 0x40 // the length of the first
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	salvaged := open(t, nats.Options{Dir: dir, CacheBytes: 1, CheckBytes: 1, Logger: logger(t)})
+	checkSalvaged(t, salvaged, before, []int{0})
+	if lost := salvaged.Lost(); len(lost) != 1 || lost[0].Aside == "" {
+		t.Errorf("%v are lost", lost)
 	}
 }

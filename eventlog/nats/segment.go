@@ -24,12 +24,13 @@ import (
 // 1 GB/s, when the log is opened after a crash.
 const rollBytes = 256 << 20
 
-// When the server opens a stream it reads the block that has the last frame. A
-// full stream grows on, by rollMargin or as much again at most, until its last block has less
-// than rollBlock.
+// When the server opens a stream it reads the block that has the last frame,
+// into memory of one of a few sizes. A full stream grows on until that block is
+// in the smallest, by half of rollMargin at most, then until it is in the next.
 const (
-	rollMargin = 16 << 20
-	rollBlock  = 1 << 20
+	rollMargin     = 32 << 20
+	rollBlock      = 256 << 10
+	rollLargeBlock = 1 << 20
 )
 
 // duplicateWindow is the least that the server takes. When it opens a stream it
@@ -278,8 +279,12 @@ func (s *store) full(limit int64, last uint64) bool {
 	if size < limit || last < g.begin {
 		return false
 	}
+	margin, block := min(limit, rollMargin), int64(rollBlock)
+	if size >= limit+margin/2 {
+		block = rollLargeBlock
+	}
 	info, err := os.Lstat(g.blockPath(s.block))
-	return size >= limit+min(limit, rollMargin) || err == nil && info.Size() < rollBlock
+	return size >= limit+margin || err == nil && info.Size() < block
 }
 
 // roll begins a segment behind frame last. After an error the store must be
@@ -297,6 +302,7 @@ func (s *store) roll(ctx context.Context, last uint64) error {
 		return append(row, next)
 	})
 	s.marked = next.marked
+	s.logger.Debug("the log goes on in another stream", "full", full.name, "bytes", full.bytes.Load(), "next", next.name)
 	s.seal(full)
 	return nil
 }
