@@ -75,7 +75,7 @@ func (a *App) logStatus(ctx context.Context) *serve.LogStatus {
 	return &serve.LogStatus{
 		Backend: l.Backend, Promise: l.Promise, First: l.First, Last: l.Last, FirstTime: some(l.FirstTime), LastTime: some(l.LastTime),
 		SizeBytes: l.SizeBytes, SizeLimitBytes: int64(config.Size), RetentionSeconds: int64(time.Duration(config.Retention).Seconds()),
-		FreeBytes: l.FreeBytes, ReserveBytes: l.ReserveBytes, Refusing: l.Refusing,
+		FreeBytes: l.FreeBytes, ReserveBytes: l.ReserveBytes, Refusing: l.Refusing, AheadSeconds: a.ahead(l.LastTime).Seconds(),
 	}
 }
 
@@ -126,12 +126,16 @@ func (a *App) Parts(ctx context.Context) []serve.Part {
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
 	log := serve.Part{Name: "log", Ready: true, Required: true}
-	if s, err := a.log.Status(ctx); err != nil {
+	s, err := a.log.Status(ctx)
+	if err != nil {
 		log.Ready, log.Reason = false, err.Error()
 	} else if s.Refusing != "" {
 		log.Ready, log.Reason = false, s.Refusing
 	}
 	all := []serve.Part{log}
+	if d := a.ahead(s.LastTime); d > 0 {
+		all = append(all, clockPart(d, s.LastTime))
+	}
 	for _, p := range a.parts.list {
 		r := p.status(ctx)
 		part := serve.Part{Name: r.Name, Ready: r.Problem == "", Reason: r.Problem}

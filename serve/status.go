@@ -42,6 +42,7 @@ type LogStatus struct {
 	Last             millrace.Position `json:"last"`
 	FirstTime        *time.Time        `json:"first_time,omitempty"`
 	LastTime         *time.Time        `json:"last_time,omitempty"`
+	AheadSeconds     float64           `json:"ahead_seconds,omitempty" doc:"How far last_time is ahead of the machine's clock, when it is more than five minutes: the clock is wrong, or was."`
 	SizeBytes        int64             `json:"size_bytes"`
 	SizeLimitBytes   int64             `json:"size_limit_bytes,omitempty" doc:"Above it the oldest archived records leave earlier."`
 	RetentionSeconds int64             `json:"retention_seconds"`
