@@ -59,7 +59,7 @@ type CollectLimits struct {
 // QuerySettings are `query:`.
 type QuerySettings struct {
 	Timeout     unit.Duration `yaml:"timeout" doc:"Longest that a query may run." default:"60s"`
-	Memory      unit.Bytes    `yaml:"memory" doc:"Memory of the warehouse's engine. 0B: a quarter of the machine's." default:"0B"`
+	Memory      unit.Bytes    `yaml:"memory" doc:"Resident memory of the warehouse's engine, DuckDB's whole process, with ordinary queries. DuckDB has 60 % of it for its buffers and spills to disk beyond. 0B: a quarter of the machine's." default:"0B"`
 	Spill       unit.Bytes    `yaml:"spill" doc:"Disk that large queries may use for a while. 0B: what the log's reserve leaves." default:"0B"`
 	Rows        int           `yaml:"rows" doc:"Rows of a result when the query sets no limit." default:"100000"`
 	ResultSize  unit.Bytes    `yaml:"result_size" doc:"Largest result." default:"256MiB"`

@@ -24,13 +24,17 @@ type childConfig struct {
 	Parent             int // its process id
 	Dir                string
 	SpillDir           string
-	MemoryLimitBytes   int64 // of each open workspace's engine
+	EngineMemoryBytes  int64 // of each open workspace's engine, for buffers
 	SpillLimitBytes    int64
 	Threads            int
 	IdleTimeout        time.Duration
 	Checkpoint         checkpointPolicy
 	GoMemoryLimitBytes int64
 }
+
+// heapGrowth is by how many percent the child's Go heap may grow between two
+// collections. It is mostly bytes that are not looked through.
+const heapGrowth = 40
 
 // ChildMain turns the process into the warehouse engine if it was started as
 // such, and does not return then. Call it first in main and in TestMain of
@@ -69,6 +73,7 @@ func RunChild() error {
 	}
 	if config.GoMemoryLimitBytes > 0 {
 		debug.SetMemoryLimit(config.GoMemoryLimitBytes)
+		debug.SetGCPercent(heapGrowth)
 	}
 	if err := w.sendJSON(messageHello, hello{Version: wireVersion, Engine: duck.LibraryVersion()}); err != nil {
 		return fmt.Errorf("say hello: %w", err)

@@ -24,12 +24,15 @@ import (
 type Options struct {
 	// Dir holds one file per workspace, <workspace>.duckdb. Required.
 	Dir string
-	// MemoryLimitBytes is what the engine of a workspace may hold in buffers;
-	// default 1 GiB. What DuckDB does not count (texts, lists, results) comes
-	// on top of it: see ResidentLimitBytes.
+	// MemoryLimitBytes is the resident memory that the child stays within while
+	// it loads and queries are ordinary; default 1 GiB. The engine of a workspace
+	// gets engineShare of it for buffers. What DuckDB does not count comes on top
+	// of that: records that wait, columns' descriptions, the program itself, and
+	// texts, lists and results of queries. Those of a query can be as large as it
+	// likes: see ResidentLimitBytes.
 	MemoryLimitBytes int64
 	// ResidentLimitBytes is the memory of the child process beyond which it is
-	// restarted when queries run; default 2.5 × MemoryLimitBytes + 512 MiB.
+	// restarted when queries run; default 1.5 × MemoryLimitBytes + 512 MiB.
 	ResidentLimitBytes int64
 	// Threads is how many threads the engine uses; default 1 on fewer than four
 	// processors, otherwise half of them: loading is cheapest with one.
@@ -70,7 +73,7 @@ func (o *Options) complete() error {
 		return millrace.Errorf(millrace.Invalid, "the DuckDB warehouse needs a folder: set Dir")
 	}
 	def(&o.MemoryLimitBytes, 1<<30)
-	def(&o.ResidentLimitBytes, o.MemoryLimitBytes/2*5+512<<20)
+	def(&o.ResidentLimitBytes, o.MemoryLimitBytes/2*3+512<<20)
 	def(&o.Threads, defaultThreads())
 	def(&o.SpillDir, filepath.Join(o.Dir, "spill"))
 	def(&o.SpillLimitBytes, 1<<30)
@@ -96,6 +99,14 @@ func (o *Options) complete() error {
 	}
 	return nil
 }
+
+// engineShare is the part of the child's memory, in hundredths, that DuckDB has
+// for its buffers.
+const engineShare = 60
+
+// leastGoMemory is what the Go side of the child may take at least before it
+// collects harder, in bytes. It holds the records that wait for their tables.
+const leastGoMemory = 128 << 20
 
 func def[T comparable](v *T, value T) {
 	var zero T

@@ -123,7 +123,7 @@ func (s *store) databaseSettings() map[string]string {
 	spill := s.spillDir()
 	return map[string]string{
 		"threads":                            strconv.Itoa(s.config.Threads),
-		"memory_limit":                       bytesSetting(s.config.MemoryLimitBytes),
+		"memory_limit":                       bytesSetting(s.config.EngineMemoryBytes),
 		"temp_directory":                     spill,
 		"max_temp_directory_size":            bytesSetting(s.config.SpillLimitBytes),
 		"default_block_size":                 "16384",

@@ -20,6 +20,11 @@ const (
 	steadyAfter  = 2 * time.Second
 )
 
+// engineAllocator keeps DuckDB's allocator from adding 4 KiB, to spread cache
+// lines, to each of the blocks of 16 KiB that nearly all of its memory is. What
+// is free goes back to the system soon: a checkpoint frees much at once.
+const engineAllocator = "DUCKDB_JE_MALLOC_CONF=cache_oblivious:false,dirty_decay_ms:200,muzzy_decay_ms:0"
+
 // A supervisor keeps one child alive and within its memory.
 type supervisor struct {
 	o        *Options
@@ -54,7 +59,7 @@ func startSupervisor(ctx context.Context, o *Options) (*supervisor, error) {
 func (s *supervisor) start(life int64) (*process, error) {
 	cmd := s.o.Command()
 	// The child gets nothing of this process's environment: no secrets.
-	cmd.Env = []string{"HOME=" + s.o.SpillDir, "TMPDIR=" + s.o.SpillDir, "TZ=UTC", "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2"}
+	cmd.Env = []string{"HOME=" + s.o.SpillDir, "TMPDIR=" + s.o.SpillDir, "TZ=UTC", "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2", engineAllocator}
 	if dir := os.Getenv("GOCOVERDIR"); dir != "" {
 		cmd.Env = append(cmd.Env, "GOCOVERDIR="+dir)
 	}
@@ -63,9 +68,9 @@ func (s *supervisor) start(life int64) (*process, error) {
 	go s.log(logs)
 	p, err := startProcess(cmd, childConfig{
 		Parent: os.Getpid(), Dir: s.o.Dir, SpillDir: s.o.SpillDir,
-		MemoryLimitBytes: s.o.MemoryLimitBytes, SpillLimitBytes: s.o.SpillLimitBytes, Threads: s.o.Threads,
+		EngineMemoryBytes: s.o.MemoryLimitBytes / 100 * engineShare, SpillLimitBytes: s.o.SpillLimitBytes, Threads: s.o.Threads,
 		IdleTimeout: s.o.IdleTimeout, Checkpoint: s.o.checkpoint,
-		GoMemoryLimitBytes: max(s.o.MemoryLimitBytes/4, 128<<20),
+		GoMemoryLimitBytes: max(s.o.MemoryLimitBytes/6, leastGoMemory),
 	}, life)
 	if err != nil {
 		output.Close()
