@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -23,6 +25,7 @@ import (
 // serverFlags are what dev and serve have in common.
 type serverFlags struct {
 	options   app.Options
+	token     string // how a shell gets at the admin token
 	logLevel  string
 	logFormat string
 }
@@ -102,8 +105,9 @@ With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
 			"  millrace serve shop --listen :443 --tls-cert cert.pem --tls-key key.pem --admin-token-file token",
 		RunE: func(c *cobra.Command, args []string) error {
 			f.options.Dir, f.options.Mode = folder(args), serve.Production
-			f.options.AdminToken = p.getenv("MILLRACE_ADMIN_TOKEN")
+			f.options.AdminToken, f.token = p.getenv("MILLRACE_ADMIN_TOKEN"), "$MILLRACE_ADMIN_TOKEN"
 			if tokenFile != "" {
+				f.token = "$(cat " + shellWord(tokenFile) + ")"
 				text, err := os.ReadFile(tokenFile)
 				if err != nil {
 					return fmt.Errorf("cannot read the admin token: %w", err)
@@ -159,7 +163,15 @@ func (p *program) serve(ctx context.Context, f *serverFlags, level slog.Level) e
 func (p *program) greet(a *app.App, f *serverFlags) {
 	out := p.stdout
 	project := a.Project()
-	fmt.Fprintf(out, "%s is running at %s\n", terminal.Sanitize(project.Config.Name), a.URL())
+	address, everywhere, beyond := reachable(a.URL())
+	fmt.Fprintf(out, "%s is running at %s", terminal.Sanitize(project.Config.Name), address)
+	if everywhere {
+		fmt.Fprint(out, ", and on every other address of this machine")
+	}
+	fmt.Fprintln(out)
+	if beyond && f.options.TLSCert == "" && len(project.Config.Collect.TrustedProxies) == 0 {
+		fmt.Fprintln(out, "  Keys and events travel in the clear: give --tls-cert and --tls-key, or listen on\n  127.0.0.1 behind a proxy that speaks https (docs/operate.md).")
+	}
 	fmt.Fprintf(out, "  log        %s, %s\n", "embedded NATS JetStream", "fsynced before each answer")
 	fmt.Fprintf(out, "  archive    %s\n  warehouse  %s\n  data       %s\n", project.Config.Archive, project.Config.Warehouse, a.Data())
 	key, source := firstKey(project, f.options.Mode == serve.Dev)
@@ -167,12 +179,29 @@ func (p *program) greet(a *app.App, f *serverFlags) {
 		fmt.Fprintln(out, "No source has a write key that works here yet: add one to a file in sources/.")
 		return
 	}
-	fmt.Fprintf(out, "\nSend an event:\n  curl -u %s: %s/v1/track -d '{\"userId\":\"u1\",\"event\":\"Hello\",\"properties\":{\"n\":1}}'\n", key, a.URL())
+	fmt.Fprintf(out, "\nSend an event:\n  curl -u %s: %s/v1/track -d '{\"userId\":\"u1\",\"event\":\"Hello\",\"properties\":{\"n\":1}}'\n", key, address)
 	query := "millrace query"
-	if a.URL() != "http://127.0.0.1:8080" {
-		query += " --server " + a.URL()
+	if address != "http://127.0.0.1:8080" {
+		query += " --server " + address
+	}
+	if f.options.Mode == serve.Production {
+		query = "MILLRACE_TOKEN=" + f.token + " " + query
 	}
 	fmt.Fprintf(out, "Ask about it:\n  %s 'SELECT * FROM %s.tracks'\n\n", query, source)
+}
+
+// reachable is an address that a client on this machine can use, whether the
+// server listens on all addresses, and whether others reach it.
+func reachable(address string) (_ string, everywhere, beyond bool) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address, false, false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if err == nil && ip.IsUnspecified() {
+		return u.Scheme + "://localhost:" + u.Port(), true, true
+	}
+	return address, false, err == nil && !ip.IsLoopback()
 }
 
 // firstKey is a write key that works.
