@@ -31,22 +31,19 @@ func (l *Log) run(ctx context.Context) {
 			return
 		}
 		appends = b.appends
-		if l.unsealable() {
-			l.restarted = true
-			l.logger.Info("the log's first stream is full: the log is opened again, so that what the stream holds is written down")
-			if !l.reopen(ctx) {
-				b.finish(0, errClosed())
-				return
-			}
-		}
 		var broken bool
 		scratch, broken = l.commit(b, scratch[:0])
 		if broken {
 			l.failQueue(millrace.Errorf(millrace.Unavailable, "the log's disk did not answer, the log is being opened again: try again in a moment"))
 			l.metrics.reopened()
-			if !l.reopen(ctx) {
-				return
-			}
+		} else if !l.unsealable() {
+			continue
+		} else {
+			l.restarted = true
+			l.logger.Info("the log's first stream is full: the log is opened again, so that its state is written down")
+		}
+		if !l.reopen(ctx) {
+			return
 		}
 	}
 }
@@ -183,8 +180,8 @@ func (l *Log) commit(b *batch, data []byte) (_ []byte, broken bool) {
 }
 
 // unsealable says whether the newest stream is full, has no marker to purge,
-// and its state is not written down. An orderly stop of the server does that:
-// once in the life of a log.
+// and its state is not written down. An orderly stop of the server does that,
+// before the next stream is begun: once in the life of a log.
 func (l *Log) unsealable() bool {
 	_, last := l.tail.Bounds()
 	g := l.store.newest()
@@ -195,7 +192,7 @@ func (l *Log) unsealable() bool {
 // frame of the log.
 func (l *Log) makeRoom(last uint64, stamp time.Time) error {
 	s := l.store
-	if s.marked && s.full(l.o.RollBytes, last) {
+	if s.marked && s.full(l.o.RollBytes, last) && !l.unsealable() {
 		if err := l.markFormat(); err != nil {
 			return err
 		}
@@ -266,6 +263,7 @@ func (l *Log) reopen(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
+		l.failQueue(millrace.Errorf(millrace.Unavailable, "the log cannot be opened again: try again in a moment: %w", err))
 		if attempt%30 == 0 {
 			l.logger.Error("the log could not be opened again, trying each second", "error", err)
 		}

@@ -35,13 +35,19 @@ func streams(t *testing.T, dir string) (names []string) {
 
 func countStreams(t *testing.T, dir string) int { return len(streams(t, dir)) }
 
+// copyLog copies the folder of a log that may be open.
 func copyLog(t *testing.T, from string) string {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), "log")
-	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
-		t.Fatalf("cp: %v %s", err, out)
+	for attempt := 0; ; attempt++ {
+		to := filepath.Join(t.TempDir(), "log")
+		out, err := exec.Command("cp", "-a", from, to).CombinedOutput()
+		if err == nil {
+			return to
+		}
+		if attempt == 10 { // the server may be removing what was purged
+			t.Fatalf("cp: %v %s", err, out)
+		}
 	}
-	return to
 }
 
 // rolledLog makes a log of 20 frames in several streams, and returns the folder

@@ -83,6 +83,13 @@ func TestRollCutShort(t *testing.T) {
 	}
 	steps := map[string]string{}
 	leave := func(step string) string {
+		purged := filepath.Join(streamsDir(l.o.Dir), "*", "__msgs__")
+		for { // the server is removing what was purged
+			if found, err := filepath.Glob(purged); err != nil || len(found) == 0 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
 		dir := filepath.Join(t.TempDir(), "log")
 		if out, err := exec.Command("cp", "-a", l.o.Dir, dir).CombinedOutput(); err != nil {
 			t.Fatalf("cp: %v %s", err, out)
@@ -183,5 +190,35 @@ func TestSealed(t *testing.T) {
 	}
 	if row[len(row)-1].stateIsCurrent() {
 		t.Error("the newest is taken for sealed")
+	}
+}
+
+// TestSealedAfterCrash: a first stream that a crash left full and without its
+// state is sealed before the next is begun.
+func TestSealedAfterCrash(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := segmentLog(t, Options{Dir: dir})
+	for i := range 5 {
+		segmentAppend(t, l, fmt.Sprint(i))
+	}
+	first := l.store.segments()[0]
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(first.indexPath()); err != nil {
+		t.Fatal(err)
+	}
+	l = segmentLog(t, Options{Dir: dir, RollBytes: 300})
+	for i := range 5 {
+		if p := segmentAppend(t, l, fmt.Sprint(5+i)); p.Seq != uint64(6+i) {
+			t.Errorf("frame %d went to %v", 6+i, p)
+		}
+	}
+	if row := l.store.segments(); len(row) < 2 || row[1].begin != 7 || !row[0].stateIsCurrent() {
+		t.Errorf("%d streams, the first is sealed: %t", len(row), row[0].stateIsCurrent())
+	}
+	if got := segmentIDs(t, l); len(got) != 10 {
+		t.Errorf("the log has %v", got)
 	}
 }
