@@ -20,6 +20,8 @@ type checkpointPolicy struct {
 	TryBytes   int64         // one beside commits
 	ForceBytes int64         // a full one at any time
 	Every      time.Duration // how often to look; a checkpoint at most every second time
+	// ReopenEvery is how long there is at least between two reopenings.
+	ReopenEvery time.Duration
 	// FullEvery is how long there may be none but those beside commits.
 	FullEvery time.Duration
 }
@@ -27,6 +29,7 @@ type checkpointPolicy struct {
 // defaultCheckpointPolicy bounds reopening to 4 to 9 s.
 var defaultCheckpointPolicy = checkpointPolicy{
 	Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 320 << 20, ForceBytes: 448 << 20, Every: 500 * time.Millisecond, FullEvery: time.Hour,
+	ReopenEvery: 10 * time.Minute,
 }
 
 // checkpointReserve is what has to stay free beside what a checkpoint writes.
@@ -35,7 +38,7 @@ const checkpointReserve = 64 << 20
 // maintain makes checkpoints as long as the process lives.
 func (s *store) maintain() {
 	var lastTry time.Time
-	lastFull := time.Now()
+	lastFull, lastOpen := time.Now(), time.Now()
 	policy := s.config.Checkpoint
 	for range time.Tick(policy.Every) {
 		size := fileSize(s.path + ".wal")
@@ -47,6 +50,7 @@ func (s *store) maintain() {
 		if !open || time.Since(lastTry) < 2*policy.Every || freeBytes(s.config.Dir) < 2*size+checkpointReserve {
 			continue
 		}
+		resident := residentBytes(os.Getpid()) // most of all before a checkpoint
 		var err error
 		switch {
 		case size >= policy.ForceBytes, quiet && size >= policy.QuietBytes, size >= policy.TryBytes && time.Since(lastFull) >= policy.FullEvery:
@@ -58,12 +62,58 @@ func (s *store) maintain() {
 		default:
 			continue
 		}
+		if err == nil && resident > s.config.MemoryLimitBytes && time.Since(lastOpen) >= policy.ReopenEvery {
+			var done bool
+			if done, err = s.reopen(); done {
+				lastOpen = time.Now()
+			}
+		}
 		lastTry = time.Now()
 		// A checkpoint that fails changes nothing: the next one does it.
 		if err != nil && isFatal(err) {
 			endProcess(err)
 		}
 	}
+}
+
+// reopen closes the file and opens it again, unless it is in use; done says
+// whether it did. The engine keeps a description of each piece of the file that
+// it wrote, 8 % of the size of the piece, and gives it back only so. Rows that
+// are held back stay. After an error the workspace has to be resumed.
+func (s *store) reopen() (done bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loader == nil || s.shadow != nil || !s.gate.TryLock() {
+		return false, nil
+	}
+	defer s.gate.Unlock()
+	s.life.Lock()
+	db := s.db
+	s.life.Unlock()
+	if db == nil {
+		return false, nil
+	}
+	// What came since the checkpoint is read again from the write-ahead file.
+	s.loader.close()
+	s.life.Lock()
+	s.db = nil
+	s.life.Unlock()
+	db.close()
+	db, err = s.openNow()
+	if err == nil {
+		s.loader.conn, err = db.connect()
+	}
+	if err != nil {
+		s.loader, s.resumed = nil, false
+		if db != nil {
+			db.close()
+		}
+		return true, err
+	}
+	s.life.Lock()
+	s.db, s.used = db, time.Now()
+	s.life.Unlock()
+	return true, nil
 }
 
 // checkpoint folds the write-ahead file into the database; commits wait.

@@ -24,6 +24,7 @@ type childConfig struct {
 	Parent             int // its process id
 	Dir                string
 	SpillDir           string
+	MemoryLimitBytes   int64 // resident, of the whole child
 	EngineMemoryBytes  int64 // of each open workspace's engine, for buffers
 	SpillLimitBytes    int64
 	Threads            int

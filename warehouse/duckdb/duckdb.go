@@ -84,6 +84,7 @@ func (o *Options) complete() error {
 	def(&o.checkpoint, defaultCheckpointPolicy)
 	def(&o.checkpoint.Every, defaultCheckpointPolicy.Every)
 	def(&o.checkpoint.FullEvery, defaultCheckpointPolicy.FullEvery)
+	def(&o.checkpoint.ReopenEvery, defaultCheckpointPolicy.ReopenEvery)
 	def(&o.grace, 2*time.Second)
 	def(&o.mostBackoff, 5*time.Second)
 	def(&o.mostKills, 6)

@@ -68,7 +68,8 @@ func (s *supervisor) start(life int64) (*process, error) {
 	go s.log(logs)
 	p, err := startProcess(cmd, childConfig{
 		Parent: os.Getpid(), Dir: s.o.Dir, SpillDir: s.o.SpillDir,
-		EngineMemoryBytes: s.o.MemoryLimitBytes / 100 * engineShare, SpillLimitBytes: s.o.SpillLimitBytes, Threads: s.o.Threads,
+		MemoryLimitBytes: s.o.MemoryLimitBytes, EngineMemoryBytes: s.o.MemoryLimitBytes / 100 * engineShare,
+		SpillLimitBytes: s.o.SpillLimitBytes, Threads: s.o.Threads,
 		IdleTimeout: s.o.IdleTimeout, Checkpoint: s.o.checkpoint,
 		GoMemoryLimitBytes: max(s.o.MemoryLimitBytes/6, leastGoMemory),
 	}, life)
