@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -126,11 +125,6 @@ With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
 	return c
 }
 
-// heapGrowth is by how many percent the heap may grow between two collections.
-// Most of it is frames and blocks of the log, which hold no pointers: collecting
-// often costs little, and what may grow is memory that is held for nothing.
-const heapGrowth = 30
-
 // serve runs a server until ctx ends.
 func (p *program) serve(ctx context.Context, f *serverFlags, level slog.Level) error {
 	logger, err := p.logger(f, level)
@@ -138,7 +132,7 @@ func (p *program) serve(ctx context.Context, f *serverFlags, level slog.Level) e
 		return err
 	}
 	if p.getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
+		go keepHeapSmall(ctx)
 	}
 	f.options.Logger, f.options.Version = logger, p.versionText()
 	f.options.Profile = p.getenv("MILLRACE_PPROF")
