@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,7 @@ func openData(ctx context.Context, path string) (*dataDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := makeDir(path); err != nil {
 		return nil, fmt.Errorf("cannot make the data folder: %w", err)
 	}
 	if err := os.Chmod(path, 0o700); err != nil {
@@ -54,6 +55,47 @@ func openData(ctx context.Context, path string) (*dataDir, error) {
 		return nil, err
 	}
 	return &dataDir{path: path, lock: lock}, nil
+}
+
+// makeDir makes a folder and the parents that are missing, so that they survive
+// a loss of power. The folder itself is synced into its parent even when it is
+// there: whoever made it may have died before it was.
+func makeDir(path string) error {
+	made := path
+	for parent := filepath.Dir(path); parent != made; parent = filepath.Dir(parent) {
+		if _, err := os.Stat(parent); err == nil {
+			break
+		}
+		made = parent
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if err := syncFolder(dir); err != nil {
+			return err
+		}
+		if dir == filepath.Dir(made) {
+			return nil
+		}
+	}
+}
+
+// syncFolder makes the names in a folder durable. One that may not be read, or
+// whose file system does not sync folders, is left to its owner.
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
+		return err
+	}
+	return nil
 }
 
 // lockPatience is how long a server waits for the one before it to end.

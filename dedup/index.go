@@ -57,7 +57,7 @@ func openIndex(dir string, o Options) (*index, error) {
 	for f := range ix.mem {
 		ix.mem[f] = newMemory()
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o700), syncDir(filepath.Dir(dir))); err != nil {
 		return nil, err
 	}
 	key, made, err := loadKey(dir)

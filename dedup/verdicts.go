@@ -62,6 +62,11 @@ func openVerdicts(dir string) (*verdicts, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	// The names of the folders too, even when they are there: whoever made them
+	// may have died before they were durable.
+	if err := errors.Join(syncDir(filepath.Dir(dir)), syncDir(filepath.Dir(filepath.Dir(dir)))); err != nil {
+		return nil, err
+	}
 	names, err := filepath.Glob(filepath.Join(dir, "*"+verdictsExtension))
 	if err != nil {
 		return nil, err
