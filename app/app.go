@@ -105,6 +105,7 @@ type App struct {
 	bucket    blob.Bucket
 	archive   *archive.Archive
 	warehouse warehouse.Warehouse
+	bounded   *bounded // the same, for the loader
 	loader    *warehouse.Loader
 	collect   *collect.Handler
 	jobs      *job.Registry

@@ -130,8 +130,9 @@ func (a *App) openWarehouse(ctx context.Context) error {
 		return fmt.Errorf("cannot open the warehouse %s: %w", engine, err)
 	}
 	a.closers = append(a.closers, a.warehouse)
+	a.bounded = &bounded{Warehouse: a.warehouse, Opener: eventlog.History(a.log, a.archive, a.follower)}
 	a.loader, err = warehouse.NewLoader(warehouse.LoaderOptions{
-		Warehouse: a.warehouse, Opener: eventlog.History(a.log, a.archive, a.follower),
+		Warehouse: a.bounded, Opener: a.bounded,
 		Workspace: millrace.DefaultWorkspace, Settings: settings(a.project.Load().Project),
 		Now: a.o.Now, Logger: a.logger("warehouse"), Metrics: a.metrics,
 	})

@@ -26,13 +26,13 @@ const renewPatience = time.Second
 // was put back to an earlier state: it goes on in a new epoch, so that its next
 // records are not taken for those that they have read already.
 func (a *App) renewLog(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, renewPatience)
+	asking, cancel := context.WithTimeout(ctx, renewPatience)
 	defer cancel()
 	reached := []millrace.Position{a.follower.Through(), {}, {}}
 	var asked errgroup.Group
 	for i, ask := range []func() (millrace.Position, error){
-		func() (millrace.Position, error) { return a.archive.Through(ctx) },
-		func() (millrace.Position, error) { return a.warehouse.Resume(ctx, millrace.DefaultWorkspace) },
+		func() (millrace.Position, error) { return a.archive.Through(asking) },
+		func() (millrace.Position, error) { return a.warehouse.Resume(asking, millrace.DefaultWorkspace) },
 	} {
 		asked.Go(func() error {
 			p, err := ask()
@@ -47,7 +47,14 @@ func (a *App) renewLog(ctx context.Context) error {
 	if err := asked.Wait(); err != nil {
 		return err
 	}
-	return a.log.Renew(reached...)
+	if err := a.log.Renew(reached...); err != nil {
+		return err
+	}
+	_, last, err := a.log.Bounds(ctx)
+	for _, p := range append(reached, last) {
+		a.bounded.allow(p)
+	}
+	return err
 }
 
 // knownEpoch is the largest epoch that the archive knows, for a log that is

@@ -3,8 +3,10 @@ package apptest_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -103,6 +105,50 @@ func TestAStuckStoreDoesNotHoldTheStop(t *testing.T) {
 	if got := s.Value("SELECT count(*) FROM web.sent", post("c")); got != "3" {
 		t.Errorf("%s rows after the next start, want 3", got)
 	}
+}
+
+// TestACopyOfTheDataFolder runs beside its original against one Postgres: it
+// loads nothing and says why, until the original has ended.
+func TestACopyOfTheDataFolder(t *testing.T) {
+	t.Parallel()
+	o := apptest.Options{Files: map[string]string{
+		"millrace.yaml":    "name: test\nwarehouse: ${secret:warehouse_url}\n",
+		"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\n",
+	}, Env: []string{"MILLRACE_SECRET_WAREHOUSE_URL=" + testserver.Postgres(t).Database("shop")}}
+	first := apptest.Start(t, o)
+	first.Value("SELECT 1", send(t, first, "before", 5))
+	first.Stop()
+	o.Data = filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(o.Data, os.DirFS(first.Data)); err != nil {
+		t.Fatal(err)
+	}
+	first.Run()
+	first.WaitReady(30 * time.Second)
+	first.Value("SELECT 1", send(t, first, "first", 5))
+	second := apptest.Start(t, o)
+	last := send(t, second, "second", 5)
+	who := fmt.Sprintf("another Millrace (process %d on ", first.Pid())
+	apptest.Eventually(t, 20*time.Second, func() error {
+		_, err := second.TryQuery("SELECT count(*) FROM web.tracks", "")
+		status, body, _ := second.Do("GET", "/readyz", nil)
+		if status != 200 || !strings.Contains(string(body), who) || err == nil || !strings.Contains(err.Error(), who) {
+			return fmt.Errorf("a query says %v, /readyz %d %s; want %s", err, status, body, who)
+		}
+		return nil
+	})
+	if got := first.Value("SELECT count(*) FROM web.tracks WHERE id LIKE 'second%'", ""); got != "0" {
+		t.Errorf("%s rows of the copy are in the original's tables", got)
+	}
+	first.Stop()
+	apptest.Eventually(t, 30*time.Second, func() error {
+		_, err := second.TryQuery("SELECT 1", last)
+		if err == nil || !strings.Contains(err.Error(), "another server has loaded its own records meanwhile") {
+			return fmt.Errorf("a query on the copy says %v", err)
+		}
+		return nil
+	})
+	first.Run() // goes on
+	first.WaitReady(30 * time.Second)
 }
 
 // between is what lies between two marks of an address.

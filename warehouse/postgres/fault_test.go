@@ -241,7 +241,7 @@ func testTwoLoaders(t *testing.T, url string) {
 		if _, err := second.Apply(ctx, "default", batch(event(1, "A", `{}`))); millrace.KindOf(err) != millrace.Unavailable {
 			t.Errorf("a second loader applies: %v", err)
 		}
-		if _, err := second.Shadow(ctx, "default", warehouse.ShadowOptions{}); millrace.KindOf(err) != millrace.Unavailable {
+		if _, err := second.Shadow(ctx, "default", warehouse.ShadowOptions{}); millrace.KindOf(err) != millrace.Conflict {
 			t.Errorf("a second server rebuilds: %v", err)
 		}
 		if s, err := second.Status(ctx); err != nil || !strings.Contains(s.Problem, "another Millrace") {

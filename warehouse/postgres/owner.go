@@ -38,13 +38,16 @@ func ownName() string {
 }
 
 // ownWait is how long Resume waits for an earlier loader's connection to end.
-const ownWait = 2 * time.Second
+const ownWait = time.Second
 
 // own returns the connection that holds the workspace's lock, connecting and
-// taking the lock if need be. Conflict when another server holds it.
-func (w *Warehouse) own(ctx context.Context, ws *workspace) (*pgx.Conn, error) {
+// taking the lock if need be. Conflict when another server holds it. Only who
+// loads may use the connection, and so ask to have it checked.
+func (w *Warehouse) own(ctx context.Context, ws *workspace, checked bool) (*pgx.Conn, error) {
+	ws.owning.Lock()
+	defer ws.owning.Unlock()
 	if c := ws.conn.Load(); c != nil {
-		if !c.IsClosed() && c.Ping(ctx) == nil {
+		if !checked || !c.IsClosed() && c.Ping(ctx) == nil {
 			return c, nil
 		}
 		w.disown(ws)
@@ -59,6 +62,7 @@ func (w *Warehouse) own(ctx context.Context, ws *workspace) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	var other error
 	for since := time.Now(); ; {
 		var locked bool
 		err := c.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtext('millrace loader'), hashtext($1))", ws.name).Scan(&locked)
@@ -69,11 +73,19 @@ func (w *Warehouse) own(ctx context.Context, ws *workspace) (*pgx.Conn, error) {
 		if err == nil {
 			err = w.otherOwner(ctx, c, ws)
 		}
-		if millrace.KindOf(err) != millrace.Conflict || time.Since(since) > ownWait || ctx.Err() != nil {
+		if millrace.KindOf(err) == millrace.Conflict {
+			other = err
+		} else if other != nil && ctx.Err() != nil {
+			err = other // which says more than that the time is over
+		}
+		if err != other || time.Since(since) > ownWait {
 			goodbye(c)
 			return nil, err
 		}
-		time.Sleep(50 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 }
 
@@ -101,6 +113,19 @@ func (w *Warehouse) otherOwner(ctx context.Context, c *pgx.Conn, ws *workspace) 
 		who = fmt.Sprintf(" (process %s on %s, since %s)", parts[1], parts[0], since.UTC().Format(time.RFC3339))
 	}
 	return millrace.Errorf(millrace.Conflict, "another Millrace%s loads this warehouse: stop it, or give this project a database of its own (warehouse: in millrace.yaml), as a copy of its data folder needs. Nothing is loaded here until then; intake, log and archive go on", who)
+}
+
+// Release lets another server load the workspace until the next Resume or
+// Shadow: for one whose log is not what the tables hold. Nothing happens while
+// a Shadow is open. Call it where Resume may be called.
+func (w *Warehouse) Release(name string) {
+	ws := w.workspace(name)
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.shadow == nil {
+		ws.shaper = nil
+		w.disown(ws)
+	}
 }
 
 // disown gives the lock free. Only the loader's goroutine, or Close, calls it.

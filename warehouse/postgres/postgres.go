@@ -68,6 +68,7 @@ type workspace struct {
 	settings warehouse.Settings
 	shaper   *warehouse.Shaper
 	scanned  millrace.Position                 // as the engine has it
+	owning   sync.Mutex                        // held while conn is made
 	conn     atomic.Pointer[pgx.Conn]          // over which is loaded; nil before it is had
 	schemas  map[string]bool                   // logical names of schemas that are there
 	silents  atomic.Pointer[map[string]string] // sources without a schema, by the name that it would have

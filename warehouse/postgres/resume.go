@@ -16,7 +16,7 @@ import (
 func (w *Warehouse) Resume(ctx context.Context, name string) (millrace.Position, error) {
 	ws := w.workspace(name)
 	ws.shaper = nil
-	conn, err := w.own(ctx, ws)
+	conn, err := w.own(ctx, ws, true)
 	if err != nil {
 		return millrace.Position{}, w.noted(failure("connect", err))
 	}

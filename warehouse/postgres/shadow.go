@@ -33,8 +33,8 @@ func (w *Warehouse) Shadow(ctx context.Context, name string, o warehouse.ShadowO
 	if ws.shadow != nil {
 		return nil, millrace.Errorf(millrace.Conflict, "a rebuild of the warehouse is running: wait until it is done, or cancel it")
 	}
-	if ws.conn.Load() == nil { // another server may be in the middle of one
-		return nil, millrace.Errorf(millrace.Unavailable, "the warehouse is not open yet: its loader has not reached Postgres%s", w.why())
+	if _, err := w.own(ctx, ws, false); err != nil { // another server may be in the middle of one
+		return nil, failure("begin the rebuild", err)
 	}
 	s := &shadow{w: w, ws: ws, options: o, made: map[string]bool{}}
 	if err := s.prepare(ctx); err != nil {

@@ -1,0 +1,95 @@
+package app
+
+import (
+	"context"
+	"sync"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// A bounded warehouse is one that the loader may only go on with as long as
+// nobody else loads it. Another server's records may have the positions of this
+// log's, such as when a copy of the data folder ran beside the original: what
+// this server did not find in its log when it started, and did not load since,
+// is not of this log.
+type bounded struct {
+	warehouse.Warehouse
+	eventlog.Opener // of what is loaded
+
+	mu    sync.Mutex
+	set   bool
+	limit millrace.Position // no checkpoint lies beyond, but for another server's
+}
+
+// allow moves the limit on.
+func (b *bounded) allow(p millrace.Position) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.set = true
+	if p.After(b.limit) {
+		b.limit = p
+	}
+}
+
+// Resume fails with Ahead when someone else has loaded the warehouse.
+func (b *bounded) Resume(ctx context.Context, workspace string) (millrace.Position, error) {
+	p, err := b.Warehouse.Resume(ctx, workspace)
+	if err != nil {
+		return p, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.set && p.After(b.limit) {
+		b.release(workspace)
+		return p, millrace.Errorf(millrace.Ahead, "the warehouse is at %s, and this server has neither found nor loaded more than %s: another server has loaded its own records meanwhile, such as a copy of the data folder; give this project a database of its own, which is filled from its archive and log, or make the tables anew from them: millrace warehouse rebuild", p, b.limit)
+	}
+	return p, nil
+}
+
+// Open opens the history. When that does not know the place, the warehouse is
+// another server's, who may go on.
+func (b *bounded) Open(ctx context.Context, after millrace.Position, f eventlog.Filter) (eventlog.Reader, error) {
+	r, err := b.Opener.Open(ctx, after, f)
+	if millrace.KindOf(err) == millrace.Ahead {
+		b.release(f.Workspace)
+	}
+	return r, err
+}
+
+// release lets other servers load the workspace, where several could.
+func (b *bounded) release(workspace string) {
+	if w, ok := b.Warehouse.(interface{ Release(workspace string) }); ok {
+		w.Release(workspace)
+	}
+}
+
+// Apply notes how far this server has come.
+func (b *bounded) Apply(ctx context.Context, workspace string, batch warehouse.Batch) (warehouse.Progress, error) {
+	b.allow(batch.Through)
+	return b.Warehouse.Apply(ctx, workspace, batch)
+}
+
+// Shadow begins a rebuild, after which the tables are this log's.
+func (b *bounded) Shadow(ctx context.Context, workspace string, o warehouse.ShadowOptions) (warehouse.Shadow, error) {
+	s, err := b.Warehouse.Shadow(ctx, workspace, o)
+	if err != nil {
+		return nil, err
+	}
+	return &boundedShadow{s, b}, nil
+}
+
+type boundedShadow struct {
+	warehouse.Shadow
+	bounded *bounded
+}
+
+// Swap notes that the tables are of this log now.
+func (s *boundedShadow) Swap(ctx context.Context, at millrace.Position) error {
+	err := s.Shadow.Swap(ctx, at)
+	if err == nil || millrace.KindOf(err) == millrace.Unavailable { // its answer may be lost
+		s.bounded.allow(at)
+	}
+	return err
+}
