@@ -43,6 +43,7 @@ type (
 		Success    bool              `json:"success" doc:"Something was taken."`
 		MessageIDs []IntakeMade      `json:"messageIds,omitempty" doc:"IDs that were made for events without one."`
 		Rejected   []IntakeRejection `json:"rejected,omitempty" doc:"Events of the batch that were not taken; they are kept as rejected records."`
+		NotKept    int               `json:"rejectedNotKept,omitempty" doc:"How many of them are not kept, because more came than rejected_rate allows."`
 	}
 
 	// An IntakeMade is an ID that was made.
