@@ -140,3 +140,30 @@ func Cut(s string, columns int) (string, bool) {
 	}
 	return s, false
 }
+
+// Wrap breaks text into lines of so many columns at most, between words where
+// it can. Of an empty text it is one empty line.
+func Wrap(s string, columns int) (lines []string) {
+	columns = max(columns, 2) // as wide as a letter can be
+	for Columns(s) > columns {
+		n, end, space := 0, 0, -1
+		for i, r := range s {
+			w := runeColumns(r)
+			if r == ' ' && i > 0 {
+				space = i
+			}
+			if n+w > columns {
+				break
+			}
+			n, end = n+w, i+len(string(r))
+		}
+		next := end
+		if space > 0 && end < len(s) && s[end] != ' ' {
+			end, next = space, space+1
+		} else if end < len(s) && s[end] == ' ' {
+			next = end + 1
+		}
+		lines, s = append(lines, s[:end]), s[next:]
+	}
+	return append(lines, s)
+}

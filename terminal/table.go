@@ -11,6 +11,8 @@ import (
 type Column struct {
 	Name  string
 	Right bool // numbers stand on the right
+	Whole bool // never cut: what people copy, such as IDs
+	Wrap  bool // goes on in the next line instead of being cut
 }
 
 // A Table is rows under columns. What it holds is sanitised when it is written.
@@ -53,7 +55,7 @@ func (t *Table) Write(w io.Writer) (cut int, err error) {
 			widths[i] = max(widths[i], Columns(cell))
 		}
 	}
-	if !fit(widths, t.Width) {
+	if !t.fit(widths) {
 		return t.writeRecords(w, cells)
 	}
 	out := bufio.NewWriter(w)
@@ -63,13 +65,33 @@ func (t *Table) Write(w io.Writer) (cut int, err error) {
 	return cut, out.Flush()
 }
 
+// writeLine writes a row: one line, or more where columns wrap.
 func (t *Table) writeLine(out *bufio.Writer, line []string, widths []int, head bool) (cut int) {
-	spaces := 0 // not written yet, so that none stand at the end of a line
+	lines := [][]string{make([]string, len(line))}
 	for i, cell := range line {
+		if t.Columns[i].Wrap {
+			for n, text := range Wrap(cell, widths[i]) {
+				if n == len(lines) {
+					lines = append(lines, make([]string, len(line)))
+				}
+				lines[n][i] = text
+			}
+			continue
+		}
 		text, shortened := Cut(cell, widths[i])
-		if shortened {
+		if lines[0][i] = text; shortened {
 			cut++
 		}
+	}
+	for _, cells := range lines {
+		t.writeCells(out, cells, widths, head)
+	}
+	return cut
+}
+
+func (t *Table) writeCells(out *bufio.Writer, cells []string, widths []int, head bool) {
+	spaces := 0 // not written yet, so that none stand at the end of a line
+	for i, text := range cells {
 		pad := widths[i] - Columns(text)
 		if t.Columns[i].Right {
 			spaces, pad = spaces+pad, 0
@@ -85,16 +107,39 @@ func (t *Table) writeLine(out *bufio.Writer, line []string, widths []int, head b
 		spaces += pad + columnGap
 	}
 	_ = out.WriteByte('\n')
-	return cut
+}
+
+// fit shrinks the widest columns of those that may be until a line is as wide
+// as the terminal at most. It says false when that cannot be.
+func (t *Table) fit(widths []int) bool {
+	if t.Width <= 0 {
+		return true
+	}
+	var places, rest []int
+	total := max(t.Width, leastTableLine)
+	for i, w := range widths {
+		if t.Columns[i].Whole {
+			total -= w + columnGap
+			continue
+		}
+		places, rest = append(places, i), append(rest, w)
+	}
+	if !fit(rest, total) {
+		return false
+	}
+	for n, i := range places {
+		widths[i] = rest[n]
+	}
+	return true
 }
 
 // fit shrinks the widest columns until a line takes at most total columns. It
 // says false when the columns are too many for that.
 func fit(widths []int, total int) bool {
-	if total <= 0 || len(widths) == 0 {
-		return true
+	if len(widths) == 0 {
+		return total >= -columnGap // the last column has no gap behind it
 	}
-	total = max(total, leastTableLine) - columnGap*(len(widths)-1)
+	total -= columnGap * (len(widths) - 1)
 	for _, least := range []int{narrowEnough, leastColumn} {
 		for {
 			sum, widest, second := 0, 0, 0
@@ -147,15 +192,24 @@ func (t *Table) writeRecords(w io.Writer, cells [][]string) (cut int, err error)
 		_, _ = out.WriteString(t.Palette.Dim(title) + "\n")
 		for i, cell := range line {
 			name, _ := Cut(cells[0][i], names)
-			value, shortened := Cut(cell, max(t.Width-names-columnGap, leastColumn))
-			if shortened {
-				cut++
-			}
 			pad := strings.Repeat(" ", names-Columns(name)+columnGap)
-			if value == "" {
-				pad = ""
+			name = t.Palette.Bold(name)
+			values := []string{cell}
+			if room := max(t.Width-names-columnGap, leastColumn); t.Columns[i].Wrap {
+				values = Wrap(cell, room)
+			} else if !t.Columns[i].Whole {
+				var shortened bool
+				if values[0], shortened = Cut(cell, room); shortened {
+					cut++
+				}
 			}
-			_, _ = out.WriteString(t.Palette.Bold(name) + pad + value + "\n")
+			for _, value := range values {
+				if value == "" {
+					pad = ""
+				}
+				_, _ = out.WriteString(name + pad + value + "\n")
+				name, pad = "", strings.Repeat(" ", names+columnGap)
+			}
 		}
 	}
 	return cut, out.Flush()

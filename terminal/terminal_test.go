@@ -3,6 +3,7 @@ package terminal
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,66 @@ func TestTableAsRecords(t *testing.T) {
 		"name          Bob\nn\nnote\na\nanother col…\n"
 	if err != nil || b.String() != want || cut != 1 {
 		t.Errorf("%d cut, %v:\n%s\nwant\n%s", cut, err, b.String(), want)
+	}
+}
+
+// TestTableWholeAndWrapped keeps what people copy, and shows all of a text.
+func TestTableWholeAndWrapped(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		width int
+		want  string
+	}{
+		"room": {60, "" +
+			"id            note       reason\n" +
+			"0123456789ab  something  the first words and the last ones\n" +
+			"b                        注文\n"},
+		"wrapped": {40, "" +
+			"id            note       reason\n" +
+			"0123456789ab  something  the first words\n" +
+			"                         and the last\n" +
+			"                         ones\n" +
+			"b                        注文\n"},
+		"records": {24, "" +
+			"── row 1 ───────────────\n" +
+			"id      0123456789ab\n" +
+			"note    something\n" +
+			"reason  the first words\n" +
+			"        and the last\n" +
+			"        ones\n" +
+			"── row 2 ───────────────\n" +
+			"id      b\nnote\nreason  注文\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			table := Table{Width: c.width, Columns: []Column{{Name: "id", Whole: true}, {Name: "note"}, {Name: "reason", Wrap: true}},
+				Rows: [][]string{{"0123456789ab", "something", "the first words and the last ones"}, {"b", "", "注文"}}}
+			var b bytes.Buffer
+			if cut, err := table.Write(&b); err != nil || cut != 0 || b.String() != c.want {
+				t.Errorf("%d cut, %v:\n%s\nwant\n%s", cut, err, b.String(), c.want)
+			}
+		})
+	}
+}
+
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text    string
+		columns int
+		want    []string
+	}{
+		{"", 5, []string{""}},
+		{"one two", 7, []string{"one two"}},
+		{"one two", 5, []string{"one", "two"}},
+		{"one two", 3, []string{"one", "two"}},
+		{"abcdefgh ij", 3, []string{"abc", "def", "gh", "ij"}},
+		{"注文完了", 5, []string{"注文", "完了"}},
+		{"注文", 1, []string{"注", "文"}},
+	} {
+		if got := Wrap(c.text, c.columns); !slices.Equal(got, c.want) {
+			t.Errorf("Wrap(%q, %d) = %q, want %q", c.text, c.columns, got, c.want)
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ warehouse. A paused reader stands still while records go on to be stored.`,
 
 func readerTable(all []client.Reader) terminal.Table {
 	t := terminal.Table{Columns: []terminal.Column{{Name: "reader"}, {Name: "state"}, {Name: "behind", Right: true},
-		{Name: "position"}, {Name: "problem"}}}
+		{Name: "position", Whole: true}, {Name: "problem", Wrap: true}}}
 	for _, r := range all {
 		t.Rows = append(t.Rows, []string{r.Name, r.State, terminal.Duration(time.Duration(r.LagSeconds * float64(time.Second))),
 			shownPosition(r.Position), r.Problem})

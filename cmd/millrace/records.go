@@ -226,7 +226,7 @@ func (p *program) rejectedTable(all []client.Rejected, more bool) error {
 	}
 	t := terminal.Table{Width: screen.Width(), Palette: screen.Colors()}
 	for _, name := range []string{"id", "received", "source", "type", "reason", "field", "resent"} {
-		t.Columns = append(t.Columns, terminal.Column{Name: name})
+		t.Columns = append(t.Columns, terminal.Column{Name: name, Whole: name == "id", Wrap: name == "reason" || name == "field"})
 	}
 	for _, r := range all {
 		t.Rows = append(t.Rows, []string{r.ID, r.ReceivedAt.Local().Format("2006-01-02 15:04:05"), r.Source, r.Type, r.Reason, r.Field, r.Outcome})
