@@ -147,8 +147,22 @@ func TestACopyOfTheDataFolder(t *testing.T) {
 		}
 		return nil
 	})
-	first.Run() // goes on
+	first.Run() // the copy has let go of the tables
 	first.WaitReady(30 * time.Second)
+	again := send(t, first, "again", 5)
+	apptest.Eventually(t, 30*time.Second, func() error {
+		r, err := first.TryQuery("SELECT count(*), count(DISTINCT id) FROM web.tracks WHERE id NOT LIKE 'second%'", again)
+		if err == nil && fmt.Sprint(r.Rows) != "[[15 15]]" {
+			err = fmt.Errorf("tracks has %v, want 15 different rows", r.Rows)
+		}
+		return err
+	})
+	// Made anew from the copy's history, the tables are the copy's.
+	first.Stop()
+	second.Job("/api/v1/warehouse/rebuilds", map[string]any{"yes": true})
+	if got := second.Value("SELECT count(*) FROM web.tracks WHERE id LIKE 'second%'", last); got != "5" {
+		t.Errorf("after a rebuild the copy's tables have %s of its 5 rows", got)
+	}
 }
 
 // between is what lies between two marks of an address.
