@@ -38,8 +38,8 @@ type Options struct {
 	// when that is needed, not before Run. Default: there is none, and IDs that
 	// the log has trimmed cannot be found again.
 	Past func() eventlog.Past
-	// MemoryIDs is how many IDs are kept in memory (50 bytes each) before they
-	// are written to a run and the index is checkpointed. Default 250,000.
+	// MemoryIDs is how many IDs are kept in memory (32 to 64 bytes each) before they
+	// are written to a run and the index is checkpointed. Default 190,000, 6 MB.
 	MemoryIDs int
 	// GroupInterval is how long verdicts wait for others, so that they share an
 	// fsync; a verdict that comes after a pause does not wait. Default 50 ms.
@@ -78,7 +78,7 @@ func Open(o Options) (*Follower, error) {
 		return nil, millrace.Errorf(millrace.Invalid, "dedup: Log, Dir and Window are required")
 	}
 	if o.MemoryIDs <= 0 {
-		o.MemoryIDs = 250_000
+		o.MemoryIDs = 190_000
 	}
 	if o.verifyAtOpen == 0 {
 		o.verifyAtOpen = 256 << 20
@@ -146,7 +146,7 @@ func (f *Follower) Through() millrace.Position { return f.verdicts.at().through 
 
 // Checkpoint returns the position from which the follower reads the log again
 // when it starts: the log must not be trimmed beyond it. It follows Through by
-// at most 500,000 records, ten minutes, or until Run is stopped in order.
+// at most 380,000 records, ten minutes, or until Run is stopped in order.
 func (f *Follower) Checkpoint() millrace.Position {
 	f.mu.Lock()
 	defer f.mu.Unlock()

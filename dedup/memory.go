@@ -106,7 +106,7 @@ func (m *memory) put(h hash, at int64) (last int64, found bool) {
 		return last, true
 	}
 	*s = slot{h, at}
-	if m.n++; m.n > len(m.slots)/2 {
+	if m.n++; m.n > len(m.slots)/4*3 {
 		m.resize(len(m.slots) * 2)
 	}
 	return 0, false
@@ -148,7 +148,7 @@ func (m *memory) sorted() []slot {
 func (m *memory) reset() {
 	if m.n*8 < len(m.slots) && len(m.slots) > minMemorySlots {
 		m.slots = m.slots[:0]
-		m.resize(max(minMemorySlots, 1<<bits.Len(uint(m.n*2))))
+		m.resize(max(minMemorySlots, 1<<bits.Len(uint(m.n*4/3))))
 	} else {
 		clear(m.slots)
 	}
