@@ -13,7 +13,7 @@ import (
 // nothing. At full speed it would cost a tenth of the time.
 const (
 	leastGrowth = 20
-	mostGrowth  = 100
+	mostGrowth  = 60
 )
 
 // nextGrowth is how much the heap may grow when collecting took that share of
