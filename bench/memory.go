@@ -22,7 +22,7 @@ func (b *bench) memory(ctx context.Context) (*section, error) {
 	out := &section{
 		title: fmt.Sprintf("Memory and disk, %v at 5,000 events/s", took),
 		how: "Resident memory of each process, looked at every second: at rest after the start, then under batches of 100 with 50 event names and everything running. " +
-			"DuckDB's memory limit is " + engineMemory + ". Bytes on disk are what the files take up per event once all readers have everything; the log and the archive's fresh files hold compressed frames and Parquet, the warehouse two rows and its write-ahead file.",
+			"`query.memory`, meant for the whole child, is " + engineMemory + ". Bytes on disk are what the files take up per event once all readers have everything; the log and the archive's fresh files hold compressed frames and Parquet, the warehouse two rows and its write-ahead file.",
 	}
 	s, err := b.newServer(ctx, time.Minute)
 	if err != nil {
