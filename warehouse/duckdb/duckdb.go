@@ -64,6 +64,8 @@ type Options struct {
 	// mostKills is how often within a minute queries may cost the child before
 	// all of them wait.
 	mostKills int
+	// silence is how long a child may give no sign of life.
+	silence time.Duration
 	// mostBackoff bounds the pause before a child that keeps ending is started again.
 	mostBackoff time.Duration
 }
@@ -87,6 +89,7 @@ func (o *Options) complete() error {
 	def(&o.checkpoint.ReopenEvery, defaultCheckpointPolicy.ReopenEvery)
 	def(&o.grace, 2*time.Second)
 	def(&o.mostBackoff, 5*time.Second)
+	def(&o.silence, 20*time.Second)
 	def(&o.mostKills, 6)
 	if o.Command == nil {
 		path, err := os.Executable()

@@ -78,6 +78,7 @@ func (s *supervisor) start(life int64) (*process, error) {
 		return nil, err
 	}
 	p.started = s.o.Now()
+	go s.pulse(p)
 	go func() {
 		<-p.done
 		output.Close()

@@ -34,6 +34,25 @@ func TestHungChild(t *testing.T) {
 	}
 }
 
+// A child that does not move any more is replaced while nobody asks it anything
+// but the loader, which would wait for ever.
+func TestSilentChild(t *testing.T) {
+	t.Parallel()
+	w := loadedTest(t, 20, func(o *Options) { o.silence = 400 * time.Millisecond })
+	pid := pidOf(t, w)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Resume(context.Background(), ws)
+	if millrace.KindOf(err) != millrace.Unavailable || !strings.Contains(err.Error(), "no sign of life") {
+		t.Errorf("the loader that waits is told %v", err)
+	}
+	if now := pidOf(t, w); now == pid {
+		t.Error("the child was not replaced")
+	}
+	stillWorks(t, w, 20)
+}
+
 func TestNoChild(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ path, want string }{

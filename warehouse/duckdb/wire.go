@@ -54,6 +54,7 @@ type request struct {
 
 // The operations of a request.
 const (
+	opPulse         = "pulse"
 	opResume        = "resume"
 	opConfigure     = "configure"
 	opApply         = "apply"
