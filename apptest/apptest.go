@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"os"
@@ -34,7 +35,7 @@ func Binary(t testing.TB) string {
 		if build.path = os.Getenv("MILLRACE_TEST_BINARY"); build.path != "" {
 			return
 		}
-		build.path = filepath.Join(os.TempDir(), fmt.Sprintf("millrace-apptest-%d", os.Getuid()), "millrace")
+		build.path = filepath.Join(buildDir(), "millrace")
 		cmd := exec.Command("go", "build", "-o", build.path, "github.com/millrace/millrace/cmd/millrace")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			build.err = fmt.Errorf("go build: %w\n%s", err, out)
@@ -44,6 +45,12 @@ func Binary(t testing.TB) string {
 		t.Fatal(build.err)
 	}
 	return build.path
+}
+
+// buildDir is where binaries are built: of its own for each source folder.
+func buildDir() string {
+	here, _ := os.Getwd()
+	return filepath.Join(os.TempDir(), fmt.Sprintf("millrace-apptest-%d-%08x", os.Getuid(), crc32.ChecksumIEEE([]byte(here))))
 }
 
 // Options say what a Server serves. The zero value is an empty project.
@@ -59,7 +66,10 @@ type Options struct {
 	Command string
 	Args    []string // more arguments
 	Env     []string // more environment
-	// Wrap is put before the command: strace and its arguments.
+	// Clock is the server's clock; default the machine's.
+	Clock *Clock
+	// Wrap is put before the command: strace -DD and its arguments, so that
+	// the process that is started is the server and not its tracer.
 	Wrap []string
 }
 
@@ -142,10 +152,17 @@ func (s *Server) Run() {
 	if command == "" {
 		command = "dev"
 	}
-	args := append(append([]string{}, s.options.Wrap...), Binary(s.t), command, s.Dir, "--listen", s.address, "--data", s.Data)
+	env := append(os.Environ(), s.options.Env...)
+	var binary string
+	if clock := s.options.Clock; clock != nil {
+		binary, env = clockBinary(s.t), append(env, clockEnv+"="+clock.path)
+	} else {
+		binary = Binary(s.t)
+	}
+	args := append(append([]string{}, s.options.Wrap...), binary, command, s.Dir, "--listen", s.address, "--data", s.Data)
 	args = append(args, s.options.Args...)
 	s.cmd = exec.Command(args[0], args[1:]...)
-	s.cmd.Env = append(os.Environ(), s.options.Env...)
+	s.cmd.Env = env
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out := writer(func(p []byte) (int, error) {
 		s.mu.Lock()
@@ -177,12 +194,13 @@ func (s *Server) Output() string {
 // Pid returns the process's id.
 func (s *Server) Pid() int { return s.cmd.Process.Pid }
 
-// Kill ends the process with SIGKILL; its child has to end by itself.
+// Kill ends the process, and others of its group, with SIGKILL; its child has
+// to end by itself.
 func (s *Server) Kill() {
 	if s.cmd == nil {
 		return
 	}
-	_ = s.cmd.Process.Kill()
+	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	<-s.done
 	s.cmd = nil
 }
@@ -190,29 +208,28 @@ func (s *Server) Kill() {
 // Stop ends the process as an operator does and waits for it.
 func (s *Server) Stop() {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		s.t.Fatal(err)
-	}
+	s.Signal(syscall.SIGTERM)
 	if !s.Exited(30 * time.Second) {
 		s.t.Fatal("the server did not stop in 30 s after SIGTERM")
 	}
 	s.cmd = nil
 }
 
-// StopGroup is Stop for a server that runs under another program.
-func (s *Server) StopGroup() {
+// Signal sends a signal to the process.
+func (s *Server) Signal(signal syscall.Signal) {
 	s.t.Helper()
-	if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM); err != nil {
+	if err := s.cmd.Process.Signal(signal); err != nil {
 		s.t.Fatal(err)
 	}
-	if !s.Exited(30 * time.Second) {
-		s.t.Fatal("the server did not stop in 30 s after SIGTERM")
-	}
-	s.cmd = nil
 }
 
 // Exited waits for the process to end by itself.
 func (s *Server) Exited(timeout time.Duration) bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+	}
 	select {
 	case <-s.done:
 		return true

@@ -1,209 +1,186 @@
 package apptest_test
 
 import (
-	"context"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
-	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
-	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/apptest"
-	"github.com/millrace/millrace/archive"
-	"github.com/millrace/millrace/blob/local"
-	"github.com/millrace/millrace/eventlog"
 )
 
 // kills is how often the crash test kills the server.
 const kills = 24
 
-// A sender sends numbered events one after the other, each until it is
-// acknowledged, as an SDK with a queue does.
-type sender struct {
-	name   string
-	acked  atomic.Int64 // 1 … acked are acknowledged
-	errors []error
-}
-
-func (c *sender) run(ctx context.Context, s *apptest.Server) {
-	for n := int64(1); ctx.Err() == nil; n++ {
-		body := fmt.Sprintf(`{"messageId":"%s-%d","userId":"%s","event":"Counted %d","properties":{"n":%d}}`, c.name, n, c.name, n%7, n)
-		path := "/v1/track"
-		if n%5 == 0 { // a batch with two: the second is of another stream
-			body = fmt.Sprintf(`{"batch":[{"type":"track",%s,{"type":"identify","messageId":"%s-i%d","userId":"%s","traits":{"n":%d}}]}`, body[1:], c.name, n, c.name, n)
-			path = "/v1/batch"
-		}
-		if _, err := s.Post(path, "dev_web", body, time.Minute); err != nil {
-			c.errors = append(c.errors, fmt.Errorf("%s %d: %w", c.name, n, err))
-			return
-		}
-		c.acked.Store(n)
-	}
-}
-
-// TestKill sends from several clients while the server is killed again and
-// again, and then counts: everything acknowledged is in log, archive and
+// TestKill sends from several clients, two of them real SDKs, while the server
+// is killed again and again, at random moments and in the middle of everything
+// that it does, and then counts: what is acknowledged is in log, archive and
 // warehouse exactly once, in order for each client.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	s := apptest.Start(t, apptest.Options{
-		Files: map[string]string{
-			"millrace.yaml":    "name: test\narchive_interval: 1s\n",
-			"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\ndedup: forever\n",
-		},
-	})
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	var wg sync.WaitGroup
-	clients := make([]*sender, 6)
-	for i := range clients {
-		clients[i] = &sender{name: fmt.Sprintf("client%d", i)}
-		wg.Go(func() { clients[i].run(ctx, s) })
+	clock := apptest.NewClock(t)
+	s := apptest.Start(t, apptest.Options{Clock: clock, Files: map[string]string{
+		"millrace.yaml":    "name: test\narchive_interval: 300ms\n",
+		"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\ndedup: forever\n",
+	}})
+	l := startLoad(t, s, "dev_web", 5, 0)
+	for i := range 2 {
+		l.startSDK(fmt.Sprintf("sdk%d", i))
 	}
-	random := rand.New(rand.NewPCG(1, 2))
+	k := &killer{t: t, s: s, clock: clock, random: rand.New(rand.NewPCG(1, 2)), hit: map[string]int{}}
+	aims := []func() string{k.anywhere, k.inClose, k.inPublish, k.inRebuild, k.inStop, k.inCommit}
 	for i := range kills {
-		time.Sleep(time.Duration(50+random.IntN(1500)) * time.Millisecond)
-		if i%6 == 3 { // in the middle of a rebuild too
-			_, _, _ = s.Do("POST", "/api/v1/warehouse/rebuilds", map[string]any{})
-			time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond)
-		}
+		time.Sleep(time.Duration(50+k.random.IntN(700)) * time.Millisecond)
+		moment := aims[i%len(aims)]()
 		s.Kill()
+		k.count(moment)
 		s.Run()
 	}
 	s.WaitReady(time.Minute)
-	time.Sleep(500 * time.Millisecond)
-	stop()
-	wg.Wait()
-	var acked int64
-	for _, c := range clients {
-		for _, err := range c.errors {
-			t.Error(err)
-		}
+	l.more(1)
+	l.stop()
+	for _, c := range l.clients {
 		if c.acked.Load() < kills {
 			t.Errorf("%s sent only %d events", c.name, c.acked.Load())
 		}
-		acked += c.acked.Load()
 	}
-	t.Logf("%d acknowledged through %d kills", acked, kills)
-	checkWarehouse(t, s, clients)
-	checkLog(t, s, clients)
-	s.Stop()
-	checkArchive(t, s, clients)
+	t.Logf("%d requests acknowledged through %d kills: %v", l.answers(), kills, k.hit)
+	for _, moment := range []string{"close", "publish", "rebuild", "stop", "commit"} {
+		if k.hit[moment] == 0 {
+			t.Errorf("no kill was in the middle of a %s", moment)
+		}
+	}
+	last := l.last(t)
+	checkWarehouse(t, s, last, l.clients)
+	readLog(s, "0-0-0").check(t, "the log", l.clients)
+	stored(t, s)
+	s.Kill() // nothing waits for a stop to be stored
+	readArchive(t, localArchive(t, s)).check(t, "the archive", l.clients)
+	clock.Move(3 * time.Hour) // all hours are over
+	s.Run()
+	s.WaitReady(time.Minute)
+	published(t, s)
+	s.Kill()
+	readArchive(t, localArchive(t, s)).check(t, "the published archive", l.clients)
+	readPublished(t, filepath.Join(s.Data, "archive")).check(t, "the published hours", l.clients)
 }
 
-// numbered are the events of each client in the order in which they were found.
-type numbered map[string][]int64
-
-// check wants each client's events from 1 to at least what was acknowledged,
-// each once, in order. The one behind the last acknowledged may be there.
-func (found numbered) check(t *testing.T, where string, clients []*sender) {
-	t.Helper()
-	for _, c := range clients {
-		list := found[c.name]
-		for i, n := range list {
-			if n != int64(i)+1 {
-				t.Errorf("%s: %s's event %d stands at place %d of %d", where, c.name, n, i+1, len(list))
-				break
-			}
-		}
-		if n, acked := int64(len(list)), c.acked.Load(); n < acked || n > acked+1 {
-			t.Errorf("%s has %d events of %s, %d were acknowledged", where, n, c.name, acked)
-		}
-	}
+// A killer waits for the moment to kill.
+type killer struct {
+	t      *testing.T
+	s      *apptest.Server
+	clock  *apptest.Clock
+	random *rand.Rand
+	hit    map[string]int
 }
 
-func checkWarehouse(t *testing.T, s *apptest.Server, clients []*sender) {
-	t.Helper()
-	last, err := s.Post("/v1/track", "dev_web", `{"messageId":"last","userId":"last","event":"Last"}`, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tracks := numbered{}
-	var union []string
-	for i := range 7 {
-		union = append(union, fmt.Sprintf("SELECT id, user_id, n, _epoch, _seq, _index FROM web.counted_%d", i))
-	}
-	for _, row := range s.Query("SELECT user_id, n FROM ("+strings.Join(union, " UNION ALL ")+") ORDER BY _epoch, _seq, _index", last).Rows {
-		n, _ := row[1].(json.Number).Int64()
-		tracks[fmt.Sprint(row[0])] = append(tracks[fmt.Sprint(row[0])], n)
-	}
-	tracks.check(t, "the warehouse's event tables", clients)
-	inTracks := numbered{}
-	for _, row := range s.Query("SELECT id, user_id FROM web.tracks WHERE user_id <> 'last' ORDER BY _epoch, _seq, _index", last).Rows {
-		inTracks.add(fmt.Sprint(row[0]))
-	}
-	inTracks.check(t, "the warehouse's tracks", clients)
-	for _, c := range clients {
-		want := fmt.Sprint(int64(len(tracks[c.name])) / 5)
-		if got := s.Value(fmt.Sprintf("SELECT count(*) FROM web.identifies WHERE user_id = '%s'", c.name), last); got != want {
-			t.Errorf("identifies has %s rows of %s, want %s", got, c.name, want)
+// moment waits until now says that it is there; a moment that does not come is
+// not waited for long.
+func (k *killer) moment(name string, now func() bool) string {
+	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(500 * time.Microsecond) {
+		if now() {
+			return name
 		}
 	}
+	return "another"
 }
 
-// add counts an ID such as client3-17.
-func (found numbered) add(id string) {
-	name, number, ok := strings.Cut(id, "-")
-	var n int64
-	if _, err := fmt.Sscanf(number, "%d", &n); ok && err == nil {
-		found[name] = append(found[name], n)
-	}
+func (k *killer) anywhere() string {
+	k.clock.Move(time.Duration(k.random.IntN(90)) * time.Minute)
+	time.Sleep(time.Duration(k.random.IntN(600)) * time.Millisecond)
+	return "anywhere"
 }
 
-// checkLog reads the whole log through the tail.
-func checkLog(t *testing.T, s *apptest.Server, clients []*sender) {
-	t.Helper()
-	found := numbered{}
-	for _, record := range s.Tail("after=0-0-0", "last") {
-		if record.Result == "accepted" {
-			found.add(record.ID)
+// manifest says what the archive's newest step is: begin, cut, publish …
+func (k *killer) manifest() string {
+	names, _ := filepath.Glob(filepath.Join(k.s.Data, "archive", "_manifest", "log", "*-delta.json"))
+	if len(names) == 0 {
+		return ""
+	}
+	text, _ := os.ReadFile(slices.Max(names))
+	_, content, _ := bytes.Cut(text, []byte("\n"))
+	var said map[string]any
+	_ = json.Unmarshal(content, &said) // nothing said is no step
+	for step := range said {
+		if step != "generation" && step != "session" {
+			return step
 		}
 	}
-	found.check(t, "the log", clients)
+	return ""
 }
 
-// checkArchive reads the archive of a stopped server.
-func checkArchive(t *testing.T, s *apptest.Server, clients []*sender) {
-	t.Helper()
-	ctx := context.Background()
-	bucket, err := local.Open(ctx, filepath.Join(s.Data, "archive"))
-	if err != nil {
-		t.Fatal(err)
+// inClose is in the middle of storing a range.
+func (k *killer) inClose() string {
+	return k.moment("close", func() bool { return k.manifest() == "begin" })
+}
+
+// inPublish is in the middle of publishing an hour.
+func (k *killer) inPublish() string {
+	k.clock.Move(time.Hour + time.Duration(k.random.IntN(30))*time.Minute)
+	moment := k.moment("publish", func() bool { return k.manifest() == "publish" })
+	time.Sleep(time.Duration(k.random.IntN(4)) * time.Millisecond)
+	return moment
+}
+
+// inRebuild is in the middle of making the warehouse anew.
+func (k *killer) inRebuild() string {
+	k.ready()
+	moment := "another"
+	if status, _, err := k.s.Do("POST", "/api/v1/warehouse/rebuilds", map[string]any{}); err == nil && status == 202 {
+		moment = "rebuild"
 	}
-	defer bucket.Close()
-	a, err := archive.Open(ctx, archive.Options{Bucket: bucket})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if report, err := a.Verify(ctx, nil); err != nil || len(report.Problems) > 0 {
-		t.Errorf("archive verify: %v, %v", report.Problems, err)
-	}
-	reader, err := a.Open(ctx, millrace.Position{}, eventlog.Filter{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
-	found := numbered{}
-	for {
-		b, err := reader.Next(ctx)
-		if err != nil {
-			t.Fatal(err)
+	time.Sleep(time.Duration(k.random.IntN(60)) * time.Millisecond)
+	return moment
+}
+
+// ready waits until the server is: nothing can be asked of it before.
+func (k *killer) ready() {
+	k.s.WaitReady(30 * time.Second)
+}
+
+// inStop is in the middle of an orderly stop, while the index of IDs is
+// checkpointed.
+func (k *killer) inStop() string {
+	k.ready()
+	time.Sleep(300 * time.Millisecond)
+	index := filepath.Join(k.s.Data, "dedup", "index", "*.run")
+	before, _ := filepath.Glob(index)
+	k.s.Signal(syscall.SIGTERM)
+	return k.moment("stop", func() bool {
+		now, _ := filepath.Glob(index)
+		return len(now) > len(before) || k.s.Exited(0)
+	})
+}
+
+// inCommit is in the middle of the loader's commit.
+func (k *killer) inCommit() string {
+	k.ready()
+	wal := filepath.Join(k.s.Data, "warehouse", "default.duckdb.wal")
+	size := func() int64 {
+		if info, err := os.Stat(wal); err == nil {
+			return info.Size()
 		}
-		for _, e := range b.Records {
-			found.add(e.ID)
-		}
-		if b.AtEnd {
-			break
-		}
+		return 0
 	}
-	found.check(t, "the archive", clients)
+	before := size()
+	return k.moment("commit", func() bool { return size() > before })
+}
+
+// count looks at what the kill has left, where that tells in what it was.
+func (k *killer) count(moment string) {
+	step := map[string]string{"close": "begin", "publish": "publish"}[moment]
+	if step != "" && k.manifest() != step {
+		moment = "another"
+	}
+	k.hit[moment]++
 }
 
 // TestChildEndsWithItsParent kills the parent and looks for children left.

@@ -2,6 +2,7 @@ package apptest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,6 +14,9 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/apptest"
+	"github.com/millrace/millrace/blob"
+	"github.com/millrace/millrace/blob/s3"
+	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/testserver"
 )
 
@@ -29,19 +33,40 @@ func send(t *testing.T, s *apptest.Server, prefix string, n int) (last string) {
 	return last
 }
 
+// settings are a project with one source that never forgets an ID.
+func settings(yaml string) map[string]string {
+	return map[string]string{
+		"millrace.yaml":    "name: test\n" + yaml,
+		"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\ndedup: forever\n",
+	}
+}
+
+// checkAll wants everything acknowledged in log, archive and warehouse exactly
+// once, in order, and ends the server.
+func checkAll(t *testing.T, s *apptest.Server, l *load, bucket func(t *testing.T, s *apptest.Server) blob.Bucket) {
+	t.Helper()
+	l.stop()
+	t.Logf("%d requests acknowledged", l.answers())
+	last := l.last(t)
+	stored(t, s)
+	checkWarehouse(t, s, last, l.clients)
+	readLog(s, "0-0-0").check(t, "the log", l.clients)
+	s.Kill() // nothing waits for a stop to be stored
+	readArchive(t, bucket(t, s)).check(t, "the archive", l.clients)
+}
+
 // TestDeadPostgres kills the warehouse under the loader: intake goes on, and
 // everything is there once it is back.
 func TestDeadPostgres(t *testing.T) {
 	t.Parallel()
 	pg := testserver.Postgres(t)
-	s := apptest.Start(t, apptest.Options{Files: map[string]string{
-		"millrace.yaml":    "name: test\nwarehouse: ${secret:warehouse_url}\narchive_interval: 1s\n",
-		"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\n",
-	}, Env: []string{"MILLRACE_SECRET_WAREHOUSE_URL=" + pg.Database("shop")}})
-	s.Value("SELECT 1", send(t, s, "before", 20))
+	s := apptest.Start(t, apptest.Options{Files: settings("warehouse: ${secret:warehouse_url}\narchive_interval: 300ms\n"),
+		Env: []string{"MILLRACE_SECRET_WAREHOUSE_URL=" + pg.Database("shop")}})
+	l := startLoad(t, s, "dev_web", 4, 0)
+	l.more(20)
 	pg.Kill()
-	send(t, s, "during", 20)
-	if _, err := s.TryQuery("SELECT count(*) FROM web.sent", ""); err == nil {
+	l.more(20)
+	if _, err := s.TryQuery("SELECT count(*) FROM web.tracks", ""); err == nil {
 		t.Error("a query on a dead Postgres succeeds")
 	}
 	if out := s.Output(); strings.Contains(out, "postgres@127") {
@@ -50,46 +75,48 @@ func TestDeadPostgres(t *testing.T) {
 	s.Kill() // and the server starts while Postgres is away
 	s.Run()
 	s.WaitReady(30 * time.Second)
-	last := send(t, s, "after", 20)
+	l.more(20)
 	pg.Start()
+	l.more(20)
+	pg.Kill() // once more, while the loader catches up
+	l.more(10)
+	pg.Start()
+	l.more(10)
 	apptest.Eventually(t, time.Minute, func() error {
-		r, err := s.TryQuery("SELECT count(*), count(DISTINCT id) FROM web.sent", last)
-		if err == nil && fmt.Sprint(r.Rows) != "[[60 60]]" {
-			err = fmt.Errorf("sent has %v rows, want 60 different ones", r.Rows)
-		}
+		_, err := s.TryQuery("SELECT count(*) FROM web.tracks", "")
 		return err
 	})
-	if _, err := s.TryQuery("DELETE FROM web.sent", ""); err == nil {
+	if _, err := s.TryQuery("DELETE FROM web.tracks", ""); err == nil {
 		t.Error("a query deletes rows")
 	}
+	checkAll(t, s, l, localArchive)
 }
 
 // TestDeadS3 stops the archive's store: intake and warehouse go on, and the
 // archive has everything once it is back.
 func TestDeadS3(t *testing.T) {
-	s3 := testserver.S3(t)
-	s := apptest.Start(t, apptest.Options{Files: map[string]string{
-		"millrace.yaml":    "name: test\narchive: " + s3.URL + "\narchive_interval: 300ms\n",
-		"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\n",
-	}})
-	send(t, s, "before", 20)
-	s3.Stop()
-	last := send(t, s, "during", 20)
-	if got := s.Value("SELECT count(*) FROM web.sent", last); got != "40" {
-		t.Errorf("the warehouse has %s rows while S3 is away, want 40", got)
+	store := testserver.S3(t)
+	s := apptest.Start(t, apptest.Options{Files: settings("archive: " + store.URL + "\narchive_interval: 300ms\n")})
+	l := startLoad(t, s, "dev_web", 4, 0)
+	l.more(20)
+	store.Stop()
+	l.more(20)
+	if got := s.Value("SELECT count(*) > 0 FROM web.tracks WHERE user_id <> 'last'", l.mark(t, "away")); got != "true" {
+		t.Errorf("the warehouse has no rows while S3 is away: %s", got)
 	}
 	s.Kill()
 	s.Run() // it starts while S3 is away
 	s.WaitReady(30 * time.Second)
-	send(t, s, "after", 20)
-	s3.Start()
-	job := s.Job("/api/v1/archive/verifications", nil)
-	apptest.Eventually(t, time.Minute, func() error {
-		job = s.Job("/api/v1/archive/verifications", nil)
-		if fmt.Sprint(job["records"]) != "60" || job["ok"] != true {
-			return fmt.Errorf("archive verify says %v, want 60 records", job)
+	l.more(20)
+	store.Start()
+	l.more(20)
+	checkAll(t, s, l, func(t *testing.T, _ *apptest.Server) blob.Bucket {
+		bucket, err := s3.Open(t.Context(), store.URL)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return nil
+		t.Cleanup(func() { _ = bucket.Close() })
+		return bucket
 	})
 }
 
@@ -98,31 +125,116 @@ func TestDeadS3(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 400<<20)
-	s := apptest.Start(t, apptest.Options{Data: filepath.Join(disk, "data"), Files: map[string]string{
-		"millrace.yaml":    "name: test\nlog: {reserve: 64MiB}\nquery: {spill: 64MiB}\n",
-		"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\n",
-	}})
-	s.Value("SELECT count(*) FROM web.sent", send(t, s, "before", 50))
+	s := apptest.Start(t, apptest.Options{Data: filepath.Join(disk, "data"), Files: settings("log: {reserve: 64MiB}\nquery: {spill: 64MiB}\narchive_interval: 300ms\n")})
+	l := startLoad(t, s, "dev_web", 4, 0)
 	ballast := filepath.Join(disk, "ballast")
-	fill(t, disk, ballast, 32<<20)
-	apptest.Eventually(t, 20*time.Second, func() error {
-		status, body, err := s.DoKey("POST", "/v1/track", "dev_web", `{"userId":"u","event":"Refused"}`)
-		if err == nil && status != http.StatusTooManyRequests {
-			err = fmt.Errorf("with less room than the reserve, intake answers %d %s; want 429", status, body)
+	for _, leave := range []int64{32 << 20, 0} { // less than the reserve, and nothing at all
+		l.more(20)
+		before := l.mark(t, fmt.Sprintf("before-%d", leave))
+		fill(t, disk, ballast, leave)
+		apptest.Eventually(t, 20*time.Second, func() error {
+			status, body, err := s.DoKey("POST", "/v1/track", "dev_web", `{"userId":"u","event":"Refused"}`)
+			if err == nil && status != http.StatusTooManyRequests {
+				err = fmt.Errorf("with less room than the reserve, intake answers %d %s; want 429", status, body)
+			}
+			return err
+		})
+		if status, body, err := s.Do("GET", "/readyz", nil); err != nil || status != http.StatusServiceUnavailable || !strings.Contains(string(body), "log") {
+			t.Errorf("/readyz answers %d %s %v, want 503 and the log as the reason", status, body, err)
+		}
+		if leave > 0 {
+			s.Value("SELECT count(*) FROM web.tracks", before) // reading goes on
+		} else {
+			s.Kill() // with a disk that is full
+			s.Run()
+			time.Sleep(time.Second)
+		}
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		if !s.Exited(0) {
+			continue
+		}
+		s.Run() // it may refuse to start on a full disk
+	}
+	s.WaitReady(time.Minute)
+	l.more(20)
+	checkAll(t, s, l, localArchive)
+}
+
+// TestAReaderWeeksBehind pauses the warehouse while weeks pass, until the log
+// has forgotten what it did not read, and lets it go on under load.
+func TestAReaderWeeksBehind(t *testing.T) {
+	t.Parallel()
+	clock := apptest.NewClock(t)
+	s := apptest.Start(t, apptest.Options{Clock: clock, Files: settings("archive_interval: 300ms\n")})
+	l := startLoad(t, s, "dev_web", 4, 0)
+	l.more(20)
+	reader(t, s, "pause")
+	for range 3 {
+		l.more(20)
+		clock.Move(7 * 24 * time.Hour)
+	}
+	l.more(20)
+	var before serve.Status
+	apptest.Eventually(t, time.Minute, func() (err error) { // what is old is archived
+		if before, err = status(s); err == nil && before.Log.Last.Seq > before.Archive.Through.Seq+1000 {
+			err = fmt.Errorf("the archive is at %s, the log at %s", before.Archive.Through, before.Log.Last)
 		}
 		return err
 	})
-	if status, body, err := s.Do("GET", "/readyz", nil); err != nil || status != http.StatusServiceUnavailable || !strings.Contains(string(body), "log") {
-		t.Errorf("/readyz answers %d %s %v, want 503 and the log as the reason", status, body, err)
+	s.Kill()
+	s.Run()
+	s.WaitReady(time.Minute)
+	apptest.Eventually(t, time.Minute, func() error {
+		st, err := status(s)
+		if err == nil && !st.Warehouse.Committed.Before(st.Log.First) {
+			err = fmt.Errorf("the log begins at %s, the warehouse is at %s", st.Log.First, st.Warehouse.Committed)
+		}
+		return err
+	})
+	l.more(20)
+	reader(t, s, "resume")
+	l.more(20)
+	l.stop()
+	last := l.last(t)
+	stored(t, s)
+	checkWarehouse(t, s, last, l.clients)
+	st, err := status(s)
+	if err != nil || st.Log.First.Seq == 1 {
+		t.Fatalf("the log begins at %s, %v: has it forgotten nothing?", st.Log.First, err)
 	}
-	s.Value("SELECT count(*) FROM web.sent", "") // reading goes on
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
+	readLog(s, st.Log.First.String()).checkEnd(t, "the log", l.clients)
+	s.Kill()
+	readArchive(t, localArchive(t, s)).check(t, "the archive", l.clients)
+}
+
+// reader pauses or resumes the warehouse.
+func reader(t *testing.T, s *apptest.Server, action string) {
+	t.Helper()
+	if status, body, err := s.Do("POST", "/api/v1/readers/warehouse/"+action, nil); err != nil || status >= 300 {
+		t.Fatalf("%s answers %d %s %v", action, status, body, err)
 	}
-	last := send(t, s, "after", 50)
-	if got := s.Value("SELECT count(*) FROM web.sent", last); got != "100" {
-		t.Errorf("after the disk was full the warehouse has %s rows, want 100", got)
+}
+
+// TestTheClockIsSetBack by hours and days, while it runs and across kills.
+func TestTheClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	clock := apptest.NewClock(t)
+	s := apptest.Start(t, apptest.Options{Clock: clock, Files: settings("archive_interval: 300ms\n")})
+	l := startLoad(t, s, "dev_web", 4, 0)
+	for i, move := range []time.Duration{-10 * time.Minute, 2 * time.Hour, -3 * time.Hour, -24 * time.Hour, 30 * time.Hour, -time.Hour} {
+		l.more(15)
+		clock.Move(move)
+		if i%2 == 1 {
+			l.more(5)
+			s.Kill()
+			s.Run()
+		}
 	}
+	s.WaitReady(time.Minute)
+	l.more(15)
+	checkAll(t, s, l, localArchive)
 }
 
 // smallDisk mounts a file system of that size.
@@ -143,7 +255,8 @@ func fill(t *testing.T, disk, path string, leaveBytes int64) {
 	if err := syscall.Statfs(disk, &fs); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, make([]byte, int64(fs.Bavail)*fs.Bsize-leaveBytes), 0o600); err != nil {
+	err := os.WriteFile(path, make([]byte, int64(fs.Bavail)*fs.Bsize-leaveBytes), 0o600)
+	if err != nil && (leaveBytes > 0 || !errors.Is(err, syscall.ENOSPC)) {
 		t.Fatal(err)
 	}
 }

@@ -126,17 +126,19 @@ func (s *Server) Tail(query, last string) []TailRecord {
 	}
 	defer resp.Body.Close()
 	var all []TailRecord
+	var end string
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
 		var record TailRecord
 		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
 			s.t.Fatalf("tail says %s: %v", lines.Text(), err)
 		}
+		end = lines.Text()
 		all = append(all, record)
 		if record.ID == last {
 			return all
 		}
 	}
-	s.t.Fatalf("the tail ended after %d records without %s", len(all), last)
+	s.t.Fatalf("the tail ended after %d records without %s: %s", len(all), last, end)
 	return nil
 }
 

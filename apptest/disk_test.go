@@ -1,0 +1,261 @@
+package apptest_test
+
+import (
+	"encoding/hex"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A disk is what a power cut would leave of the files that a traced process
+// writes: bytes count once an fsync that began after them returned, names once
+// an fsync of their folder did. It is fed with what strace -y -xx prints, and
+// its clock is the number of the line.
+type disk struct {
+	t     *testing.T
+	root  string // what is traced: a folder that is there already
+	line  int
+	files map[string]*traced // by path
+	// fresh are the files and folders that were made or moved since the last
+	// fsync of their folder, and when.
+	fresh   map[string]int
+	pending map[string]pendingCall // by thread
+	// rules are told before a write, a rename or a removal counts.
+	wrote   func(path string, offset int64, data []byte)
+	renamed func(from, to string)
+	removed func(path string)
+	sent    func(data []byte) // to a socket
+}
+
+// A traced is a file: when it was last written, and up to when an fsync counts.
+type traced struct {
+	wrote, synced int
+	always        bool   // opened with O_SYNC
+	data          []byte // kept for small files
+	last          string // the call that wrote it last, for messages
+}
+
+// A pendingCall is one that another thread interrupts in the trace.
+type pendingCall struct {
+	text  string
+	began int
+}
+
+// dirty says whether a power cut would take bytes of it.
+func (f *traced) dirty() bool { return !f.always && f.wrote > f.synced }
+
+var (
+	unfinished = regexp.MustCompile(`^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$`)
+	resumed    = regexp.MustCompile(`^(\d+) +<\.\.\. \w+ resumed>(.*)$`)
+	finished   = regexp.MustCompile(`^(\d+) +(\w+)\((.*)\) += (-?\d+)(?:<(.*)>)?`)
+	descriptor = regexp.MustCompile(`^(?:\d+|AT_FDCWD)<((?:[^<>\\]|\\x..)*)>`)
+	inFolder   = regexp.MustCompile(`(?:(?:\d+|AT_FDCWD)<((?:[^<>\\]|\\x..)*)>, )?"((?:\\x..)*)"`)
+	literal    = regexp.MustCompile(`"((?:\\x..)*)"`)
+	lastNumber = regexp.MustCompile(`, (\d+)$`)
+)
+
+// keptSize bounds the files whose content is kept: all but DuckDB's and the log's.
+const keptSize = 1 << 20
+
+func newDisk(t *testing.T, root string) *disk {
+	return &disk{t: t, root: root, files: map[string]*traced{}, fresh: map[string]int{}, pending: map[string]pendingCall{}}
+}
+
+// unhex decodes what -xx printed, and leaves alone what is printed plainly.
+func unhex(s string) []byte {
+	if !strings.Contains(s, `\x`) {
+		return []byte(s)
+	}
+	b, err := hex.DecodeString(strings.ReplaceAll(s, `\x`, ""))
+	if err != nil {
+		return []byte(s)
+	}
+	return b
+}
+
+// read takes the next line of the trace.
+func (d *disk) read(s string) {
+	d.line++
+	thread, _, _ := strings.Cut(s, " ")
+	if m := unfinished.FindStringSubmatch(s); m != nil {
+		d.pending[thread] = pendingCall{strings.TrimSuffix(s, " <unfinished ...>"), d.line}
+		d.begin(m[2], m[3])
+		return
+	}
+	began := d.line
+	if m := resumed.FindStringSubmatch(s); m != nil {
+		p := d.pending[thread]
+		delete(d.pending, thread)
+		s, began = p.text+m[2], p.began
+	} else if m := finished.FindStringSubmatch(s); m != nil {
+		d.begin(m[2], m[3])
+	}
+	if m := finished.FindStringSubmatch(s); m != nil && !strings.HasPrefix(m[4], "-") {
+		d.end(m[2], m[3], string(unhex(m[5])), began)
+	}
+}
+
+// end of a process: what it had begun never returns.
+func (d *disk) killed() { clear(d.pending) }
+
+func (d *disk) file(path string) *traced {
+	f := d.files[path]
+	if f == nil {
+		f = &traced{}
+		d.files[path] = f
+	}
+	return f
+}
+
+// inside says whether a path is traced.
+func (d *disk) inside(path string) bool { return strings.HasPrefix(path, d.root+"/") }
+
+// begin of a call: bytes may reach the disk, or others, from here on.
+func (d *disk) begin(call, args string) {
+	m := descriptor.FindStringSubmatch(args)
+	if m == nil {
+		return
+	}
+	path := string(unhex(m[1]))
+	switch call {
+	case "write", "writev", "pwrite64", "pwritev", "pwritev2", "ftruncate", "fallocate", "sendfile", "copy_file_range":
+	default:
+		return
+	}
+	var data []byte
+	if m := literal.FindStringSubmatch(args); m != nil {
+		data = unhex(m[1])
+	}
+	if strings.HasPrefix(path, "socket:") {
+		d.sent(data)
+		return
+	}
+	if !d.inside(path) {
+		return
+	}
+	f := d.file(path)
+	offset := int64(len(f.data))
+	if m := lastNumber.FindStringSubmatch(args); m != nil && call == "pwrite64" {
+		offset = atoi(m[1])
+	}
+	if call == "ftruncate" {
+		f.data = f.data[:min(int64(len(f.data)), atoi(lastNumber.FindStringSubmatch(args)[1]))]
+	}
+	d.wrote(path, offset, data)
+	if end := offset + int64(len(data)); end < keptSize && data != nil {
+		f.data = append(f.data, make([]byte, max(0, end-int64(len(f.data))))...)
+		copy(f.data[offset:], data)
+	}
+	f.wrote, f.last = d.line, call+"("+args[:min(len(args), 400)]
+}
+
+func atoi(s string) (n int64) {
+	for _, c := range s {
+		n = 10*n + int64(c-'0')
+	}
+	return n
+}
+
+// end of a call that succeeded and had begun then.
+func (d *disk) end(call, args, result string, began int) {
+	switch call {
+	case "fsync", "fdatasync":
+		path := string(unhex(descriptor.FindStringSubmatch(args)[1]))
+		if f := d.files[path]; f != nil {
+			f.synced = max(f.synced, began)
+		}
+		for name, made := range d.fresh {
+			if made < began && filepath.Dir(name) == path {
+				delete(d.fresh, name)
+			}
+		}
+	case "open", "openat", "creat":
+		if !d.inside(result) || !strings.Contains(args, "O_CREAT") && !strings.Contains(args, "O_TRUNC") {
+			return
+		}
+		if d.files[result] == nil && strings.Contains(args, "O_CREAT") {
+			d.fresh[result] = d.line
+		}
+		f := d.file(result)
+		f.always = strings.Contains(args, "O_SYNC")
+		if strings.Contains(args, "O_TRUNC") && f.wrote > 0 {
+			d.removed(result)
+			f.data, f.wrote, f.last = nil, d.line, call
+		}
+	case "mkdir", "mkdirat":
+		if path := d.paths(args)[0]; d.inside(path) {
+			d.fresh[path] = d.line
+		}
+	case "rename", "renameat", "renameat2":
+		if p := d.paths(args); len(p) == 2 && d.inside(p[1]) {
+			d.renamed(p[0], p[1])
+			d.move(p[0], p[1])
+		}
+	case "unlink", "unlinkat":
+		path := d.paths(args)[0]
+		d.removed(path)
+		delete(d.files, path)
+		delete(d.fresh, path)
+	}
+}
+
+// paths are those that a call names.
+func (d *disk) paths(args string) (all []string) {
+	for _, m := range inFolder.FindAllStringSubmatch(args, 2) {
+		path := string(unhex(m[2]))
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(string(unhex(m[1])), path)
+		}
+		all = append(all, path)
+	}
+	return all
+}
+
+// move gives a file, or a folder with all in it, another name.
+func (d *disk) move(from, to string) {
+	for path := range d.files {
+		if path == to || strings.HasPrefix(path, to+"/") {
+			delete(d.files, path)
+		}
+	}
+	for path, f := range d.files {
+		if rest, ok := strings.CutPrefix(path, from); ok && (rest == "" || rest[0] == '/') {
+			delete(d.files, path)
+			d.files[to+rest] = f
+		}
+	}
+	for path, made := range d.fresh {
+		if rest, ok := strings.CutPrefix(path, from); ok && (rest == "" || rest[0] == '/') {
+			delete(d.fresh, path)
+			d.fresh[to+rest] = made
+		}
+	}
+	d.fresh[to] = d.line
+}
+
+// named says which part of a path a power cut would take, "" when none.
+func (d *disk) unnamed(path string) string {
+	for ; path != d.root && path != "/" && path != "."; path = filepath.Dir(path) {
+		if _, ok := d.fresh[path]; ok {
+			return path
+		}
+	}
+	return ""
+}
+
+// missing says why what was written to a file by then would not survive a
+// power cut; "" when it would.
+func (d *disk) missing(path string, wrote int) string {
+	f := d.files[path]
+	if f == nil {
+		return path + " is not there"
+	}
+	if !f.always && f.synced < wrote {
+		return path + " is not synced since " + f.last
+	}
+	if name := d.unnamed(path); name != "" {
+		return "the folder of " + name + " is not synced"
+	}
+	return ""
+}
