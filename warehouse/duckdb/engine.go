@@ -14,8 +14,13 @@ import (
 // A database is one open DuckDB file.
 type database struct{ db duck.Database }
 
-// openDatabase opens a file, or a database in memory when path is "". No other
-// process may have the file open.
+// catalog is what the engine calls an open file. It would name it after the
+// file, and a source of that name could not be asked about any more: default in
+// default.web.tracks and default in default.tracks are one word for two things.
+// No source's name begins with an underscore.
+const catalog = "_warehouse"
+
+// openDatabase opens a file. No other process may have it open.
 func openDatabase(path string, settings map[string]string) (*database, error) {
 	var config duck.Config
 	if duck.CreateConfig(&config) == duck.StateError {
@@ -29,10 +34,25 @@ func openDatabase(path string, settings map[string]string) (*database, error) {
 	}
 	var d database
 	var message string
-	if duck.OpenExt(path, &d.db, config, &message) == duck.StateError {
+	if duck.OpenExt("", &d.db, config, &message) == duck.StateError {
 		return nil, errors.New(message)
 	}
+	if err := d.attach(path); err != nil {
+		d.close()
+		return nil, err
+	}
 	return &d, nil
+}
+
+// attach opens the file under the name of catalog, and removes the database in
+// memory, so that there is nothing else whose name could be a source's.
+func (d *database) attach(path string) error {
+	var c connection
+	if duck.Connect(d.db, &c.conn) == duck.StateError {
+		return errors.New("DuckDB gives no connection")
+	}
+	defer c.close()
+	return c.exec("ATTACH " + literal(path) + " AS " + catalog + "; USE " + catalog + "; DETACH memory")
 }
 
 // close releases the file. Its connections have been closed before.
@@ -43,6 +63,10 @@ func (d *database) connect() (*connection, error) {
 	var c connection
 	if duck.Connect(d.db, &c.conn) == duck.StateError {
 		return nil, errors.New("DuckDB gives no connection")
+	}
+	if err := c.exec("USE " + catalog); err != nil {
+		c.close()
+		return nil, err
 	}
 	return &c, nil
 }
