@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/unit"
 )
 
 // Header values that are the same for all answers. net/http does not change them.
@@ -108,7 +110,7 @@ func (a *answer) failed(err error) {
 	case millrace.Canceled:
 		a.later(http.StatusServiceUnavailable, "the request was given up before the log had it: send it again", time.Second)
 	case millrace.TooLarge:
-		a.refuse(http.StatusRequestEntityTooLarge, "together with what applies to all of them, these events are too large for one append: send smaller batches")
+		a.refuse(http.StatusRequestEntityTooLarge, "together with what applies to all of them, these events are larger than one append to the log may be, which is "+unit.Bytes(eventlog.MaxAppendSizeBytes).String()+": send smaller batches")
 	case millrace.Limited:
 		wait := e.RetryAfter
 		if wait <= 0 || wait > 300*time.Second {
@@ -174,13 +176,13 @@ func (a *answer) unauthorized(key []byte, devKeys bool) {
 	a.header["Www-Authenticate"] = headerChallenge
 	switch {
 	case len(key) == 0:
-		a.h.metrics.refused.WithLabelValues("no_key").Inc()
+		a.h.metrics.refuse("no_key")
 		a.refuse(http.StatusUnauthorized, "a write key is missing: send it as the user name of Basic authentication, as a Bearer token, or as writeKey in the body")
 	case len(key) >= len(devPrefix) && string(key[:len(devPrefix)]) == devPrefix && !devKeys:
-		a.h.metrics.refused.WithLabelValues("dev_key").Inc()
+		a.h.metrics.refuse("dev_key")
 		a.refuse(http.StatusUnauthorized, "write keys that begin with dev_ work in millrace dev only: use a production key of the source")
 	default:
-		a.h.metrics.refused.WithLabelValues("unknown_key").Inc()
+		a.h.metrics.refuse("unknown_key")
 		a.refuse(http.StatusUnauthorized, "this write key is not known here: it has to be in write_keys of a file in sources/, see GET /api/v1/sources")
 	}
 }

@@ -21,7 +21,7 @@ type bodyError struct {
 }
 
 var (
-	errTooLarge = &bodyError{http.StatusRequestEntityTooLarge, "the body is larger than batch_size allows: send smaller batches", true}
+	errTooLarge = &bodyError{http.StatusRequestEntityTooLarge, "the body is larger than batch_size allows", true} // see request.tooLargeBody
 	errSlow     = &bodyError{http.StatusRequestTimeout, "the body did not arrive in time", false}
 	errCut      = &bodyError{http.StatusBadRequest, "the body ended before it was complete", false}
 	errGzip     = &bodyError{http.StatusBadRequest, "the body begins like gzip and cannot be unpacked", true}

@@ -1,8 +1,6 @@
 package collect
 
 import (
-	"fmt"
-	"math/bits"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -10,7 +8,6 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
-	"github.com/millrace/millrace/unit"
 )
 
 // maxTextBytes bounds IDs and event names.
@@ -26,8 +23,8 @@ const (
 	reasonNoGroup    = "a group call needs groupId"
 	reasonNoPrevious = "an alias call needs previousId"
 	reasonNoUserID   = "an alias call needs userId"
-	reasonText       = "this has to be a string or a number"
-	reasonLong       = "this is longer than 1024 bytes"
+	reasonText       = " has to be a string or a number" // behind a field's name
+	reasonLong       = " is longer than 1024 bytes"
 )
 
 // sharedMeta is the Meta of items that need nothing of their own.
@@ -88,7 +85,7 @@ func typeRoute(b []byte) route {
 // problem notes what is wrong with the item at index.
 func (q *request) problem(it *item, index int, reason, field string) {
 	q.problems = append(q.problems, located{
-		index: index, messageID: q.said(it.messageID), problem: problem{reason, field},
+		index: index, messageID: q.said(it.messageID), problem: problem{reason: reason, field: field},
 	})
 }
 
@@ -104,14 +101,16 @@ func (q *request) said(p span) string {
 // returns its type as a route.
 func (q *request) check(it *item, index int) route {
 	if it.bad.is() {
-		q.problem(it, index, it.bad.reason, it.bad.field)
+		bad := q.explain(it.bad)
+		q.problem(it, index, bad.reason, bad.field)
 		return routeUnknown
 	}
 	if it.end-it.start > int(q.src.limits.EventSize) {
 		if q.route != routeBatch && q.route != routeStream {
 			q.status = http.StatusRequestEntityTooLarge
 		}
-		q.problem(it, index, tooLargeEvent(it.end-it.start, q.src.limits.EventSize), "")
+		large := q.over(limitEventSize, int(q.src.limits.EventSize), it.end-it.start, "")
+		q.problem(it, index, large.reason, large.field)
 		return routeUnknown
 	}
 	q.checkText(it, index, it.messageID, "messageId")
@@ -139,13 +138,6 @@ func (q *request) check(it *item, index int) route {
 	return typ
 }
 
-// tooLargeEvent names the limit, and one that would do. That is a power of two,
-// so that there are few reasons to group by.
-func tooLargeEvent(size int, limit unit.Bytes) string {
-	enough := unit.Bytes(1) << bits.Len(uint(size-1))
-	return fmt.Sprintf("the event is larger than event_size allows, which is %s: %s would hold it", limit, enough)
-}
-
 // inside returns the text of a string, unescaped when it has to be.
 func (q *request) inside(p span) []byte {
 	switch p.kind {
@@ -164,11 +156,11 @@ func (q *request) checkText(it *item, index int, p span, field string) bool {
 		return false
 	case kindString, kindEscaped, kindNumber:
 		if p.end-p.start > maxTextBytes {
-			q.problem(it, index, reasonLong, field)
+			q.problem(it, index, field+reasonLong, field)
 		}
 		return p.end > p.start
 	}
-	q.problem(it, index, reasonText, field)
+	q.problem(it, index, field+reasonText, field)
 	return true
 }
 
@@ -181,7 +173,7 @@ func (q *request) checkFields(it *item, index int, typ route) {
 		case !p.isString() || p.end == p.start:
 			q.problem(it, index, reasonNoEvent, "event")
 		case p.end-p.start > maxTextBytes:
-			q.problem(it, index, reasonLong, "event")
+			q.problem(it, index, "event"+reasonLong, "event")
 		}
 	case routeGroup:
 		if !q.checkText(it, index, it.groupID, "groupId") {

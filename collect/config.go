@@ -212,12 +212,17 @@ func (l Limits) validate(errs *fieldErrors, prefix string) {
 			errs.add(prefix+field, "%d is out of range: choose %d to %d", v, low, high)
 		}
 	}
-	between("event_size", int64(l.EventSize), 128, maxBodySizeBytes)
-	between("batch_size", int64(l.BatchSize), 128, maxBodySizeBytes)
-	between("batch_events", int64(l.BatchEvents), 1, eventlog.MaxAppendRecords/2)
-	between("depth", int64(l.Depth), 4, 500)
-	between("key_length", int64(l.KeyLength), 16, 1<<16)
-	between("properties", int64(l.Properties), 16, 1<<20)
+	size := func(field string, v unit.Bytes) {
+		if low, high := unit.Bytes(128), unit.Bytes(maxBodySizeBytes); v != 0 && (v < low || v > high) {
+			errs.add(prefix+field, "%s is out of range: choose %s to %s", v, low, high)
+		}
+	}
+	size("event_size", l.EventSize)
+	size("batch_size", l.BatchSize)
+	between("batch_events", int64(l.BatchEvents), 1, maxBatchEvents)
+	between("depth", int64(l.Depth), 4, maxDepth)
+	between("key_length", int64(l.KeyLength), 16, maxKeyLength)
+	between("properties", int64(l.Properties), 16, maxProperties)
 	between("burst", int64(l.Burst), 1, 1<<40)
 	between("columns", int64(l.Columns), 1, 100_000)
 	between("event_tables", int64(l.EventTables), 1, 100_000)
@@ -240,7 +245,7 @@ func validateKeys(errs *fieldErrors, keys []string) {
 			errs.add(field, "a write key has 4 to 128 letters, digits, _ and -")
 		}
 		if seen[key] {
-			errs.add(field, "this key is there twice")
+			errs.add(field, "this key is there twice: keep one of them")
 		}
 		seen[key] = true
 	}

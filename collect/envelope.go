@@ -36,8 +36,9 @@ type envelope struct {
 	sentAt       span
 	integrations span
 	context      contextFields
-	isBatch      bool // there was a batch array
-	tooMany      bool // more items than maxItems; the rest was not read
+	isBatch      bool    // there was a batch array
+	tooMany      int     // how many items there are when that is more than maxItems; they were not read
+	bad          problem // of what is not in an item
 }
 
 func (e *envelope) reset() { *e = envelope{items: e.items[:0]} }
@@ -49,7 +50,7 @@ func (s *scanner) event(it *item, depth int) bool {
 	if !s.space() {
 		return s.fail("it is empty")
 	}
-	it.start = s.i
+	it.start, s.start = s.i, s.i
 	var ok bool
 	if s.b[s.i] == '{' {
 		it.kind = kindObject
@@ -198,7 +199,7 @@ func (s *scanner) batch(e *envelope, maxItems int) bool {
 	}
 	s.i++
 	for first := true; ; first = false {
-		s.members, s.bad = 0, problem{}
+		s.members, s.bad, s.start = 0, problem{}, 0
 		key, more, ok := s.member(first)
 		if !ok {
 			return false
@@ -231,8 +232,8 @@ func (s *scanner) batch(e *envelope, maxItems int) bool {
 		if !ok {
 			return false
 		}
-		if s.bad.is() {
-			return s.fail(s.bad.reason)
+		if e.bad = s.bad; e.bad.is() {
+			return false
 		}
 	}
 }
@@ -246,12 +247,29 @@ func (s *scanner) list(e *envelope, maxItems int) bool {
 			return ok
 		}
 		if len(e.items) == maxItems {
-			e.tooMany = true
+			e.tooMany = maxItems + s.rest(true)
 			return false
 		}
 		e.items = append(e.items, item{})
 		if !s.event(&e.items[len(e.items)-1], 0) {
 			return false
+		}
+	}
+}
+
+// rest counts the values from i on, of an array or one after the other, as far
+// as they can be read.
+func (s *scanner) rest(array bool) int {
+	for n := 1; ; n++ {
+		if !s.value(0) {
+			return n
+		}
+		if array {
+			if more, ok := s.element(false); !ok || !more {
+				return n
+			}
+		} else if !s.space() {
+			return n
 		}
 	}
 }
@@ -264,7 +282,7 @@ func (s *scanner) lines(e *envelope, maxItems int) bool {
 	}
 	for s.space() {
 		if len(e.items) == maxItems {
-			e.tooMany = true
+			e.tooMany = maxItems + s.rest(false)
 			return false
 		}
 		e.items = append(e.items, item{})
@@ -277,7 +295,7 @@ func (s *scanner) lines(e *envelope, maxItems int) bool {
 		if n := bytes.IndexByte(s.b[start:], '\n'); n >= 0 {
 			end = start + n
 		}
-		*it = item{start: start, end: end, bad: problem{reason: "not JSON: " + s.err}}
+		*it = item{start: start, end: end, bad: problem{reason: "not JSON: " + s.err, field: s.place(start, s.i)}}
 		s.i, s.err = end, ""
 	}
 	return true

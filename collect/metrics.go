@@ -30,8 +30,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "millrace_collect_bytes_total", Help: "Bytes of the events appended, by source.",
 		}, []string{"workspace", "source"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "millrace_collect_refused_total", Help: "Requests refused without keeping anything, by reason.",
-		}, []string{"reason"}),
+			Name: "millrace_collect_refused_total", Help: "Requests refused without keeping anything, by source (empty when none is known) and reason.",
+		}, []string{"workspace", "source", "reason"}),
 		append: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "millrace_collect_append_seconds", Help: "Time until the log had the events on disk.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
@@ -61,6 +61,9 @@ func (m *metrics) request(r route, status int) {
 		}
 	}
 }
+
+// refuse counts a request of no known source.
+func (m *metrics) refuse(reason string) { m.refused.WithLabelValues("", "", reason).Inc() }
 
 // sourceCounters count for one source.
 type sourceCounters struct {

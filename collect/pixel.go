@@ -28,13 +28,13 @@ func (h *Handler) pixelEvent(a *answer, r *http.Request, name string) {
 	to := routePixel
 	if name != "" {
 		if to, _ = find("/v1/" + name); eventTypes[to] == "" {
-			h.metrics.refused.WithLabelValues("pixel_type").Inc()
+			h.metrics.refuse("pixel_type")
 			return
 		}
 	}
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		h.metrics.refused.WithLabelValues("pixel_data").Inc()
+		h.metrics.refuse("pixel_data")
 		return
 	}
 	q := h.requests.Get().(*request)
@@ -48,7 +48,7 @@ func (h *Handler) pixelEvent(a *answer, r *http.Request, name string) {
 	}
 	k, ok := h.table.Load().keys[key]
 	if !ok {
-		h.metrics.refused.WithLabelValues("unknown_key").Inc()
+		h.metrics.refuse("unknown_key")
 		return
 	}
 	q.src, q.bucket = k.src, k.bucket
@@ -59,7 +59,7 @@ func (h *Handler) pixelEvent(a *answer, r *http.Request, name string) {
 func (q *request) takePixel(a *answer) {
 	if q.bucket != nil {
 		if ok, _ := q.bucket.take(q.now, 1); !ok {
-			q.h.metrics.refused.WithLabelValues("rate").Inc()
+			q.h.metrics.refused.WithLabelValues(q.src.workspace, q.src.name, "rate").Inc()
 			return
 		}
 	}
@@ -70,7 +70,7 @@ func (q *request) takePixel(a *answer) {
 	q.build()
 	if err := q.append(); err != nil {
 		q.h.logFailure(err)
-		q.h.metrics.refused.WithLabelValues("log").Inc()
+		q.h.metrics.refused.WithLabelValues(q.src.workspace, q.src.name, "log").Inc()
 		return
 	}
 	if len(q.records) > 0 {

@@ -3,6 +3,7 @@ package collect
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -25,12 +26,11 @@ func (q *request) rejectWhole(p problem) {
 // reject appends rejected records for the items that have problems.
 func (q *request) reject() {
 	for i := 0; i < len(q.problems); {
-		first := q.problems[i]
-		reasons := first.reason
-		for i++; i < len(q.problems) && q.problems[i].index == first.index; i++ {
-			reasons += "; " + q.problems[i].reason
+		first := i
+		for i++; i < len(q.problems) && q.problems[i].index == q.problems[first].index; i++ {
 		}
-		q.keep(&q.env.items[first.index], reasons, first.field)
+		reasons, fields := joined(q.problems[first:i])
+		q.keep(&q.env.items[q.problems[first].index], reasons, fields)
 	}
 	if q.dropped > 0 {
 		q.src.dropped.Add(int64(q.dropped))
@@ -42,6 +42,27 @@ func (q *request) reject() {
 		notice = append(notice, " rejected records before this one were not kept: they came faster than rejected_rate allows"...)
 		q.addRejected(string(notice), "", "notice", nil)
 	}
+}
+
+// maxJoined is how many problems are told in one text. A resent batch has many.
+const maxJoined = 20
+
+// joined are the reasons and the fields of problems, each once.
+func joined(problems []located) (reasons, fields string) {
+	var why, where []string
+	for i, p := range problems {
+		if i == maxJoined {
+			why = append(why, "and more")
+			break
+		}
+		if !slices.Contains(why, p.reason) {
+			why = append(why, p.reason)
+		}
+		if p.field != "" && !slices.Contains(where, p.field) {
+			where = append(where, p.field)
+		}
+	}
+	return strings.Join(why, "; "), strings.Join(where, ", ")
 }
 
 // keep appends a rejected record when the source does not have too many of them.

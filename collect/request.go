@@ -31,6 +31,7 @@ type request struct {
 	// resubmitted says that what is refused is on record already.
 	resubmitted bool
 	held        int64 // bytes counted in Handler.inFlight
+	limit       int   // bytes that the body may have
 
 	body, packed []byte
 	scan         scanner
@@ -129,16 +130,19 @@ func (q *request) serve(a *answer, r *http.Request) {
 	if inHeader && !q.authorize(a, t, key) {
 		return
 	}
-	limit := int(max(h.limits.BatchSize, h.limits.EventSize))
+	q.limit = int(max(h.limits.BatchSize, h.limits.EventSize))
 	if q.src != nil {
-		limit = int(q.src.limits.BatchSize)
+		q.limit = int(q.src.limits.BatchSize)
 	}
-	err := q.read(a, r, limit)
+	err := q.read(a, r, q.limit)
 	if q.src == nil && !q.authorizeBody(a, t, r, err) {
 		return
 	}
+	if err == nil && len(q.body) > int(q.src.limits.BatchSize) { // the key was in the body
+		q.limit, err = int(q.src.limits.BatchSize), errTooLarge
+	}
 	if !q.src.allows(r) {
-		h.metrics.refused.WithLabelValues("origin").Inc()
+		q.src.refuse(h, refusedOrigin, q.now)
 		a.refuse(http.StatusForbidden, "this origin is not in cors_origins of the source")
 		return
 	}
@@ -182,7 +186,11 @@ func (q *request) unreadable(a *answer, e *bodyError) {
 	if e.status != http.StatusBadRequest {
 		a.header["Connection"] = headerClose
 	}
-	a.refuse(e.status, e.reason)
+	reason := e.reason
+	if e == errTooLarge {
+		reason = q.tooLargeBody().reason
+	}
+	a.refuse(e.status, reason)
 }
 
 // take scans the body, makes records of it and appends them.
@@ -194,10 +202,14 @@ func (q *request) take(a *answer, e *bodyError) {
 		return
 	case e != nil:
 		q.status = e.status
-		q.rejectWhole(problem{reason: e.reason})
+		whole := problem{reason: e.reason}
+		if e == errTooLarge {
+			whole = q.tooLargeBody()
+		}
+		q.rejectWhole(whole)
 	default:
 		if whole := q.parse(); whole.is() {
-			if whole.reason == errTooLarge.reason || whole.reason == reasonTooMany {
+			if q.env.tooMany > 0 {
 				q.status = http.StatusRequestEntityTooLarge
 			}
 			q.env.items = q.env.items[:0]
@@ -216,7 +228,7 @@ func (q *request) take(a *answer, e *bodyError) {
 	q.finish(a)
 }
 
-const reasonTooMany = "more events than batch_events allows: send smaller batches"
+const reasonNotJSON = "the body is not JSON that can be read: "
 
 // parse reads the body into env. It returns a problem of the whole body.
 func (q *request) parse() problem {
@@ -226,7 +238,7 @@ func (q *request) parse() problem {
 	switch q.route {
 	case routeBatch:
 		if ok = q.scan.batch(&q.env, q.src.limits.BatchEvents); ok && !q.env.isBatch {
-			return problem{"there is no batch array in the body", "batch"}
+			return problem{reason: "there is no batch array in the body", field: "batch"}
 		}
 	case routeStream:
 		ok = q.scan.lines(&q.env, q.src.limits.BatchEvents)
@@ -234,10 +246,16 @@ func (q *request) parse() problem {
 		ok = q.scan.one(&q.env)
 	}
 	switch {
-	case q.env.tooMany:
-		return problem{reason: reasonTooMany}
+	case q.env.tooMany > 0:
+		field := ""
+		if q.route == routeBatch {
+			field = "batch"
+		}
+		return q.over(limitBatchEvents, q.src.limits.BatchEvents, q.env.tooMany, field)
+	case q.env.bad.is():
+		return q.explain(q.env.bad)
 	case !ok:
-		return problem{reason: "the body is not JSON that can be read: " + q.scan.err}
+		return problem{reason: reasonNotJSON + q.scan.err, field: q.scan.place(0, q.scan.i)}
 	}
 	return problem{}
 }
@@ -264,6 +282,9 @@ func (q *request) finish(a *answer) {
 		message := "nothing of this was taken: see rejected"
 		if len(q.problems) == 1 {
 			message = q.problems[0].reason
+			if strings.HasPrefix(message, reasonNotJSON) {
+				message += ", at " + q.problems[0].field
+			}
 		}
 		q.out = refusal(q.out[:0], status, message)
 	}
@@ -274,7 +295,8 @@ func (q *request) finish(a *answer) {
 	a.write(status, q.out)
 }
 
-// describe adds to out which IDs were made and what was rejected, and why.
+// describe adds to out which IDs were made, what was rejected and why, and how
+// many records were stored when that is more than what was accepted.
 func (q *request) describe() {
 	out := q.out
 	if len(q.made) > 0 {
@@ -311,6 +333,10 @@ func (q *request) describe() {
 		if q.dropped > 0 {
 			out = append(out, `,"rejectedNotKept":`...)
 			out = appendInt(out, q.dropped)
+		}
+		if q.rejects > 0 { // and a notice of those before, perhaps
+			out = append(out, `,"records":`...)
+			out = appendInt(out, len(q.records))
 		}
 	}
 	q.out = append(out, '}')

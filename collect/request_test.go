@@ -307,7 +307,7 @@ func TestMetrics(t *testing.T) {
 	for name, n := range map[string]float64{
 		"millrace_collect_requests_total page 200": 1, "millrace_collect_requests_total page 400": 1, "millrace_collect_requests_total m 200": 1,
 		"millrace_collect_events_total accepted web default": 1, "millrace_collect_events_total rejected web default": 1,
-		"millrace_collect_append_seconds": 2, "millrace_collect_refused_total unknown_key": 1,
+		"millrace_collect_append_seconds": 2, "millrace_collect_refused_total unknown_key  ": 1,
 	} {
 		if got[name] != n {
 			t.Errorf("%s is %v, want %v in %v", name, got[name], n, got)

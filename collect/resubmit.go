@@ -26,8 +26,8 @@ type Resubmission struct {
 type Outcome struct {
 	ID       string            // of the first record taken
 	Accepted int               // records taken
-	Reason   string            // why it was rejected again, or ""
-	Field    string            // where the reason lies
+	Reason   string            // why it was rejected again, or ""; reasons are joined by "; "
+	Field    string            // where the reasons lie, joined by ", "
 	Position millrace.Position // of the last record appended
 }
 
@@ -49,7 +49,8 @@ func (h *Handler) Resubmit(ctx context.Context, s Resubmission) (Outcome, error)
 		return Outcome{}, err
 	}
 	if len(s.Raw) > int(src.limits.BatchSize) {
-		return Outcome{}, millrace.Errorf(millrace.TooLarge, "the body is larger than batch_size of source %s allows", src.name)
+		where := "limits.batch_size in " + src.file()
+		return Outcome{}, millrace.Errorf(millrace.TooLarge, "%s", limitBatchSize.over(int(src.limits.BatchSize), len(s.Raw), where))
 	}
 	q := h.requests.Get().(*request)
 	q.begin(h, to, tail)
@@ -73,14 +74,7 @@ func (h *Handler) Resubmit(ctx context.Context, s Resubmission) (Outcome, error)
 	}
 	var out Outcome
 	out.Accepted = len(q.records)
-	var reasons []string
-	for i, p := range q.problems {
-		if i == 0 {
-			out.Field = p.field
-		}
-		reasons = append(reasons, p.reason)
-	}
-	out.Reason = strings.Join(reasons, "; ")
+	out.Reason, out.Field = joined(q.problems)
 	if out.Accepted > 0 {
 		out.ID = string(q.text[q.marks[0].id:q.marks[0].idEnd])
 	}

@@ -10,7 +10,10 @@ import (
 
 // A problem is why something was refused: a reason that is the same text for
 // the same cause, and the field it lies in, or "".
-type problem struct{ reason, field string }
+type problem struct {
+	reason, field string
+	found         int // of what there is too much, or 0
+}
 
 func (p problem) is() bool { return p.reason != "" }
 
@@ -19,9 +22,9 @@ const (
 	reasonUTF8    = "a string is not valid UTF-8"
 	reasonControl = "a string holds a control character that is not escaped"
 	reasonEscape  = "a string holds an unknown escape"
-	reasonDepth   = "nested too deeply"
-	reasonKey     = "a key is too long"
-	reasonCount   = "too many properties"
+	reasonDepth   = "depth" // limits are put into words by request.explain
+	reasonKey     = "key_length"
+	reasonCount   = "properties"
 )
 
 // The kinds of a span.
@@ -62,6 +65,9 @@ type scanner struct {
 	members int     // of the event under way
 	bad     problem // first of the event under way
 	err     string  // what broke the structure, or ""
+	start   int     // of the event under way
+	// line is how many lines end before counted.
+	line, counted int
 	// blankAddress overwrites context.ip with null where it is found.
 	blankAddress bool
 }
@@ -80,9 +86,10 @@ func (s *scanner) fail(what string) bool {
 	return false
 }
 
-func (s *scanner) note(reason string) {
+// note notes the first problem of an event; it lies at offset at.
+func (s *scanner) note(reason string, at, found int) {
 	if s.bad.reason == "" {
-		s.bad.reason = reason
+		s.bad = problem{reason: reason, field: pathTo(s.b, s.start, at), found: found}
 	}
 }
 
@@ -161,8 +168,13 @@ func (s *scanner) capture(depth int) (span, bool) {
 // then it has skipped it without looking inside.
 func (s *scanner) enter(depth int) (in, ok bool) {
 	if depth >= s.lim.depth {
-		s.note(reasonDepth)
-		return false, s.balanced()
+		first := !s.bad.is()
+		s.note(reasonDepth, s.i, 0)
+		deepest, ok := s.balanced()
+		if first {
+			s.bad.found = depth + deepest
+		}
+		return false, ok
 	}
 	s.i++
 	return true, true
@@ -213,10 +225,10 @@ func (s *scanner) member(first bool) (key []byte, more, ok bool) {
 		return nil, false, false
 	}
 	if p.end-p.start > s.lim.keyLength {
-		s.note(reasonKey)
+		s.note(reasonKey, p.start-1, p.end-p.start)
 	}
 	if s.members++; s.members > s.lim.members {
-		s.note(reasonCount)
+		s.tooMany()
 	}
 	if !s.space() || s.b[s.i] != ':' {
 		return nil, false, s.fail("a colon is missing behind a key")
@@ -266,27 +278,37 @@ func (s *scanner) element(first bool) (more, ok bool) {
 	return false, s.fail("a comma or ] is missing in an array")
 }
 
-// balanced skips an object or array of any depth in constant memory.
-func (s *scanner) balanced() bool {
+// tooMany notes that the event has too many members, and how many so far.
+func (s *scanner) tooMany() {
+	if s.bad.is() && s.bad.reason != reasonCount {
+		return
+	}
+	s.bad = problem{reason: reasonCount, found: s.members}
+}
+
+// balanced skips an object or array of any depth in constant memory, and
+// returns that depth.
+func (s *scanner) balanced() (deepest int, ok bool) {
 	depth := 0
 	for s.i < len(s.b) {
 		switch s.b[s.i] {
 		case '"':
 			if _, ok := s.str(); !ok {
-				return false
+				return deepest, false
 			}
 			continue
 		case '{', '[':
 			depth++
+			deepest = max(deepest, depth)
 		case '}', ']':
 			if depth--; depth == 0 {
 				s.i++
-				return true
+				return deepest, true
 			}
 		}
 		s.i++
 	}
-	return s.fail("it ends in the middle of a value")
+	return deepest, s.fail("it ends in the middle of a value")
 }
 
 const (
@@ -332,12 +354,12 @@ func (s *scanner) str() (span, bool) {
 			p.kind = kindEscaped
 			i += s.escape(b[i:])
 		case c < 0x20:
-			s.note(reasonControl)
+			s.note(reasonControl, s.i, 0)
 			i++
 		default:
 			r, n := utf8.DecodeRune(b[i:])
 			if r == utf8.RuneError && n == 1 {
-				s.note(reasonUTF8)
+				s.note(reasonUTF8, s.i, 0)
 			}
 			i += n
 		}
@@ -357,7 +379,7 @@ func (s *scanner) escape(b []byte) int {
 			return 6
 		}
 	}
-	s.note(reasonEscape)
+	s.note(reasonEscape, s.i, 0)
 	return 2
 }
 

@@ -23,7 +23,8 @@ type Signature struct {
 	Algorithm string `yaml:"algorithm"` // sha256 (default), sha1 or sha512
 	Encoding  string `yaml:"encoding"`  // hex (default) or base64
 	Prefix    string `yaml:"prefix"`    // before the signature, such as sha256= or v1=
-	Secret    string `yaml:"secret"`    // as a reference: ${secret:github}
+	// Secret is the key of the signature, as a reference: ${secret:github}.
+	Secret unit.Secret `yaml:"secret"`
 	// TimestampHeader holds the time of signing in seconds (or, as Stripe does,
 	// t=<seconds> among other things). Default: the time is not signed.
 	TimestampHeader string        `yaml:"timestamp_header"`
@@ -62,17 +63,17 @@ func (s *Signature) validate(errs *fieldErrors) {
 }
 
 // check returns "" when the body is signed well, otherwise why not.
-func (s *Signature) check(header http.Header, body []byte, now time.Time) string {
+func (s *Signature) check(header http.Header, body []byte, now time.Time) (message string, why refused) {
 	value := header.Get(s.Header)
 	if value == "" {
-		return "the signature is missing: it has to be in the header " + s.Header
+		return "the signature is missing: it has to be in the header " + s.Header, refusedNoSignature
 	}
 	stamp := ""
 	if s.TimestampHeader != "" {
 		stamp = signedTime(header.Get(s.TimestampHeader))
 		seconds, err := strconv.ParseInt(stamp, 10, 64)
 		if err != nil {
-			return "the time of signing is missing: it has to be in the header " + s.TimestampHeader + ", in seconds"
+			return "the time of signing is missing: it has to be in the header " + s.TimestampHeader + ", in seconds", refusedTime
 		}
 		if seconds > 1e11 {
 			seconds /= 1000
@@ -82,23 +83,23 @@ func (s *Signature) check(header http.Header, body []byte, now time.Time) string
 			tolerance = 5 * time.Minute
 		}
 		if age := now.Sub(time.Unix(seconds, 0)); age > tolerance || age < -tolerance {
-			return "the signature is older than the tolerance allows, or the clocks differ"
+			return "the signature is older than the tolerance allows, which is " + unit.Duration(tolerance).String() + ", or the clocks differ", refusedTime
 		}
 	}
-	mac := hmac.New(algorithms[s.Algorithm], []byte(s.Secret))
+	mac := hmac.New(algorithms[s.Algorithm], []byte(s.Secret.Reveal()))
 	s.sign(mac, header, stamp, body)
 	want := mac.Sum(nil)
 	for _, part := range strings.Fields(value) {
 		if s.matches(part, want) {
-			return ""
+			return "", 0
 		}
 		for _, piece := range strings.Split(part, ",") {
 			if s.matches(piece, want) {
-				return ""
+				return "", 0
 			}
 		}
 	}
-	return "the signature does not match the body: check secret, algorithm, encoding, prefix and payload of the source"
+	return "the signature does not match the body: check secret, algorithm, encoding, prefix and payload of the source", refusedSignature
 }
 
 // signedTime returns the seconds of "1700000000" or of "t=1700000000,v1=…".

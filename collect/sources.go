@@ -55,6 +55,9 @@ type activity struct {
 	dropped  atomic.Int64 // rejected records that were not kept and not yet told of
 	warned   atomic.Int64 // when that was last logged, ns since 1970
 
+	refusals      [refusedCount]refusedTimes
+	refusalLogged atomic.Int64 // when one was last logged, ns since 1970
+
 	streams atomic.Pointer[map[string]string] // event name to stream
 	adding  sync.Mutex
 }
@@ -101,6 +104,11 @@ func (h *Handler) SetSources(list []Source) error {
 		return errors.Join(errs...)
 	}
 	h.table.Store(next)
+	for name, src := range next.sources {
+		if before := old.sources[name]; before != nil && !src.admitsAs(before) {
+			src.forgive()
+		}
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package collect
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	exprfile "github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/millrace/millrace"
@@ -19,7 +21,13 @@ import (
 // A hook is a webhook source made ready.
 type hook struct {
 	signature             *Signature // nil: write keys
-	event, id, user, time *vm.Program
+	event, id, user, time *expression
+}
+
+// An expression is one of a webhook's, compiled.
+type expression struct {
+	field, text string
+	program     *vm.Program
 }
 
 // hookEnv is what an expression of a webhook sees.
@@ -69,7 +77,7 @@ func (p *plainOnly) Visit(node *ast.Node) {
 
 // compileExpressions compiles what the source takes from the body.
 func compileExpressions(c *WebhookSource, errs *fieldErrors) *hook {
-	compile := func(field, text string) *vm.Program {
+	compile := func(field, text string) *expression {
 		if text == "" {
 			return nil
 		}
@@ -94,7 +102,7 @@ func compileExpressions(c *WebhookSource, errs *fieldErrors) *hook {
 			errs.add(field, "%s cannot be used here: take values from body and headers only", plain.found)
 			return nil
 		}
-		return program
+		return &expression{field, text, program}
 	}
 	return &hook{
 		signature: c.Signature,
@@ -115,6 +123,7 @@ func (q *request) serveWebhook(a *answer, r *http.Request) {
 	for _, src := range candidates {
 		limit = max(limit, int(src.limits.BatchSize))
 	}
+	q.limit = limit
 	err := q.read(a, r, limit)
 	if err != nil && !err.keep {
 		q.unreadable(a, err)
@@ -124,24 +133,42 @@ func (q *request) serveWebhook(a *answer, r *http.Request) {
 	if key == nil {
 		key = []byte(queryKey(r))
 	}
-	why := "this webhook needs one of its write_keys: as Basic user name, Bearer token or ?writeKey="
-	for _, src := range candidates {
-		if s := src.webhook.signature; s != nil {
-			if why = s.check(r.Header, q.signed(), q.now); why == "" {
-				q.src = src
-				break
-			}
-		} else if k, ok := src.keys[string(key)]; ok {
-			q.src, q.bucket = src, k.bucket
-			break
-		}
-	}
+	message := q.admit(candidates, r.Header, key)
 	if q.src == nil {
-		h.metrics.refused.WithLabelValues("webhook").Inc()
-		a.refuse(http.StatusUnauthorized, why)
+		a.refuse(http.StatusUnauthorized, message)
 		return
 	}
+	if len(q.body) > int(q.src.limits.BatchSize) && (err == nil || err == errTooLarge) {
+		q.limit, err = int(q.src.limits.BatchSize), errTooLarge
+	}
 	q.take(a, err)
+}
+
+// admit sets the first of the sources that the delivery is for. When there is
+// none it returns why, and counts that at each.
+func (q *request) admit(candidates []*source, header http.Header, key []byte) (message string) {
+	why := make([]refused, len(candidates))
+	for i, src := range candidates {
+		if s := src.webhook.signature; s != nil {
+			if message, why[i] = s.check(header, q.signed(), q.now); message == "" {
+				q.src = src
+				return ""
+			}
+			continue
+		}
+		if k, ok := src.keys[string(key)]; ok {
+			q.src, q.bucket = src, k.bucket
+			return ""
+		}
+		message = "this webhook needs one of its write_keys: as Basic user name, Bearer token or ?writeKey="
+		if why[i] = refusedUnknownKey; len(key) == 0 {
+			why[i] = refusedNoKey
+		}
+	}
+	for i, src := range candidates {
+		src.refuse(q.h, why[i], q.now)
+	}
+	return message
 }
 
 // signed is the body as the sender signed it: as it was sent.
@@ -164,10 +191,10 @@ func (q *request) addHook(it *item) {
 			}
 		}
 	}
-	event := q.evaluate(it, hook.event, env, "event")
-	id := q.evaluate(it, hook.id, env, "id")
-	user := q.evaluate(it, hook.user, env, "user")
-	when := q.evaluate(it, hook.time, env, "time")
+	event := q.evaluate(it, hook.event, env)
+	id := q.evaluate(it, hook.id, env)
+	user := q.evaluate(it, hook.user, env)
+	when := q.evaluate(it, hook.time, env)
 	if len(q.problems) > 0 {
 		return
 	}
@@ -212,19 +239,53 @@ func (q *request) addHook(it *item) {
 	q.bytes += len(r.Body)
 }
 
+// Bounds of what a reason repeats of an expression, and of why it failed.
+const (
+	maxShownExpression = 80
+	maxShownFailure    = 120
+)
+
+// fails says that an expression cannot be used on a body.
+func (q *request) fails(it *item, e *expression, why string) {
+	q.problem(it, 0, e.field+": `"+clip(e.text, maxShownExpression)+"` "+why+"; change it in "+q.src.file(), e.field)
+}
+
+// failure is why an expression failed, in short.
+func failure(err error) string {
+	text := err.Error()
+	var e *exprfile.Error
+	if errors.As(err, &e) {
+		text = e.Message
+	}
+	text, _, _ = strings.Cut(text, "\n")
+	rest, ok := strings.CutPrefix(text, "invalid operation: ")
+	if parts := strings.Fields(strings.ReplaceAll(rest, "<nil>", "nil")); ok && len(parts) == 3 {
+		if verb := operatorVerbs[parts[1]]; verb != "" {
+			text = "cannot " + verb + " " + parts[0] + " and " + parts[2]
+		}
+	}
+	return clip(text, maxShownFailure)
+}
+
+// operatorVerbs say what an operator does to two values.
+var operatorVerbs = map[string]string{
+	"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "divide",
+	"<": "compare", ">": "compare", "<=": "compare", ">=": "compare",
+}
+
 // evaluate returns what an expression says as text, or "" for nothing. What it
 // cannot say is a problem of the item.
-func (q *request) evaluate(it *item, program *vm.Program, env hookEnv, field string) string {
-	if program == nil {
+func (q *request) evaluate(it *item, e *expression, env hookEnv) string {
+	if e == nil {
 		return ""
 	}
 	machine := vm.VM{MemoryBudget: maxExpressionMemory}
-	v, err := machine.Run(program, env)
+	v, err := machine.Run(e.program, env)
 	if err != nil {
-		q.problem(it, 0, "the expression fails on this body", field)
+		q.fails(it, e, "fails on this body: "+failure(err))
 		return ""
 	}
-	s := ""
+	s, what := "", ""
 	switch v := v.(type) {
 	case nil:
 	case string:
@@ -235,11 +296,20 @@ func (q *request) evaluate(it *item, program *vm.Program, env hookEnv, field str
 		s = strconv.FormatFloat(v, 'f', -1, 64)
 	case time.Time:
 		s = v.UTC().Format(time.RFC3339Nano)
+	case bool:
+		what = "true or false"
+	case []any:
+		what = "a list"
+	case map[string]any, map[string]string:
+		what = "an object"
 	default:
-		q.problem(it, 0, "the expression gives neither text nor a number on this body", field)
+		what = "something else"
+	}
+	if what != "" {
+		q.fails(it, e, "gives "+what+" on this body, and it has to be text or a number")
 	}
 	if len(s) > maxTextBytes {
-		q.problem(it, 0, reasonLong, field)
+		q.fails(it, e, "gives a text of more than "+strconv.Itoa(maxTextBytes)+" bytes on this body")
 	}
 	return s
 }
