@@ -97,7 +97,7 @@ func (n *node) add(key string, r role) *node {
 
 // columnName returns what the column of n's path is called, and whether that
 // cannot be read off the path: because a part of it leaves nothing in
-// snake_case, or it is too long.
+// snake_case, it is the engines' own, or it is too long.
 func (n *node) columnName() (name string, special bool) {
 	var parts []string
 	for p := n; p.parent != nil; p = p.parent {
@@ -112,6 +112,12 @@ func (n *node) columnName() (name string, special bool) {
 	return columnName(parts)
 }
 
+// engineColumns are names that the engines keep for columns of their own:
+// Postgres refuses them, and on DuckDB they hide the number of the row.
+var engineColumns = map[string]bool{
+	"ctid": true, "xmin": true, "xmax": true, "cmin": true, "cmax": true, "tableoid": true, "rowid": true,
+}
+
 func columnName(path []string) (name string, special bool) {
 	names := make([]string, len(path))
 	for i, part := range path {
@@ -124,6 +130,9 @@ func columnName(path []string) (name string, special bool) {
 		name = strings.Join(names, "_")
 	} else {
 		name = snakecase.Snakecase(strings.Join(path, "_"))
+	}
+	if engineColumns[name] {
+		name, special = name+"_property", true
 	}
 	if len(name) > MaxNameBytes {
 		// The path decides, so that a long path is never taken for another.

@@ -159,6 +159,7 @@ func TestNames(t *testing.T) {
 	for path, want := range map[string]string{
 		"a": "a", "a.bC.D": "a_b_c_d", "context.app.version": "context_app_version", "金額": "property_" + hash8("金額"),
 		"a.額": "a_property_" + hash8("額"), "userID": "user_id", "FOO.bar": "foo_bar",
+		"ctid": "ctid_property", "a.ctid": "a_ctid", "tableOID": "table_oid", "tableoid": "tableoid_property", "RowId": "row_id", "ROWID": "rowid_property", "oid": "oid",
 	} {
 		if got, _ := columnName(strings.Split(path, ".")); got != want {
 			t.Errorf("%q: got %s, want %s", path, got, want)

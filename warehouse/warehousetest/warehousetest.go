@@ -40,6 +40,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"BigInts":          testBigInts,
 		"Latest":           testLatest,
 		"Names":            testNames,
+		"EngineNames":      testEngineNames,
 		"Hostile":          testHostile,
 		"Limits":           testLimits,
 		"ManyColumns":      testManyColumns,
