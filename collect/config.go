@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -271,6 +272,22 @@ func validateWindow(errs *fieldErrors, w Window) {
 	}
 }
 
+// Columns that the warehouse makes: in every table, and in those of calls.
+var (
+	everyTable = []string{"id", "received_at", "uuid_ts", "properties_overflow", "_epoch", "_seq", "_index"}
+	callTable  = []string{"anonymous_id", "user_id", "sent_at", "original_timestamp", "timestamp"}
+	callTables = map[string][]string{
+		"tracks": {"event", "event_text"}, "identifies": nil, "pages": nil, "screens": nil,
+		"groups": {"group_id"}, "aliases": {"previous_id"},
+	}
+)
+
+// fixedColumn says whether no setting changes the type of that column.
+func fixedColumn(table, column string) bool {
+	own, isCall := callTables[table]
+	return slices.Contains(everyTable, column) || isCall && (slices.Contains(callTable, column) || slices.Contains(own, column))
+}
+
 var columnTypes = []string{"bool", "bigint", "double", "timestamptz", "text", "json"}
 
 func validateTypes(errs *fieldErrors, types map[string]string) {
@@ -283,6 +300,8 @@ func validateTypes(errs *fieldErrors, types map[string]string) {
 		table, column, ok := strings.Cut(name, ".")
 		if !ok || table == "" || column == "" {
 			errs.add("types."+name, "write the column as table.column, such as order_completed.total")
+		} else if fixedColumn(table, column) {
+			errs.add("types."+name, "%s has a type of its own in %.60q: types are for columns that events bring, such as order_completed.total", column, table)
 		}
 		known := false
 		for _, t := range columnTypes {

@@ -177,3 +177,21 @@ func TestConfigTellsSizes(t *testing.T) {
 		}
 	}
 }
+
+// Columns that the warehouse makes keep their types.
+func TestTypesOfFixedColumns(t *testing.T) {
+	t.Parallel()
+	for name, fixed := range map[string]bool{
+		"tracks.id": true, "order_completed.received_at": true, "tracks.event": true, "groups.group_id": true, "pages.user_id": true,
+		"order_completed.total": false, "order_completed.user_id": false, "users.email": false, "groups.previous_id": false, "tracks.context_ip": false,
+	} {
+		err := (&HTTPSource{WriteKeys: []string{"web_2026"}, Types: map[string]string{name: "double"}}).Validate()
+		if table, column, _ := strings.Cut(name, "."); fixed {
+			if want := fmt.Sprintf("types.%s: %s has a type of its own in %q: types are for columns that events bring, such as order_completed.total", name, column, table); fmt.Sprint(err) != want {
+				t.Errorf("%s: %v", name, err)
+			}
+		} else if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
