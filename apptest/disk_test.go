@@ -1,7 +1,7 @@
 package apptest_test
 
 import (
-	"encoding/hex"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -25,14 +25,15 @@ type disk struct {
 	wrote   func(path string, offset int64, data []byte)
 	renamed func(from, to string)
 	removed func(path string)
-	sent    func(data []byte) // to a socket
+	sent    func(data []byte) // an HTTP message
+	kept    func(path string) bool
 }
 
 // A traced is a file: when it was last written, and up to when an fsync counts.
 type traced struct {
 	wrote, synced int
 	always        bool   // opened with O_SYNC
-	data          []byte // kept for small files
+	data          []byte // of files that are kept
 	last          string // the call that wrote it last, for messages
 }
 
@@ -45,18 +46,8 @@ type pendingCall struct {
 // dirty says whether a power cut would take bytes of it.
 func (f *traced) dirty() bool { return !f.always && f.wrote > f.synced }
 
-var (
-	unfinished = regexp.MustCompile(`^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$`)
-	resumed    = regexp.MustCompile(`^(\d+) +<\.\.\. \w+ resumed>(.*)$`)
-	finished   = regexp.MustCompile(`^(\d+) +(\w+)\((.*)\) += (-?\d+)(?:<(.*)>)?`)
-	descriptor = regexp.MustCompile(`^(?:\d+|AT_FDCWD)<((?:[^<>\\]|\\x..)*)>`)
-	inFolder   = regexp.MustCompile(`(?:(?:\d+|AT_FDCWD)<((?:[^<>\\]|\\x..)*)>, )?"((?:\\x..)*)"`)
-	literal    = regexp.MustCompile(`"((?:\\x..)*)"`)
-	lastNumber = regexp.MustCompile(`, (\d+)$`)
-)
-
-// keptSize bounds the files whose content is kept: all but DuckDB's and the log's.
-const keptSize = 1 << 20
+// inFolder is a path that a call names, and the folder that it is relative to.
+var inFolder = regexp.MustCompile(`(?:(?:\d+|AT_FDCWD)<((?:[^<>\\]|\\x..)*)>, )?"((?:\\x..)*)"`)
 
 func newDisk(t *testing.T, root string) *disk {
 	return &disk{t: t, root: root, files: map[string]*traced{}, fresh: map[string]int{}, pending: map[string]pendingCall{}}
@@ -64,40 +55,75 @@ func newDisk(t *testing.T, root string) *disk {
 
 // unhex decodes what -xx printed, and leaves alone what is printed plainly.
 func unhex(s string) []byte {
-	if !strings.Contains(s, `\x`) {
+	if !strings.HasPrefix(s, `\x`) {
 		return []byte(s)
 	}
-	b, err := hex.DecodeString(strings.ReplaceAll(s, `\x`, ""))
-	if err != nil {
-		return []byte(s)
+	b := make([]byte, 0, len(s)/4)
+	for ; len(s) >= 4; s = s[4:] {
+		b = append(b, digit(s[2])<<4|digit(s[3]))
 	}
 	return b
 }
 
-// read takes the next line of the trace.
+func digit(c byte) byte {
+	if c >= 'a' {
+		return c - 'a' + 10
+	}
+	return c - '0'
+}
+
+// read takes the next line of the trace. A call that another thread interrupts
+// is printed in two halves.
 func (d *disk) read(s string) {
 	d.line++
-	thread, _, _ := strings.Cut(s, " ")
-	if m := unfinished.FindStringSubmatch(s); m != nil {
-		d.pending[thread] = pendingCall{strings.TrimSuffix(s, " <unfinished ...>"), d.line}
-		d.begin(m[2], m[3])
+	thread, s, _ := strings.Cut(s, " ")
+	s = strings.TrimLeft(s, " ")
+	if begun, ok := strings.CutSuffix(s, " <unfinished ...>"); ok {
+		d.pending[thread] = pendingCall{begun, d.line}
+		call, args, _ := strings.Cut(begun, "(")
+		d.begin(call, args)
 		return
 	}
 	began := d.line
-	if m := resumed.FindStringSubmatch(s); m != nil {
+	half := strings.HasPrefix(s, "<... ")
+	if half {
 		p := d.pending[thread]
 		delete(d.pending, thread)
-		s, began = p.text+m[2], p.began
-	} else if m := finished.FindStringSubmatch(s); m != nil {
-		d.begin(m[2], m[3])
+		_, rest, _ := strings.Cut(s, " resumed>")
+		s, began = p.text+rest, p.began
 	}
-	if m := finished.FindStringSubmatch(s); m != nil && !strings.HasPrefix(m[4], "-") {
-		d.end(m[2], m[3], string(unhex(m[5])), began)
+	call, args, ok := strings.Cut(s, "(")
+	if !ok {
+		return // a signal, or an end
+	}
+	result := ""
+	if i := strings.LastIndex(args, " = "); i >= 0 {
+		args, result = strings.TrimSuffix(strings.TrimRight(args[:i], " "), ")"), args[i+len(" = "):]
+	}
+	if !half {
+		d.begin(call, args)
+	}
+	if result != "" && result[0] != '-' && result[0] != '?' {
+		d.end(call, args, descriptor(result), began)
 	}
 }
 
-// end of a process: what it had begun never returns.
-func (d *disk) killed() { clear(d.pending) }
+// descriptor is the path that -y prints behind a descriptor.
+func descriptor(s string) string {
+	_, path, _ := strings.Cut(s, "<")
+	path, _, _ = strings.Cut(path, ">")
+	return string(unhex(path))
+}
+
+// bytesOf are the bytes that a call writes.
+func bytesOf(args string) []byte {
+	_, text, _ := strings.Cut(args, `"`)
+	text, _, _ = strings.Cut(text, `"`)
+	return unhex(text)
+}
+
+// lastOf is the last argument of a call, a number.
+func lastOf(args string) int64 { return atoi(args[strings.LastIndex(args, ", ")+2:]) }
 
 func (d *disk) file(path string) *traced {
 	f := d.files[path]
@@ -113,41 +139,38 @@ func (d *disk) inside(path string) bool { return strings.HasPrefix(path, d.root+
 
 // begin of a call: bytes may reach the disk, or others, from here on.
 func (d *disk) begin(call, args string) {
-	m := descriptor.FindStringSubmatch(args)
-	if m == nil {
-		return
-	}
-	path := string(unhex(m[1]))
 	switch call {
 	case "write", "writev", "pwrite64", "pwritev", "pwritev2", "ftruncate", "fallocate", "sendfile", "copy_file_range":
 	default:
 		return
 	}
-	var data []byte
-	if m := literal.FindStringSubmatch(args); m != nil {
-		data = unhex(m[1])
-	}
+	path := descriptor(args[:min(len(args), 4000)])
 	if strings.HasPrefix(path, "socket:") {
-		d.sent(data)
+		if strings.Contains(args[:min(len(args), 300)], `"\x48\x54\x54\x50`) { // HTTP
+			d.sent(bytesOf(args))
+		}
 		return
 	}
 	if !d.inside(path) {
 		return
 	}
-	f := d.file(path)
+	f, data := d.file(path), bytesOf(args)
 	offset := int64(len(f.data))
-	if m := lastNumber.FindStringSubmatch(args); m != nil && call == "pwrite64" {
-		offset = atoi(m[1])
-	}
-	if call == "ftruncate" {
-		f.data = f.data[:min(int64(len(f.data)), atoi(lastNumber.FindStringSubmatch(args)[1]))]
+	switch call {
+	case "pwrite64":
+		offset = lastOf(args)
+	case "ftruncate":
+		if offset = lastOf(args); offset == 0 {
+			d.removed(path)
+		}
+		f.data = f.data[:min(int64(len(f.data)), offset)]
 	}
 	d.wrote(path, offset, data)
-	if end := offset + int64(len(data)); end < keptSize && data != nil {
-		f.data = append(f.data, make([]byte, max(0, end-int64(len(f.data))))...)
+	if d.kept(path) {
+		f.data = append(f.data, make([]byte, max(0, offset+int64(len(data))-int64(len(f.data))))...)
 		copy(f.data[offset:], data)
 	}
-	f.wrote, f.last = d.line, call+"("+args[:min(len(args), 400)]
+	f.wrote, f.last = d.line, fmt.Sprintf("%s at %d in line %d", call, offset, d.line)
 }
 
 func atoi(s string) (n int64) {
@@ -161,7 +184,7 @@ func atoi(s string) (n int64) {
 func (d *disk) end(call, args, result string, began int) {
 	switch call {
 	case "fsync", "fdatasync":
-		path := string(unhex(descriptor.FindStringSubmatch(args)[1]))
+		path := descriptor(args)
 		if f := d.files[path]; f != nil {
 			f.synced = max(f.synced, began)
 		}

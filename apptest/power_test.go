@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func TestPowerLoss(t *testing.T) {
 			"millrace.yaml":    "name: test\narchive_interval: 300ms\n",
 			"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\ndedup: forever\n",
 		},
-		Wrap: []string{testserver.Strace(t), "-DD", "--seccomp-bpf", "-f", "-y", "-xx", "-s", "65536", "-A", "-o", trace,
+		Wrap: []string{testserver.Strace(t), "-DD", "--seccomp-bpf", "-f", "-y", "-xx", "-s", "16384", "-A", "-o", trace,
 			"-e", "trace=write,writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,sendfile,copy_file_range,fsync,fdatasync,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat"}})
 	answered := 0
 	life := func(use func(l *load)) {
@@ -85,7 +86,9 @@ func TestPowerLoss(t *testing.T) {
 		}
 	})
 	p := newPower(t, root, s.Data, seqs)
+	began := time.Now()
 	p.readTrace(trace, quiet)
+	t.Logf("%d lines read in %v", p.line, time.Since(began))
 	t.Logf("%d answers, %d verdicts, %d manifests with %d published hours, %d rows in commits, %d removals, %d of DuckDB's checkpoints, %d of the index of IDs", p.answers, len(p.verdicts), p.manifests, p.hours, p.rows, p.removals, p.folded, p.indexed)
 	if p.answers < answered || len(p.verdicts) < 10 || p.manifests < 10 || p.hours == 0 || p.rows < answered || p.removals == 0 || p.folded == 0 || p.indexed == 0 {
 		t.Errorf("the test sees too little: %d answers were counted by the senders: is the trace read rightly?", answered)
@@ -96,7 +99,7 @@ func TestPowerLoss(t *testing.T) {
 func fold(t *testing.T, s *apptest.Server) {
 	t.Helper()
 	large := strings.Repeat("large ", 5000)
-	for i := range 20 {
+	for i := range 16 {
 		var events []string
 		for j := range 10 {
 			events = append(events, fmt.Sprintf(`{"type":"track","messageId":"large-%d-%d","userId":"large","event":"Large","properties":{"text":"%s"}}`, i, j, large))
@@ -128,10 +131,19 @@ func lines(t *testing.T, path string) int {
 	return bytes.Count(text, []byte("\n"))
 }
 
-// ended says whether the trace has the end of the process.
+// ended says whether the trace ends with the end of the process.
 func ended(trace string, pid int) error {
-	text, err := os.ReadFile(trace)
+	f, err := os.Open(trace)
 	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	text := make([]byte, min(size, 100_000))
+	if _, err := f.ReadAt(text, size-int64(len(text))); err != nil {
 		return err
 	}
 	if !regexp.MustCompile(fmt.Sprintf(`(?m)^%d +\+\+\+ `, pid)).Match(text) {
@@ -170,6 +182,7 @@ type verdict struct {
 func newPower(t *testing.T, root, data string, seqs map[string]uint64) *power {
 	p := &power{disk: newDisk(t, root), data: data, seqs: seqs, frames: map[uint64]place{}, marks: map[string]map[int64]uint64{}, faults: map[string]bool{}}
 	p.wrote, p.renamed, p.removed, p.sent = p.onWrite, p.onRename, p.onRemove, p.onSend
+	p.kept = func(path string) bool { return p.in(path, "archive/.tmp") }
 	return p
 }
 
