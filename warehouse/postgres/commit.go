@@ -160,7 +160,7 @@ func (w *Warehouse) wider(ctx context.Context, tx pgx.Tx, b *warehouse.Buffer, t
 		for i, v := range b.Columns {
 			columns[i] = v.Column
 		}
-		createTable(&sql, name, columns, b.Key)
+		createTable(&sql, name, b.Table, columns, b.Key)
 		_, err := tx.Exec(ctx, sql.String())
 		return nil, err
 	}
@@ -189,9 +189,9 @@ func (w *Warehouse) wider(ctx context.Context, tx pgx.Tx, b *warehouse.Buffer, t
 	return nil, err
 }
 
-// createTable writes the statements that make a table.
-func createTable(sql *strings.Builder, name string, columns []warehouse.Column, key string) {
-	fmt.Fprintf(sql, "CREATE TABLE %s (", name)
+// createTable writes the statements that make a table; place is where.
+func createTable(sql *strings.Builder, place, name string, columns []warehouse.Column, key string) {
+	fmt.Fprintf(sql, "CREATE TABLE %s (", place)
 	received := false
 	for i, c := range columns {
 		if i > 0 {
@@ -201,12 +201,12 @@ func createTable(sql *strings.Builder, name string, columns []warehouse.Column, 
 		received = received || c.Name == "received_at"
 	}
 	if key != "" {
-		fmt.Fprintf(sql, ", PRIMARY KEY (%s)", quote(key))
+		fmt.Fprintf(sql, ", CONSTRAINT %s PRIMARY KEY (%s)", quote(objectName(name, key)), quote(key))
 	}
 	sql.WriteString(");")
 	if received {
 		// A few pages for any number of rows, which come in this order.
-		fmt.Fprintf(sql, "CREATE INDEX ON %s USING brin (received_at);", name)
+		fmt.Fprintf(sql, "CREATE INDEX %s ON %s USING brin (received_at);", quote(objectName(name, "received_at")), place)
 	}
 }
 

@@ -41,6 +41,18 @@ func unmark(workspace, comment string) (schema string, ok bool) {
 	return strings.CutPrefix(comment, "millrace:"+workspace+":")
 }
 
+// objectName is the name of an index or a constraint of a table, as in
+// "order (received_at)". Indexes share the names of tables, and no table's has
+// a space. Postgres cuts what is longer than 63 bytes, so a long one is a hash.
+func objectName(table, what string) string {
+	name := table + " (" + what + ")"
+	if len(name) > warehouse.MaxNameBytes {
+		end := " " + hash(table+"\x00"+what) + " (" + what + ")"
+		name = table[:max(0, min(len(table), warehouse.MaxNameBytes-len(end)))] + end
+	}
+	return name
+}
+
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

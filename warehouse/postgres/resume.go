@@ -48,10 +48,13 @@ func (w *Warehouse) open(ctx context.Context, conn *pgx.Conn, ws *workspace) (wa
 		}
 		system := quote(physical(ws.name, warehouse.SystemSchema))
 		_, err := tx.Exec(ctx, fmt.Sprintf(`
-			CREATE TABLE IF NOT EXISTS %[1]s.checkpoints (name text PRIMARY KEY, _epoch bigint NOT NULL, _seq bigint NOT NULL, _index integer NOT NULL);
-			CREATE TABLE IF NOT EXISTS %[1]s.pending ("schema" text, "table" text, _epoch bigint NOT NULL, _seq bigint NOT NULL, _index integer NOT NULL, PRIMARY KEY ("schema", "table"));
+			CREATE TABLE IF NOT EXISTS %[1]s.checkpoints (name text CONSTRAINT "checkpoints (name)" PRIMARY KEY, _epoch bigint NOT NULL, _seq bigint NOT NULL, _index integer NOT NULL);
+			CREATE TABLE IF NOT EXISTS %[1]s.pending ("schema" text, "table" text, _epoch bigint NOT NULL, _seq bigint NOT NULL, _index integer NOT NULL, CONSTRAINT "pending (table)" PRIMARY KEY ("schema", "table"));
 			INSERT INTO %[1]s.checkpoints VALUES ('scanned', 0, 0, 0) ON CONFLICT DO NOTHING;`, system))
 		if err != nil {
+			return err
+		}
+		if err := w.renameIndexes(ctx, tx, mark(ws.name, "")); err != nil {
 			return err
 		}
 		if err := makeSystemTables(ctx, tx, ws); err != nil {
@@ -80,7 +83,7 @@ func makeSystemTables(ctx context.Context, tx pgx.Tx, ws *workspace) error {
 	for _, t := range warehouse.MissingSystemTables(tables) {
 		name := table(physical(ws.name, t.Schema), t.Table)
 		if t.Create {
-			createTable(&sql, name, t.Columns, "")
+			createTable(&sql, name, t.Table, t.Columns, "")
 			continue
 		}
 		for _, c := range t.Columns {

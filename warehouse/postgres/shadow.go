@@ -108,8 +108,10 @@ func (s *shadow) createLike(ctx context.Context, tx pgx.Tx, n warehouse.TableNam
 	if err := s.prepareSchema(ctx, tx, n.Schema); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, fmt.Sprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL)", s.place(n), live{s.ws}.place(n)))
-	return err
+	if _, err := tx.Exec(ctx, fmt.Sprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL)", s.place(n), live{s.ws}.place(n))); err != nil {
+		return err
+	}
+	return s.w.renameIndexes(ctx, tx, s.mark()) // the copies of ours have names of Postgres's choice
 }
 
 func (s *shadow) place(n warehouse.TableName) string {
