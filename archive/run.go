@@ -33,7 +33,8 @@ func (a *Archive) Run(ctx context.Context) error {
 	w := &worker{Archive: a}
 	defer w.stopReading()
 	err := w.run(ctx)
-	if err != nil && ctx.Err() != nil {
+	// That another process writes here is said also when ctx has just ended.
+	if err != nil && ctx.Err() != nil && millrace.KindOf(err) != millrace.Conflict {
 		return nil
 	}
 	return err
