@@ -107,10 +107,11 @@ func (b *Bucket) Put(ctx context.Context, key string, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	temp, err := b.writeTemp(ctx, r)
+	f, temp, err := b.writeTemp(ctx, r)
 	if err != nil {
 		return b.explainKey("write", key, err)
 	}
+	defer f.Close() // everything is synced; with it goes the lock
 	dir := path.Dir(name)
 	if err := b.ensureDir(dir); err != nil {
 		b.root.Remove(temp)
@@ -127,31 +128,25 @@ func (b *Bucket) Put(ctx context.Context, key string, r io.Reader) error {
 	return nil
 }
 
-// writeTemp stores r in a new fsynced file in the folder for temporary files,
-// which it holds a lock on while it writes, so that nobody cleans it away.
-func (b *Bucket) writeTemp(ctx context.Context, r io.Reader) (name string, err error) {
-	name = path.Join(tempDir, fmt.Sprintf("%d-%d", os.Getpid(), b.temp.Add(1)))
+// writeTemp stores r in a new fsynced file in the folder for temporary files.
+// It holds a lock on it until the caller closes it, which is when it has its
+// name, so that nobody cleans it away.
+func (b *Bucket) writeTemp(ctx context.Context, r io.Reader) (*os.File, string, error) {
+	name := path.Join(tempDir, fmt.Sprintf("%d-%d", os.Getpid(), b.temp.Add(1)))
 	f, err := b.createLocked(name)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
-	defer func() {
-		if cerr := f.Close(); err == nil {
-			err = cerr
+	if _, err = io.Copy(f, contextReader{ctx, r}); err == nil {
+		b.trace("write", name)
+		if err = f.Sync(); err == nil {
+			b.trace("fsync", name)
+			return f, name, nil
 		}
-		if err != nil {
-			b.root.Remove(name)
-		}
-	}()
-	if _, err := io.Copy(f, contextReader{ctx, r}); err != nil {
-		return "", err
 	}
-	b.trace("write", name)
-	if err := f.Sync(); err != nil {
-		return "", err
-	}
-	b.trace("fsync", name)
-	return name, nil
+	f.Close()
+	b.root.Remove(name)
+	return nil, "", err
 }
 
 func (b *Bucket) createLocked(name string) (*os.File, error) {

@@ -145,6 +145,27 @@ func TestLeftoversAreCleaned(t *testing.T) {
 	}
 }
 
+// TestOpenLeavesWritersAlone opens the folder again at every step of a Put.
+func TestOpenLeavesWritersAlone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	b.trace = func(step, name string) {
+		other, err := Open(t.Context(), dir)
+		if err != nil {
+			t.Fatalf("after %s of %s: %v", step, name, err)
+		}
+		_ = other.Close()
+	}
+	if err := b.Put(t.Context(), "a/b", strings.NewReader("text")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	if _, err := Open(t.Context(), ""); millrace.KindOf(err) != millrace.Invalid {
