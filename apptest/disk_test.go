@@ -257,7 +257,7 @@ func (d *disk) move(from, to string) {
 	d.fresh[to] = d.line
 }
 
-// named says which part of a path a power cut would take, "" when none.
+// unnamed is the part of a path whose name a power cut would take, "" when none.
 func (d *disk) unnamed(path string) string {
 	for ; path != d.root && path != "/" && path != "."; path = filepath.Dir(path) {
 		if _, ok := d.fresh[path]; ok {
