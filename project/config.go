@@ -22,7 +22,7 @@ type Config struct {
 // Settings are the part of millrace.yaml that an environment may override.
 type Settings struct {
 	Log       LogSettings `yaml:"log" doc:"The durable log that every record goes through first."`
-	Warehouse Engine      `yaml:"warehouse" doc:"Where tables live: duckdb (a file in the data folder), or postgres://user@host/database." default:"duckdb"`
+	Warehouse Engine      `yaml:"warehouse" doc:"Where tables live: duckdb (a file in the data folder), or postgres://user@host/database. An address with a password is a secret as a whole: ${secret:warehouse_url}." default:"duckdb"`
 	Archive   Engine      `yaml:"archive" doc:"Where records are kept for ever, as Parquet: file:FOLDER (within the data folder unless absolute), or s3://bucket/prefix." default:"file:archive"`
 	// ArchiveInterval is apart from Archive, so that an address stays one line.
 	ArchiveInterval unit.Duration   `yaml:"archive_interval" doc:"How long a record waits at most until it is in the archive." default:"60s"`

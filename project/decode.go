@@ -31,6 +31,8 @@ var (
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 	durationType = reflect.TypeFor[time.Duration]()
 	valueType    = reflect.TypeFor[*value]()
+	secretType   = reflect.TypeFor[unit.Secret]()
+	engineType   = reflect.TypeFor[Engine]()
 )
 
 func newDecoder(r *report) *decoder {
@@ -124,9 +126,19 @@ func (d *decoder) text(v *value, into reflect.Value, path string) {
 		d.wrong(v, path, "text")
 		return
 	}
+	if into.Type() == secretType && !isReference(v.text) {
+		name := path[strings.LastIndexByte(path, '.')+1:]
+		d.add(v.line, v.column, "%sthe secret is written out, and this file lies in git: write %s", prefix(path), referenceExample(secretNameFrom(d.file, name)))
+		return
+	}
 	text, ok := d.expand(v, path)
 	if !ok {
 		return
+	}
+	if into.Type() == engineType {
+		for _, problem := range addressProblems(v.text, text) {
+			d.add(v.line, v.column, "%s%s", prefix(path), problem)
+		}
 	}
 	if err := into.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
 		d.add(v.line, v.column, "%s%v", prefix(path), err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // uniqueFields hold values that may be there once among all files of a folder.
@@ -24,7 +25,11 @@ func (l *loader) collectUnique(d *decoder, folder string, root *value) {
 				continue
 			}
 			id := folder + "\x00" + name + "\x00" + text
-			if where, taken := l.unique[id]; taken {
+			where, taken := l.unique[id]
+			if file, _, _ := strings.Cut(where, ":"); file == d.file {
+				continue // the resource's own Validate says so
+			}
+			if taken {
 				d.add(item.line, item.column, "%s[%d]: %s already has this %s: make a new one", name, i, where, what)
 				continue
 			}

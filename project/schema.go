@@ -113,6 +113,8 @@ func (d Docs) schema(t reflect.Type) schema {
 		return schema{"type": "string", "pattern": sizePattern, "examples": []string{"512KiB", "20GiB"}}
 	case t == unitDurationType, t == durationType:
 		return schema{"type": "string", "pattern": durationPattern, "examples": []string{"30s", "7d"}}
+	case t == secretType:
+		return schema{"type": "string", "pattern": secretReference.String(), "examples": []string{"${secret:name}"}}
 	case reflect.PointerTo(t).Implements(textType):
 		return schema{"type": "string"}
 	}
@@ -195,6 +197,8 @@ func typeWord(t reflect.Type) string {
 		return "size"
 	case t == unitDurationType, t == durationType:
 		return "duration"
+	case t == secretType:
+		return "reference to a secret"
 	case reflect.PointerTo(t).Implements(textType):
 		return "text"
 	}

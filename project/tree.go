@@ -165,14 +165,8 @@ func (r *report) syntax(err error) {
 		r.add(1, 1, "is not YAML that can be read")
 		return
 	}
-	p, message := e.GetToken().Position, e.GetMessage()
-	switch {
-	case strings.Contains(message, "found character '\t'"), strings.Contains(message, "tab character"):
-		message = "a tab where YAML wants spaces: indent with spaces"
-	case strings.Contains(message, "mapping value is not allowed"):
-		message += `: check the indentation, and put text that contains ": " in quotes`
-	}
-	r.add(max(p.Line, 1), max(p.Column, 1), "%s", message)
+	p := e.GetToken().Position
+	r.add(max(p.Line, 1), max(p.Column, 1), "%s", plainly(e.GetMessage()))
 }
 
 // place returns where a node begins; a mapping begins at its first key.
