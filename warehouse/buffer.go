@@ -31,10 +31,11 @@ type table struct {
 // A column of a table.
 type column struct {
 	Column
-	engine  bool // the engine has it
-	widened bool // the engine's is BigInt, and has to become Double
-	big     bool // BigInt with values beyond ±2^53
-	forced  bool // the settings gave the type
+	engine  bool   // the engine has it
+	widened bool   // the engine's is BigInt, and has to become Double
+	big     bool   // BigInt with values beyond ±2^53
+	forced  bool   // the settings gave the type
+	refused string // why the engine does not make it; then it is not among the table's columns
 	vec     *Vector
 	spare   *Vector
 	record  uint64 // the last record that set it …

@@ -34,6 +34,11 @@ func (r *entry) table(which int) *table {
 // addEntry shapes one record.
 func (s *shaping) addEntry(e *eventlog.Entry, counted, latestOnly bool) {
 	src := s.source(e.Source)
+	if s.spare != SpareNothing {
+		if e = s.addSpared(src, e, counted || latestOnly); e == nil {
+			return
+		}
+	}
 	r := &s.entry
 	*r = entry{Entry: e, counted: counted, latestOnly: latestOnly, row: [2]int{-1, -1}}
 	r.stream = src.stream(s, r)

@@ -67,6 +67,10 @@ func (s *shaping) put(r *entry, which, i int) {
 		}
 	case targetColumn:
 		c := to.column
+		if c.refused != "" {
+			s.discard(r, t.Table, c.Name, v, c.refused)
+			return
+		}
 		if c.record == s.scan.record {
 			if other := &s.scan.values[c.value]; !bytes.Equal(other.raw, v.raw) {
 				s.discard(r, t.Table, c.Name, v, reasonCollision)
@@ -98,7 +102,7 @@ func (s *shaping) putNull(r *entry, t *table, row int, n *node, to *target) {
 			return
 		}
 	}
-	if c != nil && c.record != s.scan.record {
+	if c != nil && c.refused == "" && c.record != s.scan.record {
 		t.vector(c).clear(row)
 	}
 }
@@ -209,6 +213,10 @@ func (s *shaping) finishOverflow(r *entry) {
 		c = t.add(overflowColumn, JSON)
 	}
 	s.overflow = append(s.overflow, '}')
+	if c.refused != "" {
+		s.discard(r, t.Table, c.Name, &value{kind: kindObject, raw: s.overflow}, c.refused)
+		return
+	}
 	t.vector(c).setBytes(r.row[rowMain], s.overflow)
 }
 
@@ -265,7 +273,9 @@ func (s *shaping) addDiscard(src *source, d discarded) {
 	if d.column != "" {
 		t.setText(fixedColumnName, row, cleanText(d.column))
 	}
-	t.vector(t.fixed[fixedValue]).setBytes(row, d.value)
+	if d.value != nil {
+		t.vector(t.fixed[fixedValue]).setBytes(row, d.value)
+	}
 	t.setText(fixedReason, row, d.reason)
 	t.setMicros(fixedReceived, row, d.received)
 	t.setMicros(fixedUUID, row, s.now)

@@ -1,7 +1,9 @@
 package warehouse
 
 import (
+	"fmt"
 	"math"
+	"slices"
 
 	"github.com/millrace/millrace"
 )
@@ -11,41 +13,110 @@ func (s *Step) refuse(b *Buffer, rows []int, reason string) {
 	if len(rows) == 0 {
 		return
 	}
+	if b.Table == "discards" { // there is nowhere else to go
+		first, last := b.Position(rows[0]), b.Position(rows[len(rows)-1])
+		s.addNotice(b, first.String(), fmt.Sprintf("%d values and rows that were set aside, of records from %s to %s, could not be written to %s.discards: they are in log and archive: %s",
+			len(rows), first, last, b.Schema, reason))
+		s.Discards -= int64(len(rows))
+		b.drop(rows)
+		return
+	}
 	s.addDiscards(b, len(rows), func(i int) discarded {
 		d := b.discarded(rows[i])
 		d.value, d.reason = b.rowJSON(rows[i]), cleanText(reason)
 		return d
 	})
 	b.drop(rows)
-	if b.Table != "discards" {
-		s.Rows -= int64(len(rows))
+	s.Rows -= int64(len(rows))
+}
+
+// refuseTable takes all rows out of a buffer whose table the engine refuses.
+func (s *Step) refuseTable(b *Buffer, reason string) {
+	s.addNotice(b, b.Table, fmt.Sprintf("the table %s.%s cannot be made or changed, so that its rows are in %s.discards: %s",
+		b.Schema, b.Table, b.Schema, reason))
+	rows := make([]int, b.Rows)
+	for i := range rows {
+		rows[i] = i
 	}
+	s.refuse(b, rows, "the warehouse refused the table: "+reason)
+	b.Make = false
+}
+
+// refuseColumn takes a column out of a buffer and its table, or leaves it as
+// narrow as it is.
+func (s *Step) refuseColumn(b *Buffer, v *Vector, reason string) {
+	t := b.table
+	i := slices.Index(b.Columns, v)
+	c := t.columns[i]
+	if !v.New && v.Widened {
+		s.addNotice(b, b.Table+"."+v.Name, fmt.Sprintf("the column %s of %s.%s cannot be made wider, so that its numbers with a fraction are in %s.discards: %s",
+			v.Name, b.Schema, b.Table, b.Schema, reason))
+		s.keepBigInt(b, v)
+		return
+	}
+	if slices.Contains(t.fixed[:], c) || slices.Contains(t.position[:], i) {
+		s.refuseTable(b, reason) // nothing does without it
+		return
+	}
+	s.addNotice(b, b.Table+"."+v.Name, fmt.Sprintf("the column %s of %s.%s cannot be made, so that its values are in %s.discards: %s",
+		v.Name, b.Schema, b.Table, b.Schema, reason))
+	c.refused = "the warehouse refused the column: " + cleanText(reason)
+	s.addValues(b, v, func(int) bool { return true }, c.refused)
+	b.Columns, t.columns = slices.Delete(b.Columns, i, i+1), slices.Delete(t.columns, i, i+1)
+	for j, at := range t.position {
+		if at > i {
+			t.position[j]--
+		}
+	}
+	c.vec, c.spare, c.engine = nil, nil, false
+	t.dynamic--
 }
 
 // keepBigInt makes a widened column BigInt again.
 func (s *Step) keepBigInt(b *Buffer, v *Vector) {
 	c := b.table.byName[v.Name]
 	c.Type, c.big, c.widened = BigInt, true, false
-	var rows []int
+	exact := func(row int) bool {
+		f := v.Float(row)
+		return f == math.Trunc(f) && math.Abs(f) <= maxExact
+	}
+	s.addValues(b, v, func(row int) bool { return !exact(row) }, reasonWideBigInt)
 	for row := range v.bits {
-		if !v.Valid(row) {
-			continue
+		switch {
+		case !v.Valid(row):
+		case exact(row):
+			v.bits[row] = uint64(int64(v.Float(row)))
+		default:
+			v.unset(row)
 		}
-		if f := v.Float(row); f == math.Trunc(f) && math.Abs(f) <= maxExact {
-			v.bits[row] = uint64(int64(f))
-		} else {
+	}
+	v.Type, v.Widened = BigInt, false
+}
+
+// addValues adds values of a column to discards.
+func (s *Step) addValues(b *Buffer, v *Vector, which func(row int) bool, reason string) {
+	var rows []int
+	for row := range b.Rows {
+		if v.Valid(row) && which(row) {
 			rows = append(rows, row)
 		}
 	}
 	s.addDiscards(b, len(rows), func(i int) discarded {
 		d := b.discarded(rows[i])
-		d.column, d.value, d.reason = v.Name, appendFloat(nil, v.Float(rows[i])), reasonWideBigInt
+		d.column, d.value, d.reason = v.Name, v.text(rows[i]), reason
 		return d
 	})
-	for _, row := range rows {
-		v.unset(row)
+}
+
+// text is a value as discards have it.
+func (v *Vector) text(row int) []byte {
+	switch v.Type {
+	case Text, JSON:
+		return slices.Clone(v.Bytes(row))
+	case Timestamp:
+		return []byte(formatMicros(v.Int(row)))
 	}
-	v.Type, v.Widened = BigInt, false
+	return v.appendJSON(nil, row)
 }
 
 // discarded describes a row for discards.
@@ -76,23 +147,47 @@ func (s *Step) addDiscards(b *Buffer, n int, row func(i int) discarded) {
 	}
 	sh := &s.shaper.shaping
 	src := sh.source(b.Schema)
-	t := src.table(sh, "discards", discardColumns)
-	taken := s.Buffer(TableName{b.Schema, "discards"})
+	s.more(src.table(sh, "discards", discardColumns), func() {
+		for i := range n {
+			sh.addDiscard(src, row(i))
+		}
+	})
+	s.Discards += sh.discards
+	sh.discards = 0
+}
+
+// addNotice adds a row about a buffer to the step's notices. There is one of a
+// source and a key.
+func (s *Step) addNotice(b *Buffer, key, message string) {
+	sh := &s.shaper.shaping
+	at, received := s.Scanned, sh.now
+	if b.Rows > 0 {
+		at = b.Position(0)
+	}
+	n := noticed{key: key, kind: "refused", table: b.Table, message: message, at: at, received: received}
+	s.more(sh.source(SystemSchema).table(sh, "notices", noticeColumns), func() { sh.addNotice(b.Schema, n) })
+	s.Notices += sh.noticed
+	sh.noticed = 0
+}
+
+// more adds rows to a table that is not held back, whose buffer the step may
+// have already.
+func (s *Step) more(t *table, add func()) {
+	taken := s.Buffer(t.TableName)
 	if taken != nil { // open it again
 		t.buffer = taken
 		for i, v := range taken.Columns {
 			t.columns[i].vec = v
 		}
 	}
-	for i := range n {
-		sh.addDiscard(src, row(i))
+	add()
+	if t.buffer == nil {
+		return
 	}
 	opened := t.takeBuffer()
 	if taken == nil {
 		s.Buffers = append(s.Buffers, opened)
 	}
-	s.Discards += sh.discards
-	sh.discards = 0
 }
 
 func maxPosition(a, b millrace.Position) millrace.Position {

@@ -176,10 +176,10 @@ func (s *session) apply(ctx context.Context, flush bool) error {
 			b.Through = s.entries[n-1].Position
 		}
 		begun := time.Now()
-		prog, err := s.o.Warehouse.Apply(ctx, s.o.Workspace, s.care.treat(b, s.log))
+		prog, err := s.o.Warehouse.Apply(ctx, s.o.Workspace, s.care.treat(b))
 		if err != nil {
 			if ctx.Err() == nil {
-				s.care.failed(b, err)
+				s.care.failed(b, err, s.log)
 			}
 			return err
 		}

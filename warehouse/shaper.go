@@ -88,6 +88,15 @@ func (s *Shaper) Bounds() (low, high millrace.Position) { return s.shaping.bound
 // puts each into discards, whole, as JSON. Rows are in ascending order.
 func (s *Step) Refuse(b *Buffer, rows []int, reason string) { s.refuse(b, rows, reason) }
 
+// RefuseTable gives up a table that the engine does not make or alter: its rows
+// go to discards whole, those of discards themselves and what the engine said
+// to millrace.notices. The next step tries again.
+func (s *Step) RefuseTable(b *Buffer, reason string) { s.refuseTable(b, reason) }
+
+// RefuseColumn gives up a column that the engine does not make or widen: its
+// values go to discards, now and until the Shaper ends, and a notice says so.
+func (s *Step) RefuseColumn(b *Buffer, v *Vector, reason string) { s.refuseColumn(b, v, reason) }
+
 // KeepBigInt undoes the widening of a column because the engine holds values
 // in it that a double would round: the step's values with a fraction go to discards.
 func (s *Step) KeepBigInt(b *Buffer, v *Vector) { s.keepBigInt(b, v) }

@@ -34,6 +34,9 @@ type shaping struct {
 	start    millrace.Position // through when the current batch began
 	pending  map[TableName]millrace.Position
 	discards int64
+	noticed  int64
+	spare    Spare // of the current batch, and why
+	reason   string
 	low      millrace.Position // bounds of a shadow
 	high     millrace.Position
 	lowSet   bool
@@ -222,6 +225,7 @@ func (t *table) takeUp(known KnownTable) {
 func (s *shaping) add(b Batch) {
 	s.now = s.options.Now().UnixMicro()
 	s.start = s.through
+	s.spare, s.reason = b.Spare, cleanText(b.Reason)
 	for i := range b.Entries {
 		e := &b.Entries[i]
 		if !e.Position.After(s.through) {
@@ -309,8 +313,8 @@ func (s *shaping) take(flush bool) *Step {
 		}
 	}
 	step.PendingChanged = !maps.Equal(step.Pending, s.pending)
-	step.Discards = s.discards
-	s.discards = 0
+	step.Discards, step.Notices = s.discards, s.noticed
+	s.discards, s.noticed = 0, 0
 	return step
 }
 

@@ -1,6 +1,10 @@
 package warehouse
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/millrace/millrace"
+)
 
 // stream returns the shape of the record's stream, making it if need be.
 func (src *source) stream(s *shaping, r *entry) *stream {
@@ -96,18 +100,33 @@ func (s *shaping) noticeTables(src *source, r *entry, st *stream) {
 
 // notice adds a row to millrace.notices, once.
 func (s *shaping) notice(r *entry, kind, table, message string) {
-	src := r.shape.source
-	id := hash8(src.name + "\x00" + kind + "\x00" + table)
-	if s.notices[id] || r.counted || s.options.Shadow != nil {
+	if !r.counted {
+		s.addNotice(r.shape.source.name, noticed{
+			key: table, kind: kind, table: table, message: message, at: r.Position, received: r.Received.UnixMicro(),
+		})
+	}
+}
+
+type noticed struct {
+	key                  string // of a kind in a source, of which there is one row
+	kind, table, message string
+	at                   millrace.Position
+	received             int64
+}
+
+func (s *shaping) addNotice(source string, n noticed) {
+	id := hash8(source + "\x00" + n.kind + "\x00" + n.key)
+	if s.notices[id] || s.options.Shadow != nil {
 		return
 	}
 	s.notices[id] = true
+	s.noticed++
 	t := s.source(SystemSchema).table(s, "notices", noticeColumns)
-	row := s.newRow(t, r.Position, "")
+	row := s.newRow(t, n.at, "")
 	t.setText(fixedID, row, id)
-	t.setText(fixedSource, row, src.name)
-	t.setText(fixedKind, row, kind)
-	t.setText(fixedTableName, row, table)
-	t.setText(fixedMessage, row, message)
-	t.setTime(fixedReceived, row, r.Received)
+	t.setText(fixedSource, row, source)
+	t.setText(fixedKind, row, n.kind)
+	t.setText(fixedTableName, row, n.table)
+	t.setText(fixedMessage, row, cleanText(n.message))
+	t.setMicros(fixedReceived, row, n.received)
 }

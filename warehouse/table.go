@@ -198,6 +198,7 @@ type Step struct {
 	Committed millrace.Position
 	Rows      int64 // sum over the Buffers, without discards
 	Discards  int64 // rows of discards
+	Notices   int64 // rows of millrace.notices
 
 	shaper *Shaper
 }

@@ -51,7 +51,23 @@ type Batch struct {
 	Entries []eventlog.Entry
 	Through millrace.Position // everything up to here has been given
 	Flush   bool              // commit every table through Through
+	// Spare says what of the entries is not given to the engine, because it has
+	// failed on them again and again, and Reason why that is.
+	Spare  Spare
+	Reason string
 }
+
+// Spare says how much of a record is left out. What is left out is in log and
+// archive, and a row says so.
+type Spare uint8
+
+// What is left out of a record.
+const (
+	SpareNothing Spare = iota
+	SpareBody          // its rows have what its envelope says, and discards says why
+	SpareRows          // only discards has a row
+	SpareAll           // only millrace.notices has one
+)
 
 // Progress is what Apply reached.
 type Progress struct {
@@ -59,6 +75,7 @@ type Progress struct {
 	Committed millrace.Position // every table is committed through here
 	Rows      int64             // rows written to tables by this call
 	Discards  int64             // values and rows set aside by this call
+	Notices   int64             // rows of millrace.notices that this call wrote
 }
 
 // Settings say how a workspace's records are shaped.

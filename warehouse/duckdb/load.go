@@ -63,7 +63,7 @@ func (w *Warehouse) Apply(ctx context.Context, workspace string, b warehouse.Bat
 	if err != nil {
 		return warehouse.Progress{}, err
 	}
-	res, err := w.call(ctx, p, request{Op: opApply, Workspace: workspace, Through: b.Through, Flush: b.Flush}, b.Entries)
+	res, err := w.call(ctx, p, request{Op: opApply, Workspace: workspace, Through: b.Through, Flush: b.Flush, Spare: b.Spare, Reason: b.Reason}, b.Entries)
 	if err != nil {
 		// Whether the batch was committed is not known: begin from what was.
 		w.mu.Lock()

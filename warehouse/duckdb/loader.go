@@ -98,7 +98,7 @@ func (l *loader) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	}
 	l.shaper.Done(step)
 	l.holds = len(step.Pending) > 0
-	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards}, nil
+	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards, Notices: step.Notices}, nil
 }
 
 // readKnown reads where a shaper begins.
@@ -147,6 +147,7 @@ func readTables(c *connection) ([]warehouse.KnownTable, error) {
 	rows, err := c.texts(`SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()
 		WHERE NOT internal AND schema_name <> 'main' AND table_name NOT LIKE '% (rebuild)'
 		  AND NOT (schema_name = 'millrace' AND table_name IN ('format', 'checkpoints', 'pending'))
+		  AND table_oid IN (SELECT table_oid FROM duckdb_tables()) -- not views
 		ORDER BY schema_name, table_name, column_index`)
 	if err != nil {
 		return nil, err

@@ -252,7 +252,11 @@ func (s *store) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	}
 	progress, err := s.loader.apply(b)
 	if err != nil {
-		return warehouse.Progress{}, suspectError{s.failed(err)}
+		failed := s.failed(err)
+		if isFatal(err) || isRefusal(err) || isOutOfMemory(err) {
+			failed = suspectError{failed}
+		}
+		return warehouse.Progress{}, failed
 	}
 	s.noted = time.Now()
 	if progress.Rows > 0 {

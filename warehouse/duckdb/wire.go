@@ -50,6 +50,8 @@ type request struct {
 	Query     *wireQuery               `json:",omitempty"`
 	Shadow    *warehouse.ShadowOptions `json:",omitempty"`
 	ShadowID  uint64                   `json:",omitempty"`
+	Spare     warehouse.Spare          `json:",omitempty"`
+	Reason    string                   `json:",omitempty"`
 }
 
 // The operations of a request.

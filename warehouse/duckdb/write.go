@@ -37,58 +37,69 @@ func (t target) place(n warehouse.TableName) warehouse.TableName {
 // sqlTable is a table's name in SQL.
 func sqlTable(n warehouse.TableName) string { return quote(n.Schema) + "." + quote(n.Table) }
 
-// writeStep commits a step in one transaction. Rows that the engine refuses
-// are found and set aside, and the rest is written.
+// writeStep commits a step in one transaction. Rows, columns and tables that
+// the engine refuses are found and set aside, and the rest is written.
 func writeStep(c *connection, step *warehouse.Step, to target) error {
 	if err := keepBigInts(c, step, to); err != nil {
 		return err
 	}
-	// Each round sets at least one row aside, or it is the last.
+	// Each round sets something aside, or it is the last.
 	for {
-		refusal, err := tryStep(c, step, to)
+		refused, err := tryStep(c, step, to)
 		if err == nil {
 			return nil
 		}
 		c.rollback()
-		if refusal == nil || isFatal(err) {
+		if refused.buffer == nil || !isRefusal(err) {
 			return err
 		}
-		rows, findErr := refusedRows(c, refusal, to)
+		found, findErr := false, error(nil)
+		if refused.making {
+			found, findErr = refuseDefinitions(c, step, to)
+		} else {
+			found, findErr = refuseRows(c, step, refused.buffer, to, err)
+		}
 		if findErr != nil {
 			return errors.Join(err, findErr)
 		}
-		if len(rows) == 0 {
+		if !found {
 			return err
 		}
-		step.Refuse(refusal, rows, "the warehouse refused the row: "+cleanMessage(err.Error()))
 	}
 }
 
-// tryStep commits a step. When a table refuses its rows, it names the buffer.
-func tryStep(c *connection, step *warehouse.Step, to target) (*warehouse.Buffer, error) {
+// A refused says where a step failed: at a buffer's table and columns, or at
+// its rows.
+type refused struct {
+	buffer *warehouse.Buffer
+	making bool
+}
+
+// tryStep commits a step.
+func tryStep(c *connection, step *warehouse.Step, to target) (refused, error) {
 	if err := c.begin(); err != nil {
-		return nil, err
+		return refused{}, err
 	}
 	for _, b := range step.Buffers {
 		if b.Idle() {
 			continue
 		}
 		if err := alterTable(c, b, to); err != nil {
-			return nil, err
+			return refused{b, true}, err
 		}
 		if b.Rows == 0 {
 			continue
 		}
 		if err := writeRows(c, b, to.place(b.TableName), 0, b.Rows); err != nil {
-			return b, err
+			return refused{b, false}, err
 		}
 	}
 	if to.checkpoint {
 		if err := writeCheckpoint(c, step); err != nil {
-			return nil, err
+			return refused{}, err
 		}
 	}
-	return nil, c.commit()
+	return refused{}, c.commit()
 }
 
 // keepBigInts undoes the widening of columns whose values a double would round.
@@ -140,17 +151,23 @@ func alterTable(c *connection, b *warehouse.Buffer, to target) error {
 		return c.exec(sql.String())
 	}
 	for _, v := range b.Columns {
-		switch {
-		case v.New:
-			fmt.Fprintf(&sql, "ALTER TABLE %s ADD COLUMN %s %s;", sqlTable(name), quote(v.Name), sqlTypes[v.Type])
-		case v.Widened:
-			fmt.Fprintf(&sql, "ALTER TABLE %s ALTER COLUMN %s TYPE %s;", sqlTable(name), quote(v.Name), sqlTypes[v.Type])
-		}
+		sql.WriteString(alterColumn(name, v))
 	}
 	if sql.Len() == 0 {
 		return nil
 	}
 	return c.exec(sql.String())
+}
+
+// alterColumn is the statement that makes or widens a column, or "".
+func alterColumn(name warehouse.TableName, v *warehouse.Vector) string {
+	switch {
+	case v.New:
+		return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s;", sqlTable(name), quote(v.Name), sqlTypes[v.Type])
+	case v.Widened:
+		return fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s;", sqlTable(name), quote(v.Name), sqlTypes[v.Type])
+	}
+	return ""
 }
 
 // createTable writes the statement that makes a table.
@@ -182,41 +199,4 @@ func writeCheckpoint(c *connection, step *warehouse.Step) error {
 
 func checkpointSQL(sql *strings.Builder, p millrace.Position) {
 	fmt.Fprintf(sql, "DELETE FROM millrace.checkpoints WHERE name = 'scanned'; INSERT INTO millrace.checkpoints VALUES ('scanned', %d, %d, %d);", p.Epoch, p.Seq, p.Index)
-}
-
-// refusedRows finds by bisection the rows of a buffer that the engine refuses,
-// in transactions that are rolled back.
-func refusedRows(c *connection, b *warehouse.Buffer, dest target) ([]int, error) {
-	try := func(from, to int) (bool, error) {
-		if err := c.begin(); err != nil {
-			return false, err
-		}
-		defer c.rollback()
-		if err := alterTable(c, b, dest); err != nil {
-			return false, err
-		}
-		err := writeRows(c, b, dest.place(b.TableName), from, to)
-		if err != nil && isFatal(err) {
-			return false, err
-		}
-		return err == nil, nil
-	}
-	var refused []int
-	var search func(from, to int) error
-	search = func(from, to int) error {
-		ok, err := try(from, to)
-		switch {
-		case err != nil || ok:
-			return err
-		case to-from == 1:
-			refused = append(refused, from)
-			return nil
-		}
-		middle := (from + to) / 2
-		if err := search(from, middle); err != nil {
-			return err
-		}
-		return search(middle, to)
-	}
-	return refused, search(0, b.Rows)
 }
