@@ -120,14 +120,12 @@ func (e *encoder) csv(dst []byte, row csvRow) ([]byte, error) {
 		}
 		first = false
 		dst = append(append(dst, e.names[i]...), ':')
-		switch i {
-		case e.tim:
-			dst = appendTime(dst, at)
-		case e.userColumn:
-			dst = appendValue(dst, user, e.types[i])
-		default:
-			dst = appendValue(dst, v, e.types[i])
+		if i == e.userColumn {
+			v = user
 		}
+		// the time is kept as it is written: who gave a wrong zone or format
+		// finds it in the archive
+		dst = appendValue(dst, v, e.types[i])
 	}
 	return append(dst, "}}"...), nil
 }

@@ -10,9 +10,12 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/terminal"
@@ -28,6 +31,7 @@ type plan struct {
 	format  string
 	header  []string
 	columns []column
+	members []string // of the first objects of JSON
 	times   *timeFormat
 	rows    int64  // of a file; of a stream those that were looked at
 	hash    []byte // of a file's bytes
@@ -92,7 +96,7 @@ func (p *plan) survey(ctx context.Context) error {
 		}
 		p.rows++
 	}
-	p.columns = rows.columns
+	p.columns, p.members = rows.columns, rows.members
 	if sum != nil {
 		// what the decompressor left behind belongs to the file too
 		if _, err := io.Copy(sum, p.input); err != nil {
@@ -151,6 +155,8 @@ type rows struct {
 	json      interface{ next() (jsonRow, error) }
 	header    []string
 	columns   []column
+	members   []string // of the first objects, in the order in which they come
+	looked    int
 	userIndex int
 	timeIndex int
 }
@@ -220,6 +226,9 @@ func (r *rows) readHeader() error {
 func (r *rows) look(guess *timeGuess) error {
 	if r.csv == nil {
 		row, err := r.json.next()
+		if err == nil && row.broken == nil {
+			r.lookAtMembers(row.raw)
+		}
 		if err != nil || row.broken != nil || guess == nil {
 			return err
 		}
@@ -245,6 +254,21 @@ func (r *rows) look(guess *timeGuess) error {
 		guess.observe(string(row.fields[r.timeIndex]))
 	}
 	return nil
+}
+
+// memberRows is how many objects are looked at for the names of their members.
+const memberRows = 100
+
+func (r *rows) lookAtMembers(object []byte) {
+	if r.looked++; r.looked > memberRows {
+		return
+	}
+	gjson.ParseBytes(object).ForEach(func(key, value gjson.Result) bool {
+		if value.Type != gjson.Null && len(r.members) < 1000 && !slices.Contains(r.members, key.Str) {
+			r.members = append(r.members, key.Str)
+		}
+		return true
+	})
 }
 
 // encoder makes the encoder of the input's rows.

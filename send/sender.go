@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -73,6 +74,7 @@ func (s *sender) run(ctx context.Context) error {
 	if done, err := s.resume(ctx); done || err != nil {
 		return err
 	}
+	warnReserved(o.Screen, o, append(slices.Clone(s.plan.header), s.plan.members...))
 	if o.Rate > 0 {
 		s.limiter = rate.NewLimiter(rate.Limit(o.Rate), max(1, min(o.Batch, int(o.Rate))))
 	}

@@ -25,7 +25,7 @@ type timeFormat struct {
 // Names of formats that are not patterns.
 var namedFormats = map[string]timeFormat{
 	"rfc3339":  {layout: time.RFC3339Nano, zoned: true},
-	"rfc1123":  {layout: time.RFC1123Z, zoned: true},
+	"rfc1123":  {layout: "rfc1123"},
 	"iso8601":  {layout: "iso8601"},
 	"unix":     {unit: time.Second},
 	"unix_ms":  {unit: time.Millisecond},
@@ -161,6 +161,8 @@ func (f *timeFormat) parse(text string) (time.Time, error) {
 		t = t.In(f.zone)
 	case f.layout == "iso8601":
 		t, err = f.parseISO(text)
+	case f.layout == "rfc1123":
+		t, err = parseRFC1123(text)
 	case f.zoned:
 		t, err = time.Parse(f.layout, text)
 	default:
@@ -206,6 +208,21 @@ func (f *timeFormat) parseISO(text string) (time.Time, error) {
 	return time.Time{}, errors.New("not ISO 8601")
 }
 
+// parseRFC1123 reads "Thu, 02 Dec 2010 08:26:00 GMT", with or without the day,
+// or with an offset. Other names of zones mean several things, and are refused.
+func parseRFC1123(text string) (time.Time, error) {
+	if day, rest, named := strings.Cut(text, ","); named && len(day) >= 3 {
+		text = strings.TrimSpace(rest)
+	}
+	for _, name := range []string{" GMT", " UTC", " UT", " Z"} {
+		if head, ok := strings.CutSuffix(text, name); ok {
+			text = head + " +0000"
+			break
+		}
+	}
+	return time.Parse("2 Jan 2006 15:04:05 -0700", text)
+}
+
 func parseUnix(text string, unit time.Duration) (time.Time, error) {
 	perSecond := int64(time.Second / unit)
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -245,12 +262,23 @@ func resolve(wall time.Time, zone *time.Location) time.Time {
 }
 
 // candidates are the formats that are tried when none is given.
-var candidates = []string{
+var candidates = append([]string{
 	"iso8601", "M/D/YY H:mm", "D/M/YY H:mm", "M/D/YYYY H:mm", "D/M/YYYY H:mm",
 	"M/D/YY H:mm:ss", "D/M/YY H:mm:ss", "M/D/YYYY H:mm:ss", "D/M/YYYY H:mm:ss",
 	"M/D/YYYY h:mm:ss A", "D/M/YYYY h:mm:ss A", "M/D/YYYY h:mm A", "D/M/YYYY h:mm A",
+	"M/D/YYYY, h:mm:ss A", "D/M/YYYY, H:mm:ss",
 	"M/D/YY", "D/M/YY", "M/D/YYYY", "D/M/YYYY", "D.M.YYYY", "D.M.YYYY H:mm", "D.M.YYYY H:mm:ss",
-	"YYYY/M/D", "YYYY/M/D H:mm", "YYYY/M/D H:mm:ss", "D-MMM-YYYY", "D MMM YYYY", "MMM D, YYYY", "rfc1123",
+	"YYYY/M/D", "YYYY/M/D H:mm", "YYYY/M/D H:mm:ss", "rfc1123",
+}, monthNamed()...)
+
+// monthNamed are formats with the name of a month, which tells it from the day.
+func monthNamed() (all []string) {
+	for _, date := range []string{"D-MMM-YYYY", "D-MMM-YY", "D/MMM/YYYY", "D MMM YYYY", "D MMMM YYYY", "MMM D, YYYY", "MMMM D, YYYY", "MMM D YYYY"} {
+		for _, clock := range []string{"", " H:mm", " H:mm:ss", " h:mm A", " h:mm:ss A", ", h:mm A", ", h:mm:ss A"} {
+			all = append(all, date+clock)
+		}
+	}
+	return all
 }
 
 // A timeGuess finds the format of a column that fits its values.

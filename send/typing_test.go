@@ -120,10 +120,10 @@ func TestRealFiles(t *testing.T) {
 	}{
 		"orders.csv": {Options{Source: "shop", ID: "invoice_id", User: "customer_id", Time: "invoice_date", TimeZone: "Europe/London"}, 54716,
 			"text text integer boolean integer integer double", 53628,
-			`{"type":"track","event":"orders","messageId":"489434","userId":"13085","timestamp":"2009-12-01T07:45:00Z","properties":{"invoice_id":"489434","invoice_date":"2009-12-01T07:45:00Z","customer_id":13085,"domestic_sale":true,"item_types_purchased":8,"total_quantity":166,"total_price":505.3}}`},
+			`{"type":"track","event":"orders","messageId":"489434","userId":"13085","timestamp":"2009-12-01T07:45:00Z","properties":{"invoice_id":"489434","invoice_date":"12/1/09 7:45","customer_id":13085,"domestic_sale":true,"item_types_purchased":8,"total_quantity":166,"total_price":505.3}}`},
 		"items.csv": {Options{Source: "shop", User: "CustomerID", Time: "InvoiceDate", TimeFormat: "M/D/YY H:MM", TimeZone: "Europe/London"}, 14594,
 			"text text text integer text double integer text", 14594,
-			`{"type":"track","event":"items","messageId":"` + firstItemID + `","userId":"17850","timestamp":"2010-12-01T08:26:00Z","properties":{"InvoiceNo":"536365","StockCode":"85123A","Description":"WHITE HANGING HEART T-LIGHT HOLDER","Quantity":6,"InvoiceDate":"2010-12-01T08:26:00Z","UnitPrice":2.55,"CustomerID":17850,"Country":"United Kingdom"}}`},
+			`{"type":"track","event":"items","messageId":"` + firstItemID + `","userId":"17850","timestamp":"2010-12-01T08:26:00Z","properties":{"InvoiceNo":"536365","StockCode":"85123A","Description":"WHITE HANGING HEART T-LIGHT HOLDER","Quantity":6,"InvoiceDate":"12/1/10 8:26","UnitPrice":2.55,"CustomerID":17850,"Country":"United Kingdom"}}`},
 	} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
