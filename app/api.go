@@ -31,7 +31,7 @@ func (a *App) openAPI(context.Context) error {
 	a.handler, err = serve.New(serve.Options{
 		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Workspace: millrace.DefaultWorkspace, Version: a.o.Version,
 		Collect: a.collect, System: a, Querier: workspaceQuerier{a}, Waiter: a.loader, Log: a.log, Verdicts: a.follower,
-		Readers: a.parts, Duplicates: duplicates{a.follower}, Resubmitter: resubmitter{a.collect}, Rebuilder: rebuilder{a.loader},
+		Readers: a.parts, Duplicates: duplicates{a.follower}, Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{a.loader, a.bounded},
 		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog, Jobs: a.jobs,
 		DefaultQueryTimeout: time.Duration(config.Query.Timeout), DefaultQueryRows: config.Query.Rows,
 		ClientIP: a.collect.Address, Stopping: a.stopping, MaxQueryTimeout: time.Duration(config.Query.Timeout),
@@ -56,7 +56,14 @@ type closer func() error
 func (c closer) Close() error { return c() }
 
 // resubmitter sends rejected records through intake again.
-type resubmitter struct{ intake *collect.Handler }
+type resubmitter struct {
+	intake   *collect.Handler
+	follower *dedup.Follower
+}
+
+// verdictPatience is how long the answer to a resubmission waits for the
+// verdict on duplicates.
+const verdictPatience = 2 * time.Second
 
 // Resubmit says what became of a rejected record that was sent again.
 func (r resubmitter) Resubmit(ctx context.Context, want serve.Resubmission) (serve.Resubmitted, error) {
@@ -66,11 +73,34 @@ func (r resubmitter) Resubmit(ctx context.Context, want serve.Resubmission) (ser
 	if err != nil {
 		return serve.Resubmitted{}, err
 	}
-	answer := serve.Resubmitted{ID: out.ID, Outcome: serve.OutcomeAccepted, Position: out.Position}
-	if out.Reason != "" {
-		answer.Outcome, answer.Reason = serve.OutcomeRejected, out.Reason
+	answer := serve.Resubmitted{ID: out.ID, Outcome: serve.OutcomeAccepted, Reason: out.Reason, Position: out.Position}
+	answer.Duplicates = r.duplicates(ctx, out)
+	switch {
+	case out.Accepted == 0:
+		answer.Outcome = serve.OutcomeRejected
+	case answer.Duplicates == int64(out.Accepted):
+		answer.Outcome = serve.OutcomeDuplicate
+	case out.Reason != "":
+		answer.Outcome = serve.OutcomePartly
 	}
 	return answer, nil
+}
+
+// duplicates counts those among the records that were taken. The last record of
+// the append says what became of them, and is none of them.
+func (r resubmitter) duplicates(ctx context.Context, out collect.Outcome) int64 {
+	last := out.Position
+	if out.Accepted == 0 || int64(last.Index) < int64(out.Accepted) {
+		return 0
+	}
+	last.Index--
+	ctx, cancel := context.WithTimeout(ctx, verdictPatience)
+	defer cancel()
+	_, count, err := r.follower.CountDuplicates(ctx, []dedup.Range{{Last: last, Count: out.Accepted}})
+	if err != nil {
+		return 0 // the follower is behind: what is not known is not told
+	}
+	return count
 }
 
 // duplicates asks the follower in the API's words.
@@ -85,7 +115,10 @@ func (d duplicates) CountDuplicates(ctx context.Context, ranges []serve.Range) (
 }
 
 // rebuilder starts the loader's rebuild in the API's words.
-type rebuilder struct{ loader *warehouse.Loader }
+type rebuilder struct {
+	loader  *warehouse.Loader
+	bounded *bounded
+}
 
 func (r rebuilder) Rebuild(ctx context.Context, _ string, want serve.Rebuild, progress func(job.Progress)) (any, error) {
 	o := warehouse.RebuildOptions{Source: want.Source, Yes: want.Yes, Progress: func(p warehouse.RebuildProgress) {
@@ -101,7 +134,7 @@ func (r rebuilder) Rebuild(ctx context.Context, _ string, want serve.Rebuild, pr
 	if err != nil {
 		return nil, err
 	}
-	result := rebuilt{Records: out.Records, Rows: out.Rows, Discards: out.Discards, At: out.At, Seconds: out.Elapsed.Seconds(), Tables: []rebuiltTable{}}
+	result := rebuilt{Records: out.Records, Received: r.bounded.received.Load(), Rows: out.Rows, Discards: out.Discards, At: out.At, Seconds: out.Elapsed.Seconds(), Tables: []rebuiltTable{}}
 	for _, t := range out.Tables {
 		result.Tables = append(result.Tables, rebuiltTable{Table: t.Schema + "." + t.Table, Before: t.Live, After: t.Shadow})
 	}

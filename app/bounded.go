@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
@@ -21,6 +22,8 @@ type bounded struct {
 	mu    sync.Mutex
 	set   bool
 	limit millrace.Position // no checkpoint lies beyond, but for another server's
+
+	received atomic.Int64 // records of the time that the last rebuild was asked for
 }
 
 // allow moves the limit on.
@@ -77,12 +80,29 @@ func (b *bounded) Shadow(ctx context.Context, workspace string, o warehouse.Shad
 	if err != nil {
 		return nil, err
 	}
-	return &boundedShadow{s, b}, nil
+	b.received.Store(0)
+	return &boundedShadow{s, b, o}, nil
 }
 
 type boundedShadow struct {
 	warehouse.Shadow
 	bounded *bounded
+	options warehouse.ShadowOptions
+}
+
+// Apply counts the records of the time that is made anew.
+func (s *boundedShadow) Apply(ctx context.Context, batch warehouse.Batch) (warehouse.Progress, error) {
+	p, err := s.Shadow.Apply(ctx, batch)
+	if err != nil {
+		return p, err
+	}
+	for i := range batch.Entries {
+		at := batch.Entries[i].Time
+		if !at.Before(s.options.From) && (s.options.Until.IsZero() || at.Before(s.options.Until)) {
+			s.bounded.received.Add(1)
+		}
+	}
+	return p, nil
 }
 
 // Swap notes that the tables are of this log now.

@@ -10,6 +10,7 @@ import (
 // rebuilt is the result of a rebuild as the API shows it.
 type rebuilt struct {
 	Records  int64             `json:"records"`
+	Received int64             `json:"received"` // of the records, those of the time asked for
 	Rows     int64             `json:"rows"`
 	Discards int64             `json:"discards"`
 	At       millrace.Position `json:"at"`

@@ -142,13 +142,14 @@ type RejectedOptions struct {
 	Source, Reason string
 	Limit          int
 	Cursor         string
+	After          string // wait until the list shows this position, or "last"; "" does not wait
 }
 
 // Rejected lists rejected records, newest first, and the cursor of the next
 // page, "" after the last.
 func (c *Client) Rejected(ctx context.Context, o RejectedOptions) (page []Rejected, next string, err error) {
 	q := url.Values{}
-	for k, v := range map[string]string{"source": o.Source, "reason": o.Reason, "cursor": o.Cursor} {
+	for k, v := range map[string]string{"source": o.Source, "reason": o.Reason, "cursor": o.Cursor, "after": o.After} {
 		if v != "" {
 			q.Set(k, v)
 		}
@@ -175,7 +176,8 @@ func (c *Client) RejectedByID(ctx context.Context, id string) (json.RawMessage, 
 type Resent struct {
 	RejectedID string `json:"rejected_id"`
 	ID         string `json:"id"`
-	Outcome    string `json:"outcome"`
+	Outcome    string `json:"outcome"` // accepted, partly accepted, duplicate or rejected
+	Duplicates int64  `json:"duplicates"`
 	Reason     string `json:"reason"`
 }
 

@@ -90,16 +90,19 @@ type Resubmission struct {
 
 // Outcomes of a Resubmission.
 const (
-	OutcomeAccepted = "accepted"
-	OutcomeRejected = "rejected"
+	OutcomeAccepted  = "accepted"
+	OutcomePartly    = "partly accepted" // of a batch
+	OutcomeDuplicate = "duplicate"       // taken, and dropped: all of it was there before
+	OutcomeRejected  = "rejected"
 )
 
 // Resubmitted says what became of a Resubmission.
 type Resubmitted struct {
-	ID       string // of the new record, or of the new rejected record
-	Outcome  string
-	Reason   string            // why it was rejected again
-	Position millrace.Position // of the last record stored; zero if none
+	ID         string // of the new record, or of the new rejected record
+	Outcome    string
+	Duplicates int64             // records taken that were there before
+	Reason     string            // why it, or a part of it, was rejected again
+	Position   millrace.Position // of the last record stored; zero if none
 }
 
 // Rebuild says what of the warehouse is made anew.

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/serve/job"
@@ -78,7 +79,7 @@ func (s *server) registerStarts() {
 		}) (*started, error) {
 			r := in.Body
 			if r.From != nil && r.Until != nil && !r.From.Before(*r.Until) {
-				return nil, millrace.Errorf(millrace.Invalid, "from %s is not before until %s", r.From, r.Until)
+				return nil, millrace.Errorf(millrace.Invalid, "from %s is not before until %s", r.From.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
 			}
 			if err := s.checkSource(ctx, r.Source); err != nil {
 				return nil, err

@@ -116,7 +116,7 @@ func TestJobs(t *testing.T) {
 		t.Errorf("rebuild %+v", j)
 	}
 	resp, body := call(t, "POST", s.URL+"/api/v1/warehouse/rebuilds", `{"from":"2026-01-01T00:00:00Z","until":"2025-01-01T00:00:00Z"}`)
-	wantProblem(t, resp, body, 400, "invalid", "is not before until")
+	wantProblem(t, resp, body, 400, "invalid", "from 2026-01-01T00:00:00Z is not before until 2025-01-01T00:00:00Z")
 	if j = await(begin("/api/v1/log/verifications", "").ID, "failed"); !strings.Contains(j.Error, "frame 7 is damaged") {
 		t.Errorf("verification of the log %+v", j)
 	}
@@ -214,6 +214,34 @@ func TestRejected(t *testing.T) {
 	wantProblem(t, resp, body, 503, "unavailable", "restarted")
 }
 
+// What came in a moment ago is waited for, as long as that takes little.
+func TestRejectedOfThisMoment(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	arrived := false
+	w.query = func(context.Context, warehouse.Query) (warehouse.Rows, error) {
+		if arrived {
+			return rejectedRows("{}"), nil
+		}
+		return rejectedRows(), nil
+	}
+	w.waitFor = func(context.Context, millrace.Position) error { arrived = true; return nil }
+	s := start(t, w.options(t))
+	for _, path := range []string{"/api/v1/rejected/r0", "/api/v1/rejected?after=last", "/api/v1/rejected?after=1-0-0"} {
+		arrived = false
+		if resp, body := call(t, "GET", s.URL+path, ""); resp.StatusCode != 200 || !strings.Contains(body, `"id":"r0"`) {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+		}
+	}
+	resp, body := call(t, "GET", s.URL+"/api/v1/rejected?after=x", "")
+	wantProblem(t, resp, body, 400, "invalid", "position")
+	w.waitFor = func(ctx context.Context, _ millrace.Position) error {
+		return millrace.Errorf(millrace.Canceled, "behind")
+	}
+	resp, body = call(t, "GET", s.URL+"/api/v1/rejected?after=last", "")
+	wantProblem(t, resp, body, 504, "canceled", "behind")
+}
+
 func TestResend(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
@@ -232,6 +260,12 @@ func TestResend(t *testing.T) {
 		if resp, body = call(t, "POST", path, given); resp.StatusCode != 200 || string(w.resent[len(w.resent)-1].Body) != want {
 			t.Errorf("%s: %d %s, resent %s", given, resp.StatusCode, body, w.resent[len(w.resent)-1].Body)
 		}
+	}
+	w.resubmit = func(Resubmission) (Resubmitted, error) {
+		return Resubmitted{ID: "m", Outcome: OutcomeDuplicate, Duplicates: 1}, nil
+	}
+	if _, body = call(t, "POST", path, ""); !strings.Contains(body, `"outcome":"duplicate","duplicates":1`) {
+		t.Errorf("a duplicate: %s", body)
 	}
 	w.resubmit = func(Resubmission) (Resubmitted, error) {
 		return Resubmitted{ID: "r9", Outcome: OutcomeRejected, Reason: "still no type"}, nil

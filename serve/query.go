@@ -163,6 +163,31 @@ func (s *server) query(ctx context.Context, in queryBody, asArrow bool) (_ *huma
 	}}, nil
 }
 
+// waitAfter waits for a position, for the log's end when it is "last", or for
+// nothing when it is empty.
+func (s *server) waitAfter(ctx context.Context, after string, timeout time.Duration) error {
+	switch after {
+	case "":
+		return nil
+	case "last":
+		return s.waitForEnd(ctx, timeout)
+	}
+	p, err := millrace.ParsePosition(after)
+	if err != nil {
+		return err
+	}
+	return s.waitFor(ctx, p, timeout)
+}
+
+// waitForEnd waits until the warehouse holds everything that is in the log now.
+func (s *server) waitForEnd(ctx context.Context, timeout time.Duration) error {
+	_, last, err := s.o.Log.Bounds(ctx)
+	if err != nil {
+		return err
+	}
+	return s.waitFor(ctx, last, timeout)
+}
+
 // waitFor waits until the warehouse holds everything through p.
 func (s *server) waitFor(ctx context.Context, p millrace.Position, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)

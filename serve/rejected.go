@@ -25,7 +25,7 @@ type Rejected struct {
 	Raw        string            `json:"raw,omitempty" doc:"What was received, when it is text."`
 	RawBase64  string            `json:"raw_base64,omitempty" doc:"What was received, when it is not."`
 	Truncated  bool              `json:"truncated,omitempty" doc:"It was too large to keep whole."`
-	Outcome    string            `json:"outcome,omitempty" doc:"What became of it when it was last sent again: accepted or rejected."`
+	Outcome    string            `json:"outcome,omitempty" enum:"accepted,partly accepted,rejected" doc:"What became of it when it was last sent again."`
 	Position   millrace.Position `json:"position"`
 }
 
@@ -126,13 +126,22 @@ func scanRejected(columns []cell, i int) (r Rejected, err error) {
 	return r, nil
 }
 
+// newestPatience is how long one waits for a record that came in a moment ago
+// to be in the warehouse.
+const newestPatience = 5 * time.Second
+
+// rejectedByID returns one record. One that came in a moment ago is waited for.
 func (s *server) rejectedByID(ctx context.Context, id string) (Rejected, error) {
-	found, err := s.rejected(ctx, rejectedFilter{id: id, limit: 1})
+	f := rejectedFilter{id: id, limit: 1}
+	found, err := s.rejected(ctx, f)
+	if err == nil && len(found) == 0 && s.waitForEnd(ctx, newestPatience) == nil {
+		found, err = s.rejected(ctx, f)
+	}
 	if err != nil {
 		return Rejected{}, err
 	}
 	if len(found) == 0 {
-		return Rejected{}, millrace.Errorf(millrace.NotFound, "there is no rejected record %.80q: the list shows those of the last seconds a moment later", id)
+		return Rejected{}, millrace.Errorf(millrace.NotFound, "there is no rejected record %.80q: millrace rejected list says which there are", id)
 	}
 	return found[0], nil
 }
@@ -150,7 +159,11 @@ func (s *server) registerRejected() {
 			Reason string `query:"reason" maxLength:"200" doc:"Only whose reason contains this, in any case."`
 			Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000" doc:"Most records of a page."`
 			Cursor string `query:"cursor" maxLength:"80" doc:"From the page before."`
+			After  string `query:"after" maxLength:"80" doc:"Wait, up to 5 seconds, until the list shows everything up to this position of the log, or with last everything that is in it now."`
 		}) (*bodyOf[rejectedPage], error) {
+			if err := s.waitAfter(ctx, in.After, newestPatience); err != nil {
+				return nil, err
+			}
 			var before *millrace.Position
 			if in.Cursor != "" {
 				p, err := millrace.ParsePosition(in.Cursor)
@@ -190,8 +203,9 @@ type resendBody struct {
 type resent struct {
 	RejectedID string             `json:"rejected_id"`
 	ID         string             `json:"id" doc:"Of the new record; when it was rejected again, of the new rejected record."`
-	Outcome    string             `json:"outcome" enum:"accepted,rejected"`
-	Reason     string             `json:"reason,omitempty" doc:"Why it was rejected again."`
+	Outcome    string             `json:"outcome" enum:"accepted,partly accepted,duplicate,rejected" doc:"duplicate: it was taken, and an earlier record has its ID. Of a batch: all of it was taken, a part, nothing that is new, nothing."`
+	Duplicates int64              `json:"duplicates,omitempty" doc:"Records taken whose ID was there before, as far as that is known within two seconds."`
+	Reason     string             `json:"reason,omitempty" doc:"Why it, or a part of it, was rejected again."`
 	Position   *millrace.Position `json:"position,omitempty" doc:"Where it lies in the log."`
 }
 
@@ -220,7 +234,7 @@ func (s *server) registerResend() {
 			if err != nil {
 				return nil, err
 			}
-			answer := resent{RejectedID: r.ID, ID: out.ID, Outcome: out.Outcome, Reason: out.Reason}
+			answer := resent{RejectedID: r.ID, ID: out.ID, Outcome: out.Outcome, Duplicates: out.Duplicates, Reason: out.Reason}
 			if !out.Position.IsZero() {
 				answer.Position = &out.Position
 			}
