@@ -38,6 +38,7 @@ type fakeServer struct {
 	refuse  int               // how many of the next batches are answered 503
 	jobs    map[string]*client.Job
 	readers map[string]string
+	behind  bool // the warehouse is
 }
 
 type fakeEvent struct {
@@ -77,7 +78,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	api("POST /api/v1/rejected/{id}/resend", f.resend)
 	api("GET /api/v1/readers", f.listReaders)
 	api("POST /api/v1/readers/{name}/{action}", f.readerAction)
-	api("POST /api/v1/warehouse/rebuilds", f.startJob("warehouse.rebuild", `{"rows":6}`))
+	api("POST /api/v1/warehouse/rebuilds", f.startJob("warehouse.rebuild", `{"records":3,"received":3,"rows":6,"discards":1,"seconds":1.5,"tables":[{"table":"shop.tracks","rows_before":4,"rows_after":5},{"table":"shop.thing","rows_before":1,"rows_after":1}]}`))
 	api("POST /api/v1/archive/verifications", f.startJob("archive.verify", `{"files":3,"records":6}`))
 	api("POST /api/v1/log/verifications", f.startJob("log.verify", ""))
 	api("GET /api/v1/jobs/{id}", f.job)
@@ -317,6 +318,13 @@ func (f *fakeServer) rejected(w http.ResponseWriter, r *http.Request) {
 	all := []map[string]any{
 		{"id": "r2", "source": "shop", "received_at": "2026-01-02T00:00:00Z", "reason": "too \x1b[2Jlarge", "field": "properties", "type": "track", "raw": "{}"},
 		{"id": "r1", "source": "shop", "received_at": "2026-01-01T00:00:00Z", "reason": "no event", "field": "event", "type": "track", "raw": "{}"}}
+	f.mu.Lock()
+	behind := f.behind
+	f.mu.Unlock()
+	if after := r.URL.Query().Get("after"); after == "last" && behind {
+		f.problem(w, 504, "canceled", "the warehouse did not reach it")
+		return
+	}
 	if r.URL.Query().Get("cursor") == "" && r.URL.Query().Get("limit") == "1" {
 		f.json(w, 200, map[string]any{"rejected": all[:1], "cursor": "c1"})
 		return
@@ -330,8 +338,13 @@ func (f *fakeServer) rejectedByID(w http.ResponseWriter, r *http.Request) {
 
 func (f *fakeServer) resend(w http.ResponseWriter, r *http.Request) {
 	outcome, reason := "accepted", ""
-	if r.PathValue("id") == "r2" {
+	switch r.PathValue("id") {
+	case "r2":
 		outcome, reason = "rejected", "too large"
+	case "r3":
+		outcome = "duplicate"
+	case "r4":
+		outcome, reason = "partly accepted", "too large"
 	}
 	f.json(w, 200, map[string]any{"rejected_id": r.PathValue("id"), "id": "new", "outcome": outcome, "reason": reason})
 }
@@ -368,6 +381,9 @@ func (f *fakeServer) startJob(kind, result string) http.HandlerFunc {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		j := &client.Job{ID: fmt.Sprintf("j%d", len(f.jobs)), Kind: kind, State: "running", Total: 2, Unit: "records", Result: json.RawMessage(result)}
+		if in.From != nil && in.From.Year() == 2030 {
+			j.Result = json.RawMessage(`{"records":3,"received":0,"rows":0,"discards":0,"seconds":0.1,"tables":[{"table":"shop.tracks","rows_before":4,"rows_after":4}]}`)
+		}
 		if in.Source == "small" && !in.Yes {
 			j.Error = "fewer rows would result: 5 in place of 6. Give --yes if that is meant"
 		}

@@ -159,55 +159,6 @@ func (p *program) warehouseCommand() *cobra.Command {
 	return c
 }
 
-func (p *program) rebuildCommand() *cobra.Command {
-	var r client.Rebuild
-	var from, until string
-	c := &cobra.Command{
-		Use: "rebuild", Args: cobra.NoArgs, Short: "Make the tables anew from archive and log",
-		Long: `Make the tables anew from archive and log, beside the live ones, and put them in
-their place in one transaction. Queries and intake go on meanwhile.
-
-With --from and --until only what was received between is shaped anew. If fewer
-rows would result, nothing is changed unless --yes is given. Ctrl-C asks the
-server to stop; the live tables stay as they are.`,
-		Example: `  millrace warehouse rebuild
-  millrace warehouse rebuild --source web --from 2026-01-01 --until 2026-02-01T12:00:00Z`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			var err error
-			if r.From, err = instant("--from", from); err != nil {
-				return err
-			}
-			if r.Until, err = instant("--until", until); err != nil {
-				return err
-			}
-			return p.runJob(c.Context(), "rebuild", func(ctx context.Context, api *client.Client) (client.Job, error) {
-				return api.StartRebuild(ctx, r)
-			})
-		},
-	}
-	f := c.Flags()
-	f.StringVar(&r.Source, "source", "", "only the tables of this source")
-	f.StringVar(&from, "from", "", "only what was received at this time or later (RFC 3339, or a date in UTC)")
-	f.StringVar(&until, "until", "", "only what was received before this time")
-	f.BoolVar(&r.Yes, "yes", false, "also when fewer rows result")
-	p.completeSources(c, "source")
-	return c
-}
-
-// instant reads a time of a flag.
-func instant(flag, text string) (*time.Time, error) {
-	if text == "" {
-		return nil, nil
-	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			t = t.UTC()
-			return &t, nil
-		}
-	}
-	return nil, usagef("%s %q is not a time: write it as 2026-01-31 or 2026-01-31T15:04:05Z", flag, text)
-}
-
 func (p *program) archiveCommand() *cobra.Command {
 	c := &cobra.Command{Use: "archive", GroupID: groupOperate, Short: "Verify the archive", Example: "  millrace archive verify"}
 	c.AddCommand(p.verifyCommand("archive", "Read every file of the archive and check that each record is there once"))
@@ -226,14 +177,14 @@ func (p *program) verifyCommand(what, short string) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.runJob(c.Context(), what+" verify", func(ctx context.Context, api *client.Client) (client.Job, error) {
 				return api.StartVerification(ctx, what)
-			})
+			}, p.verdict)
 		},
 	}
 }
 
-// runJob starts a job, shows how far it is, and what came of it. Ctrl-C
+// runJob starts a job, shows how far it is, and then what came of it. Ctrl-C
 // cancels the job.
-func (p *program) runJob(ctx context.Context, label string, start func(context.Context, *client.Client) (client.Job, error)) error {
+func (p *program) runJob(ctx context.Context, label string, start func(context.Context, *client.Client) (client.Job, error), show func(json.RawMessage) error) error {
 	api, err := p.client()
 	if err != nil {
 		return err
@@ -267,23 +218,23 @@ func (p *program) runJob(ctx context.Context, label string, start func(context.C
 	case "canceled":
 		return millrace.Errorf(millrace.Canceled, "%s was canceled: %s", label, j.Error)
 	}
-	return p.jobResult(j)
-}
-
-// jobResult writes what came of a job. A verification that found something
-// wrong ({"ok": false}) has failed.
-func (p *program) jobResult(j client.Job) error {
 	if len(j.Result) == 0 || string(j.Result) == "null" {
 		_, err := fmt.Fprintln(p.stdout, "done")
 		return err
 	}
-	if err := p.writeJSON(j.Result); err != nil {
+	return show(j.Result)
+}
+
+// verdict writes what a verification found. One that found something wrong
+// ({"ok": false}) has failed.
+func (p *program) verdict(result json.RawMessage) error {
+	if err := p.writeJSON(result); err != nil {
 		return err
 	}
 	var verdict struct {
 		OK *bool `json:"ok"`
 	}
-	if json.Unmarshal(j.Result, &verdict) == nil && verdict.OK != nil && !*verdict.OK {
+	if json.Unmarshal(result, &verdict) == nil && verdict.OK != nil && !*verdict.OK {
 		return errSaid
 	}
 	return nil

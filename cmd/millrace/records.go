@@ -176,7 +176,7 @@ func (p *program) rejectedList() *cobra.Command {
 			if o.Limit < 1 {
 				return usagef("--limit is above 0")
 			}
-			all, more, err := rejectedPages(c.Context(), api, o)
+			all, more, err := p.rejectedPages(c.Context(), api, o)
 			if err != nil {
 				return err
 			}
@@ -200,13 +200,21 @@ func rejectedFlags(p *program, c *cobra.Command, o *client.RejectedOptions) {
 
 const rejectedPage = 1000 // the most that the server gives at once
 
-// rejectedPages lists up to o.Limit records; more says that there are others.
-func rejectedPages(ctx context.Context, api *client.Client, o client.RejectedOptions) (all []client.Rejected, more bool, err error) {
+// rejectedPages lists up to o.Limit records, those of this moment too; more says
+// that there are others.
+func (p *program) rejectedPages(ctx context.Context, api *client.Client, o client.RejectedOptions) (all []client.Rejected, more bool, err error) {
 	limit := o.Limit
 	all = []client.Rejected{}
+	o.After = "last"
 	for {
 		o.Limit = min(limit-len(all), rejectedPage)
 		page, next, err := api.Rejected(ctx, o)
+		if o.After != "" && millrace.KindOf(err) == millrace.Canceled && ctx.Err() == nil {
+			p.screen().Warn("The warehouse is behind, so the newest may be missing: see `millrace status`.")
+			o.After = ""
+			continue
+		}
+		o.After = ""
 		if err != nil {
 			return nil, false, err
 		}
@@ -271,12 +279,15 @@ func (p *program) rejectedResend() *cobra.Command {
 	c := &cobra.Command{
 		Use: "resend [ID…]", Short: "Send rejected records through intake again",
 		Long: `Send rejected records through intake again: those named, or with --all all that
-match and were not accepted since. --body gives one of them a new body.`,
+match and were not accepted since. --body gives one of them a new body. One
+whose ID an earlier record has is taken and counted as a duplicate.`,
 		Example: `  millrace rejected resend 0198c0de-7c1e-7000-8000-3f1d2a6b9c55 --body event.json
   millrace rejected resend --source web --reason 'too large' --all`,
 		RunE: func(c *cobra.Command, ids []string) error {
 			switch {
-			case all == (len(ids) > 0):
+			case all && len(ids) > 0:
+				return usagef("name the records to send again, or give --all, not both")
+			case !all && len(ids) == 0:
 				return usagef("name the records to send again, or give --all")
 			case bodyFile != "" && len(ids) != 1:
 				return usagef("--body is for one record: name its ID")
@@ -303,7 +314,7 @@ func (p *program) resend(ctx context.Context, o client.RejectedOptions, ids []st
 	}
 	if len(ids) == 0 {
 		o.Limit = 100_000
-		found, _, err := rejectedPages(ctx, api, o)
+		found, _, err := p.rejectedPages(ctx, api, o)
 		if err != nil {
 			return err
 		}
@@ -315,12 +326,17 @@ func (p *program) resend(ctx context.Context, o client.RejectedOptions, ids []st
 	}
 	bar := screen.Progress(terminal.ProgressOptions{Label: "resend", Unit: "records", Total: int64(len(ids))})
 	defer bar.Finish()
-	accepted, failed := int64(0), int64(0)
+	accepted, duplicate, failed := int64(0), int64(0), int64(0)
 	for i, id := range ids {
 		r, err := api.Resend(ctx, id, body)
 		switch {
 		case err == nil && r.Outcome == "accepted":
 			accepted++
+		case err == nil && r.Outcome == "duplicate":
+			duplicate++
+		case err == nil && r.Outcome == "partly accepted":
+			failed++
+			screen.Warn("%s: a part was accepted, and a part rejected again: %s", id, r.Reason)
 		case err == nil:
 			failed++
 			screen.Warn("%s: rejected again: %s", id, r.Reason)
@@ -328,12 +344,13 @@ func (p *program) resend(ctx context.Context, o client.RejectedOptions, ids []st
 			failed++
 			screen.Warn("%s: %v", id, err)
 		default:
-			return fmt.Errorf("%s were sent again before this: %w", terminal.Plural(accepted, "record", "records"), err)
+			return fmt.Errorf("%s were sent again before this: %w", terminal.Plural(accepted+duplicate, "record", "records"), err)
 		}
 		bar.Set(int64(i+1), 0)
 	}
 	bar.Finish()
-	fmt.Fprintf(p.stdout, "resent %s, accepted %s, failed %s\n", terminal.Count(int64(len(ids))), terminal.Count(accepted), terminal.Count(failed))
+	fmt.Fprintf(p.stdout, "resent %s, accepted %s, duplicate %s, failed %s\n", terminal.Count(int64(len(ids))), terminal.Count(accepted),
+		terminal.Count(duplicate), terminal.Count(failed))
 	if failed > 0 {
 		return errSaid
 	}

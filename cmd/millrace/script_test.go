@@ -64,6 +64,11 @@ func TestScripts(t *testing.T) {
 				f := ts.Value("fake").(*fakeServer)
 				f.set(func() { f.refuse = n })
 			},
+			// behind: the warehouse is
+			"behind": func(ts *testscript.TestScript, _ bool, _ []string) {
+				f := ts.Value("fake").(*fakeServer)
+				f.set(func() { f.behind = true })
+			},
 			// token T: the API asks for it
 			"token": func(ts *testscript.TestScript, _ bool, args []string) {
 				f := ts.Value("fake").(*fakeServer)

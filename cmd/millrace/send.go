@@ -39,9 +39,13 @@ stay text; empty values are left out.
            pattern such as "M/D/YY H:MM" or "DD.MM.YYYY HH:mm:ss", strftime's
            "%d/%m/%Y", a Go layout, or rfc3339, iso8601, unix, unix_ms,
            unix_us, unix_ns. Times that name no zone are clocks of --time-zone.
+           The property keeps the text as it is in the file.
            When clocks go back and a time occurs twice, it is the first; when
            they go forward and it does not occur, it is as much later as the
            clock skipped.
+
+A column whose name tables use for themselves (id, user_id, timestamp, event …)
+goes to discards, with a warning, unless it is given for --id, --user or --time.
 
 Objects of JSON are sent as they are. A field may be a path: user.id.
 
@@ -142,7 +146,7 @@ func (p *program) send(ctx context.Context, o send.Options, files []string, asJS
 	} else {
 		for _, r := range results {
 			p.summary(o.Screen, r)
-			hint(o.Screen, r)
+			hint(o, r)
 		}
 		if len(results) > 1 {
 			total.Input, total.Faults = "in all", nil
@@ -214,12 +218,13 @@ func (p *program) summary(s *terminal.Screen, r send.Result) {
 }
 
 // hint says why a result may not be what was meant.
-func hint(s *terminal.Screen, r send.Result) {
+func hint(o send.Options, r send.Result) {
+	first := !o.Again && r.Earlier == 0 && r.Repeated == 0
 	switch {
 	case r.Rows == 0 && r.Complete:
-		s.Note("There are no rows in it.")
-	case r.Judged && r.Repeated == 0 && r.Duplicates >= 10 && r.Duplicates >= r.Sent-r.Sent/10:
-		s.Note("Nearly all are duplicates: an ID counts once in a source, whatever the event. If these are other rows, name the field with --id that tells them apart, or send them to another source.")
+		o.Screen.Note("There are no rows in it.")
+	case first && r.Judged && r.Duplicates > 0 && r.Duplicates >= r.Sent-r.Sent/10:
+		o.Screen.Note("Nearly all are duplicates: an ID counts once in its source, whatever the event is called. If these are other rows, name the field with --id that tells them apart, or send them to another source.")
 	}
 }
 

@@ -44,12 +44,14 @@ func TestHint(t *testing.T) {
 	}{
 		"empty":      {send.Result{Complete: true}, "no rows"},
 		"duplicates": {send.Result{Complete: true, Judged: true, Rows: 100, Sent: 100, Duplicates: 95}, "whatever the event"},
+		"a few":      {send.Result{Complete: true, Judged: true, Rows: 3, Sent: 3, Duplicates: 3}, "whatever the event is called"},
+		"again":      {send.Result{Complete: true, Judged: true, Rows: 3, Sent: 3, Duplicates: 3, Earlier: 3}, ""},
 		"some":       {send.Result{Complete: true, Judged: true, Rows: 100, Sent: 100, Duplicates: 50}, ""},
 		"repeated":   {send.Result{Complete: true, Judged: true, Rows: 100, Sent: 100, Duplicates: 95, Repeated: 95}, ""},
 		"not known":  {send.Result{Complete: true, Rows: 100, Sent: 100}, ""},
 	} {
 		screen, out := testScreen()
-		hint(screen, c.result)
+		hint(send.Options{Screen: screen}, c.result)
 		if got := out.String(); c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
