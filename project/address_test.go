@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/blob/s3"
+	"github.com/millrace/millrace/collect"
+	"github.com/millrace/millrace/unit"
 )
 
 // Addresses are checked without asking anybody, and never shown.
@@ -112,5 +114,26 @@ func TestDuplicateKeys(t *testing.T) {
 	_, err := Load(files("millrace.yaml", plain, "sources/a.yaml", "kind: http\nwrite_keys: [same_2026, same_2026]\n", "sources/b.yaml", "kind: http\nwrite_keys: [same_2026]\n"), testKinds, testOptions())
 	if want := "sources/b.yaml:2:14: write_keys[0]: sources/a.yaml:2 already has this write key: make a new one"; err == nil || err.Error() != want {
 		t.Error(err)
+	}
+}
+
+// The limits that a project may set are those that intake takes.
+func TestCollectLimits(t *testing.T) {
+	t.Parallel()
+	for _, low := range []int{-1, 0, 1, 3, 4, 15, 16, 127, 128, 499, 500, 501, 4999, 5000, 5001, 1 << 16, 1<<16 + 1, 1 << 20, 1<<20 + 1, 3 << 20, 3<<20 + 1} {
+		for field, l := range map[string]CollectLimits{
+			"event_size": {EventSize: unit.Bytes(low)}, "batch_size": {BatchSize: unit.Bytes(low)}, "batch_events": {BatchEvents: low},
+			"depth": {Depth: low}, "key_length": {KeyLength: low}, "properties": {Properties: low}, "rate": {Rate: float64(low)},
+		} {
+			s := DefaultConfig().Settings
+			s.Collect.Limits = l
+			got, want := s.Validate(), collect.Limits{
+				EventSize: l.EventSize, BatchSize: l.BatchSize, BatchEvents: l.BatchEvents, Depth: l.Depth,
+				KeyLength: l.KeyLength, Properties: l.Properties, Rate: l.Rate,
+			}.Validate()
+			if (got == nil) != (want == nil) || got != nil && each(got)[0].Error() != "collect.limits."+each(want)[0].Error() {
+				t.Errorf("%s %d: %v, want %v", field, low, got, want)
+			}
+		}
 	}
 }

@@ -154,13 +154,7 @@ func (s *Settings) Validate() error {
 	wrong(s.Query.Concurrency < 1 || s.Query.Concurrency > 1000, "query.concurrency: %d is out of range: 1 to 1000", s.Query.Concurrency)
 	wrong(s.Query.ResultSize < 1<<10, "query.result_size: %s is too small: it is at least 1KiB", s.Query.ResultSize)
 	wrong(s.Query.Memory != 0 && s.Query.Memory < 128<<20, "query.memory: %s is too small: it is at least 128MiB", s.Query.Memory)
-	l := s.Collect.Limits
-	wrong(l.BatchEvents < 0, "collect.limits.batch_events: is negative")
-	wrong(l.Depth < 0, "collect.limits.depth: is negative")
-	wrong(l.KeyLength < 0, "collect.limits.key_length: is negative")
-	wrong(l.Properties < 0, "collect.limits.properties: is negative")
-	wrong(l.Rate < 0, "collect.limits.rate: is negative")
-	wrong(l.Burst < 0, "collect.limits.burst: is negative")
+	s.Collect.Limits.validate(wrong)
 	for i, p := range s.Collect.TrustedProxies {
 		_, errNet := netip.ParsePrefix(p)
 		_, errAddr := netip.ParseAddr(p)
@@ -172,4 +166,37 @@ func (s *Settings) Validate() error {
 		wrong(!ok, "collect.public_url: %q: write scheme and host only, such as https://events.example.com", clip(u))
 	}
 	return errors.Join(errs...)
+}
+
+// Bounds of the limits of intake; a test compares them with what intake takes.
+const (
+	minBodyBytes   = 128
+	maxBodyBytes   = 3 << 20
+	maxBatchEvents = 10_000 / 2
+	maxDepthLimit  = 500
+	maxKeyLength   = 1 << 16
+	maxProperties  = 1 << 20
+)
+
+// validate tells wrong what is out of range. 0 is the stage's default.
+func (l CollectLimits) validate(wrong func(bad bool, format string, args ...any)) {
+	for _, b := range []struct {
+		field string
+		size  unit.Bytes
+	}{{"event_size", l.EventSize}, {"batch_size", l.BatchSize}} {
+		low, high := unit.Bytes(minBodyBytes), unit.Bytes(maxBodyBytes)
+		wrong(b.size != 0 && (b.size < low || b.size > high), "collect.limits.%s: %s is out of range: choose %s to %s", b.field, b.size, low, high)
+	}
+	for _, b := range []struct {
+		field        string
+		n, low, high int
+	}{
+		{"batch_events", l.BatchEvents, 1, maxBatchEvents}, {"depth", l.Depth, 4, maxDepthLimit},
+		{"key_length", l.KeyLength, 16, maxKeyLength}, {"properties", l.Properties, 16, maxProperties},
+	} {
+		wrong(b.n != 0 && (b.n < b.low || b.n > b.high), "collect.limits.%s: %d is out of range: choose %d to %d", b.field, b.n, b.low, b.high)
+	}
+	wrong(l.BatchSize != 0 && l.EventSize > l.BatchSize, "collect.limits.event_size: an event (%s) cannot be larger than a batch (%s)", l.EventSize, l.BatchSize)
+	wrong(l.Rate < 0, "collect.limits.rate: a rate cannot be negative: give events a second")
+	wrong(l.Burst < 0, "collect.limits.burst: cannot be negative: give events at once")
 }
