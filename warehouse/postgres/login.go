@@ -18,7 +18,7 @@ import (
 type login struct {
 	role   string
 	config *pgx.ConnConfig
-	system map[string]bool // the server's own names with pg_
+	has    serverNames
 }
 
 // roleOf returns the role that queries of a workspace run as, or "" before it is known.
@@ -54,16 +54,11 @@ func (w *Warehouse) makeLogin(ctx context.Context, conn *pgx.Conn, ws *workspace
 		delete(l.config.RuntimeParams, name)
 	}
 	l.config.RuntimeParams["application_name"] = "millrace query"
+	l.config.RuntimeParams["client_encoding"] = "UTF8" // so that the server reads the bytes that the guard reads
 	l.config.RuntimeParams["default_transaction_read_only"] = "on"
-	names, err := query(ctx, conn, func(row pgx.Rows) (name string, err error) { return name, row.Scan(&name) },
-		`SELECT relname::text FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND starts_with(relname, 'pg_')
-			UNION SELECT proname::text FROM pg_proc WHERE starts_with(proname, 'pg_')`)
-	if err != nil {
+	var err error
+	if l.has, err = readServerNames(ctx, conn); err != nil {
 		return err
-	}
-	l.system = make(map[string]bool, len(names))
-	for _, name := range names {
-		l.system[name] = true
 	}
 	if err := w.grantAll(ctx, conn, ws, l.role); err != nil {
 		return err
@@ -72,6 +67,24 @@ func (w *Warehouse) makeLogin(ctx context.Context, conn *pgx.Conn, ws *workspace
 	w.logins[ws.name] = l
 	w.mu.Unlock()
 	return nil
+}
+
+// readServerNames reads what the guard has to know of the server.
+func readServerNames(ctx context.Context, conn querier) (has serverNames, err error) {
+	for set, sql := range map[*map[string]bool]string{
+		&has.relations: "SELECT relname::text FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND starts_with(relname, 'pg_')",
+		&has.functions: "SELECT DISTINCT proname::text FROM pg_proc WHERE starts_with(proname, 'pg_') OR starts_with(proname, 'lo_')",
+	} {
+		names, err := query(ctx, conn, func(row pgx.Rows) (name string, err error) { return name, row.Scan(&name) }, sql)
+		if err != nil {
+			return has, err
+		}
+		*set = make(map[string]bool, len(names))
+		for _, name := range names {
+			(*set)[name] = true
+		}
+	}
+	return has, nil
 }
 
 // secretOf returns the password of the workspace's login.

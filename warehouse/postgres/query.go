@@ -27,7 +27,7 @@ func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Row
 	if l == nil {
 		return nil, millrace.Errorf(millrace.Unavailable, "the warehouse is not open yet: its loader has not reached Postgres%s", w.why())
 	}
-	sql, err := guard(shorthand(q.SQL), len(q.Params), l.system)
+	sql, err := guard(shorthand(q.SQL), len(q.Params), l.has)
 	if err != nil {
 		return nil, err
 	}
