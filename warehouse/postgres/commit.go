@@ -22,6 +22,11 @@ type target interface {
 	// begin returns what undoes, after a transaction is rolled back, what
 	// prepare noted.
 	begin() (undo func())
+	// again says whether what failed is worth another attempt after what the
+	// server holds has been read anew: someone else may have made or dropped it.
+	again(b *warehouse.Buffer, err error) bool
+	// forget tells that a step was committed.
+	forget()
 	// finish writes what belongs to the step beside its rows.
 	finish(context.Context, *Warehouse, pgx.Tx, *warehouse.Step) error
 }
@@ -41,6 +46,20 @@ func (l live) begin() (undo func()) {
 	schemas := maps.Clone(l.ws.schemas)
 	return func() { l.ws.schemas = maps.Clone(schemas) }
 }
+
+func (l live) again(b *warehouse.Buffer, err error) bool {
+	if !isCode(err, codeDuplicateTable, codeDuplicateColumn, codeDuplicateObject, codeNoTable, codeNoColumn, codeNoSchema) {
+		return false
+	}
+	key := b.Schema + "." + b.Table + ": " + cause(err)
+	if l.ws.failed[key] {
+		return false
+	}
+	l.ws.failed = map[string]bool{key: true}
+	return true
+}
+
+func (l live) forget() { l.ws.failed = nil }
 
 // finish grants what was made and moves the checkpoint, if it is where it was
 // read: another server that loads the same workspace makes this one start over.
@@ -77,64 +96,76 @@ func (l live) finish(ctx context.Context, w *Warehouse, tx pgx.Tx, step *warehou
 // errKeep ends a transaction in which a column proved to be unfit for widening.
 var errKeep = errors.New("the column holds values that double would round")
 
-// commit writes a step in one transaction. Rows that the server refuses are
-// found and set aside, and the rest is written.
+// A trial is one attempt to write a step.
+type trial struct {
+	buffer     *warehouse.Buffer   // at which it ended; nil behind the last
+	definition bool                // … while its table was made or altered
+	keep       []*warehouse.Vector // columns that may not be widened
+}
+
+// commit writes a step in one transaction. What the server refuses (rows,
+// columns, tables) is found and set aside, and the rest is written.
 func (w *Warehouse) commit(ctx context.Context, conn *pgx.Conn, ws *workspace, step *warehouse.Step, to target) error {
 	undo := to.begin()
-	var keep []*warehouse.Vector // columns that may not be widened
-	// Each round keeps a column or sets at least one row aside, or it is the last.
+	// Each round sets something aside, or it is the last.
 	for {
-		var refused *warehouse.Buffer
-		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			for _, b := range step.Buffers {
-				if b.Idle() {
-					continue
-				}
-				refused = b
-				var err error
-				if keep, err = w.wider(ctx, tx, b, to); err != nil {
-					return err
-				}
-				if len(keep) > 0 {
-					return errKeep
-				}
-				if b.Rows == 0 {
-					continue
-				}
-				if err := w.write(ctx, tx, b, to, 0, b.Rows); err != nil {
-					return err
-				}
-			}
-			refused = nil
-			return to.finish(ctx, w, tx, step)
-		})
+		at, err := w.try(ctx, conn, step, to)
 		if err == nil {
+			to.forget()
 			return nil
 		}
 		undo()
 		switch {
 		case errors.Is(err, errKeep):
-			for _, v := range keep {
-				step.KeepBigInt(refused, v)
+			for _, v := range at.keep {
+				step.KeepBigInt(at.buffer, v)
 			}
 			continue
 		case isCode(err, codeLockTimeout):
 			w.cancelQueries(ctx, ws)
 			return err
-		case refused == nil || !isRowRefusal(err):
+		case at.buffer == nil:
 			return err
 		}
-		rows, findErr := w.findRefused(ctx, conn, refused, to)
-		if findErr != nil {
-			return findErr
-		}
-		if len(rows) == 0 { // all of them pass by themselves: it is not the rows' fault
-			return err
-		}
-		step.Refuse(refused, rows, "Postgres refused the row: "+cause(err))
+		set, refuseErr := w.refuse(ctx, conn, step, at, err, to)
 		undo()
-		w.log.Warn("Postgres refused rows: they are in discards", "table", refused.TableName, "rows", len(rows))
+		switch {
+		case refuseErr != nil:
+			return refuseErr
+		case !set:
+			return err
+		}
+		w.log.Warn("Postgres refused a part of what is loaded: it is in discards", "table", at.buffer.TableName, "error", err)
 	}
+}
+
+// try writes a step in one transaction.
+func (w *Warehouse) try(ctx context.Context, conn *pgx.Conn, step *warehouse.Step, to target) (at trial, err error) {
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		for _, b := range step.Buffers {
+			if b.Idle() {
+				continue
+			}
+			at = trial{buffer: b, definition: true}
+			var err error
+			if at.keep, err = w.wider(ctx, tx, b, to); err != nil {
+				return err
+			}
+			if len(at.keep) > 0 {
+				return errKeep
+			}
+			at.definition = false
+			if b.Rows == 0 {
+				continue
+			}
+			if err := w.write(ctx, tx, b, to, 0, b.Rows); err != nil {
+				return err
+			}
+		}
+		at = trial{}
+		return to.finish(ctx, w, tx, step)
+	})
+	return at, err
 }
 
 // cancelQueries ends the queries that keep a table from being changed.
@@ -154,7 +185,7 @@ func (w *Warehouse) wider(ctx context.Context, tx pgx.Tx, b *warehouse.Buffer, t
 	var sql strings.Builder
 	if b.Create {
 		if err := to.prepare(ctx, w, tx, b.TableName); err != nil {
-			return nil, err
+			return nil, failure("make the schema "+b.Schema, err) // not to be taken for a refused table: discards is in it too
 		}
 		columns := make([]warehouse.Column, len(b.Columns))
 		for i, v := range b.Columns {
@@ -166,12 +197,9 @@ func (w *Warehouse) wider(ctx context.Context, tx pgx.Tx, b *warehouse.Buffer, t
 	}
 	var keep []*warehouse.Vector
 	for _, v := range b.Columns {
-		column := quote(v.Name)
-		switch {
-		case v.New:
-			fmt.Fprintf(&sql, "ALTER TABLE %s ADD COLUMN %s %s;", name, column, sqlTypes[v.Type])
-		case v.Widened:
-			big := false
+		sql.WriteString(alterColumn(name, v))
+		if v.Widened && !v.New {
+			column, big := quote(v.Name), false
 			err := tx.QueryRow(ctx, fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s > 9007199254740992 OR %s < -9007199254740992)", name, column, column)).Scan(&big)
 			if err != nil {
 				return nil, err
@@ -179,7 +207,6 @@ func (w *Warehouse) wider(ctx context.Context, tx pgx.Tx, b *warehouse.Buffer, t
 			if big {
 				keep = append(keep, v)
 			}
-			fmt.Fprintf(&sql, "ALTER TABLE %s ALTER COLUMN %s TYPE double precision;", name, column)
 		}
 	}
 	if sql.Len() == 0 || len(keep) > 0 {
@@ -187,6 +214,17 @@ func (w *Warehouse) wider(ctx context.Context, tx pgx.Tx, b *warehouse.Buffer, t
 	}
 	_, err := tx.Exec(ctx, sql.String())
 	return nil, err
+}
+
+// alterColumn is the statement that makes a column or widens it, or "".
+func alterColumn(place string, v *warehouse.Vector) string {
+	switch {
+	case v.New:
+		return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s;", place, quote(v.Name), sqlTypes[v.Type])
+	case v.Widened:
+		return fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE double precision;", place, quote(v.Name))
+	}
+	return ""
 }
 
 // createTable writes the statements that make a table; place is where.
@@ -208,37 +246,4 @@ func createTable(sql *strings.Builder, place, name string, columns []warehouse.C
 		// A few pages for any number of rows, which come in this order.
 		fmt.Fprintf(sql, "CREATE INDEX %s ON %s USING brin (received_at);", quote(objectName(name, "received_at")), place)
 	}
-}
-
-// findRefused finds by bisection the rows that the server refuses, in a
-// transaction that is rolled back, and sets them aside.
-func (w *Warehouse) findRefused(ctx context.Context, conn *pgx.Conn, b *warehouse.Buffer, to target) ([]int, error) {
-	tx, err := conn.Begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = tx.Rollback(ctx) }()
-	if _, err := w.wider(ctx, tx, b, to); err != nil {
-		return nil, err
-	}
-	var refused []int
-	var search func(from, end int) error
-	search = func(from, end int) error {
-		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return w.write(ctx, tx, b, to, from, end) })
-		switch {
-		case err == nil:
-			return nil
-		case !isRowRefusal(err):
-			return err
-		case end-from == 1:
-			refused = append(refused, from)
-			return nil
-		}
-		middle := (from + end) / 2
-		if err := search(from, middle); err != nil {
-			return err
-		}
-		return search(middle, end)
-	}
-	return refused, search(0, b.Rows)
 }

@@ -58,7 +58,7 @@ func isRowRefusal(err error) bool {
 		return false
 	}
 	switch pg.Code[:min(2, len(pg.Code))] {
-	case "22", "23", "54":
+	case "22", "23", "54", "P0": // P0 is what a trigger of someone else says
 		return true
 	}
 	return false
@@ -85,5 +85,8 @@ const (
 	codePrivilege       = "42501"
 	codeNoSchema        = "3F000"
 	codeNoTable         = "42P01"
+	codeNoColumn        = "42703"
+	codeDuplicateTable  = "42P07"
+	codeDuplicateColumn = "42701"
 	codeDuplicateObject = "42710"
 )

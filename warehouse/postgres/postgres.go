@@ -72,6 +72,7 @@ type workspace struct {
 	conn     atomic.Pointer[pgx.Conn]          // over which is loaded; nil before it is had
 	schemas  map[string]bool                   // logical names of schemas that are there
 	silents  atomic.Pointer[map[string]string] // sources without a schema, by the name that it would have
+	failed   map[string]bool                   // what may have been out of date; see target.again
 	mu       sync.Mutex
 	shadow   *shadow
 }
@@ -182,6 +183,10 @@ func (w *Warehouse) Apply(ctx context.Context, name string, b warehouse.Batch) (
 		return warehouse.Progress{}, millrace.Errorf(millrace.Unavailable, "the warehouse has lost its place: call Resume and begin from there")
 	}
 	ws.shaper.Add(b)
+	if err := ws.shaper.Err(); err != nil {
+		ws.shaper = nil
+		return warehouse.Progress{}, w.noted(failure("load", err))
+	}
 	step := ws.shaper.Take(b.Flush)
 	var err error
 	if step.Scanned != ws.scanned || len(step.Buffers) > 0 || step.PendingChanged {
@@ -197,7 +202,7 @@ func (w *Warehouse) Apply(ctx context.Context, name string, b warehouse.Batch) (
 	if ws.scanned = step.Scanned; created {
 		ws.noteSilent()
 	}
-	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards}, nil
+	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards, Notices: step.Notices}, nil
 }
 
 // noted keeps what is wrong for Status.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,7 +25,12 @@ func (w *Warehouse) Resume(ctx context.Context, name string) (millrace.Position,
 	if err != nil {
 		return millrace.Position{}, w.noted(failure("open the workspace "+name, err))
 	}
-	shaper, err := warehouse.NewShaper(warehouse.ShaperOptions{Settings: ws.settings, Known: known})
+	shaper, err := warehouse.NewShaper(warehouse.ShaperOptions{
+		Settings: ws.settings, Known: known,
+		Large: func(n warehouse.TableName, column string) (bool, error) {
+			return large(conn, live{ws}.place(n), column)
+		},
+	})
 	if err != nil {
 		return millrace.Position{}, err
 	}
@@ -32,6 +38,20 @@ func (w *Warehouse) Resume(ctx context.Context, name string) (millrace.Position,
 	ws.noteSilent()
 	w.noted(nil)
 	return shaper.Resume(), nil
+}
+
+// largeTimeout bounds the look through a whole table.
+const largeTimeout = 10 * time.Minute
+
+// large says whether a column holds whole numbers that a double would round.
+func large(c interface {
+	QueryRow(context.Context, string, ...any) pgx.Row
+}, table, column string) (large bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), largeTimeout)
+	defer cancel()
+	err = c.QueryRow(ctx, fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s > 9007199254740992 OR %s < -9007199254740992)",
+		table, quote(column), quote(column))).Scan(&large)
+	return large, err
 }
 
 // open makes the system schema if need be and reads what the workspace holds.

@@ -82,6 +82,9 @@ func (s *shadow) prepare(ctx context.Context) error {
 	}
 	s.shaper, err = warehouse.NewShaper(warehouse.ShaperOptions{
 		Settings: s.ws.settings, Known: known, Shadow: &s.options, HoldRows: 20_000, HoldBytes: 48 << 20,
+		Large: func(n warehouse.TableName, column string) (bool, error) {
+			return large(s.w.pool, live{s.ws}.place(n), column)
+		},
 	})
 	return err
 }
@@ -140,6 +143,10 @@ func (t shadowTarget) begin() (undo func()) {
 	return func() { t.shadow.made = maps.Clone(made) }
 }
 
+func (shadowTarget) again(*warehouse.Buffer, error) bool { return false }
+
+func (shadowTarget) forget() {}
+
 func (t shadowTarget) finish(context.Context, *Warehouse, pgx.Tx, *warehouse.Step) error { return nil }
 
 // Apply takes records in order. See warehouse.Shadow.
@@ -148,6 +155,10 @@ func (s *shadow) Apply(ctx context.Context, b warehouse.Batch) (warehouse.Progre
 		return warehouse.Progress{}, millrace.Errorf(millrace.Invalid, "the rebuild has ended")
 	}
 	s.shaper.Add(b)
+	if err := s.shaper.Err(); err != nil {
+		s.end()
+		return warehouse.Progress{}, failure("rebuild; the live tables are as they were: begin it again", err)
+	}
 	step := s.shaper.Take(b.Flush)
 	if len(step.Buffers) > 0 {
 		err := s.w.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
