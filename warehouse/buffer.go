@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"math"
+	"slices"
 
 	"github.com/millrace/millrace"
 )
@@ -33,7 +34,9 @@ type column struct {
 	Column
 	engine  bool   // the engine has it
 	widened bool   // the engine's is BigInt, and has to become Double
-	big     bool   // BigInt with values beyond ±2^53
+	big     bool   // BigInt with values beyond ±2^53, now or before they were replaced
+	unasked bool   // what the engine holds of it has not been looked at
+	noted   bool   // of users and accounts: millrace.names says that it is big
 	forced  bool   // the settings gave the type
 	refused string // why the engine does not make it; then it is not among the table's columns
 	vec     *Vector
@@ -145,6 +148,17 @@ func (v *Vector) setBytes(row int, b []byte) {
 	v.buffer.SizeBytes += len(b)
 }
 
+// setMessage notes whose row it is in a keyed table.
+func (b *Buffer) setMessage(row int, id string) {
+	for len(b.messages) <= row {
+		b.messages = append(b.messages, 0)
+	}
+	id = id[:min(len(id), maxKeyBytes)]
+	b.messages[row] = uint64(len(b.arena))<<lengthBits | uint64(len(id))
+	b.arena = append(b.arena, id...)
+	b.SizeBytes += len(id)
+}
+
 func (v *Vector) setString(row int, s string) {
 	v.set(row, uint64(len(v.buffer.arena))<<lengthBits|uint64(len(s)))
 	v.buffer.arena = append(v.buffer.arena, s...)
@@ -208,7 +222,7 @@ func (t *table) commit(b *Buffer) {
 		}
 	}
 	if keep {
-		*b = Buffer{TableName: t.TableName, Key: t.key, table: t, arena: b.arena[:0], Columns: b.Columns[:0]}
+		*b = Buffer{TableName: t.TableName, Key: t.key, table: t, arena: b.arena[:0], Columns: b.Columns[:0], messages: b.messages[:0]}
 		t.spare = b
 	}
 }
@@ -229,6 +243,11 @@ func (b *Buffer) drop(rows []int) {
 			to++
 		}
 		v.truncate(to)
+	}
+	for i, row := range rows {
+		if row-i < len(b.messages) {
+			b.messages = slices.Delete(b.messages, row-i, row-i+1)
+		}
 	}
 	b.Rows -= len(rows)
 }

@@ -180,6 +180,7 @@ func (s *shaping) beginLatest(r *entry, t *table) {
 	key := string(id)
 	row := s.newRow(t, r.Position, key)
 	r.row[rowExtra] = row
+	t.buffer.setMessage(row, r.ID)
 	t.setText(fixedID, row, key)
 	t.setTime(fixedReceived, row, r.Received)
 	t.setMicros(fixedUUID, row, s.now)

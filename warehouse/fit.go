@@ -1,6 +1,9 @@
 package warehouse
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Reasons in discards.
 const (
@@ -87,7 +90,7 @@ func (s *shaping) fit(t *table, c *column, row int, v *value) (reason string) {
 		t.vector(c).set(row, bits)
 		return ""
 	case c.Type == BigInt && k == kindNumber:
-		return t.fitBigInt(c, row, raw)
+		return s.fitBigInt(t, c, row, raw)
 	case c.Type == Double && k == kindNumber:
 		f, ok := parseDouble(raw)
 		if !ok {
@@ -152,7 +155,7 @@ func literal(b []byte) (kind, []byte) {
 
 // fitBigInt writes a number into a BigInt column, which becomes Double when
 // the number asks for it and no value would be rounded.
-func (t *table) fitBigInt(c *column, row int, raw []byte) string {
+func (s *shaping) fitBigInt(t *table, c *column, row int, raw []byte) string {
 	if n, ok := parseWhole(raw); ok {
 		if n > maxExact || n < -maxExact {
 			c.big = true
@@ -166,12 +169,53 @@ func (t *table) fitBigInt(c *column, row int, raw []byte) string {
 		return reasonType[BigInt]
 	case !ok:
 		return reasonRounded
-	case c.big:
+	case s.big(t, c):
 		return reasonWideBigInt
 	}
 	c.widen()
 	t.vector(c).set(row, math.Float64bits(f))
 	return ""
+}
+
+// big says whether a BigInt column holds whole numbers that a double would
+// round, or did.
+func (s *shaping) big(t *table, c *column) bool {
+	if c.unasked && !c.big && s.options.Large != nil {
+		c.unasked = false
+		large, err := s.options.Large(t.TableName, c.Name)
+		if err != nil {
+			s.err = fmt.Errorf("ask what the column %s of %s.%s holds: %w", c.Name, t.Schema, t.Table, err)
+		}
+		c.big = large || err != nil
+	}
+	return c.big
+}
+
+// kindLarge marks in millrace.names the columns of users and accounts that held
+// whole numbers which a double would round: such a value may be replaced, and
+// the column has to stay what a rebuild would make it.
+const kindLarge = "large"
+
+// noteLarge marks such columns of a table whose rows the step has.
+func (s *shaping) noteLarge(t *table, step *Step) {
+	for _, c := range t.columns {
+		if !c.big || c.noted || s.options.Shadow != nil {
+			continue
+		}
+		c.noted = true
+		column := t.Table + "." + c.Name
+		s.names[nameKey(t.Schema, kindLarge, column)] = true
+		names := s.source(SystemSchema).table(s, "names", nameColumns)
+		step.more(names, func() {
+			row := s.newRow(names, s.through, "")
+			names.setText(fixedSource, row, t.Schema)
+			names.setText(fixedKind, row, kindLarge)
+			names.setText(fixedOriginalName, row, column)
+			names.setText(fixedName, row, c.Name)
+			names.setMicros(fixedReceived, row, s.now)
+		})
+		step.Rows++
+	}
 }
 
 // widen makes a BigInt column Double, with the rows that wait in it.

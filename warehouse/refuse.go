@@ -122,7 +122,12 @@ func (v *Vector) text(row int) []byte {
 // discarded describes a row for discards.
 func (b *Buffer) discarded(row int) discarded {
 	d := discarded{at: b.Position(row), table: b.Table, received: math.MinInt64}
-	if id := b.column("id"); id != nil && id.Type == Text && id.Valid(row) {
+	if b.Key != "" {
+		if row < len(b.messages) {
+			at := b.messages[row]
+			d.id = string(b.arena[at>>lengthBits : at>>lengthBits+at&MaxTextBytes])
+		}
+	} else if id := b.column("id"); id != nil && id.Type == Text && id.Valid(row) {
 		d.id = string(id.Bytes(row))
 	}
 	if at := b.column("received_at"); at != nil && at.Type == Timestamp && at.Valid(row) {

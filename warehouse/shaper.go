@@ -14,6 +14,13 @@ const SystemSchema = "millrace"
 type ShaperOptions struct {
 	Settings Settings
 	Known    Known
+	// Large says whether a BigInt column that Known has holds whole numbers beyond
+	// ±2^53, which a double would round. It is asked within Add, once for a
+	// column, before the column becomes Double. In a Shadow whose rows are joined
+	// by those of the live tables it is asked of these. nil is for an engine
+	// that looks when it widens (see Step.KeepBigInt), which is too late for
+	// what has come in between.
+	Large func(t TableName, column string) (bool, error)
 	// Shadow, when not nil, makes the rows of a rebuild: only what it asks
 	// for, and none of SystemSchema's own tables. Known then holds no
 	// positions, and the tables to begin with: none for a rebuild of all
@@ -62,8 +69,12 @@ func (s *Shaper) Resume() millrace.Position { return s.shaping.resume() }
 // Configure changes the settings for records that are added from now on.
 func (s *Shaper) Configure(settings Settings) error { return s.shaping.configure(settings) }
 
-// Add shapes records. It never fails: what does not fit goes to discards.
-// It keeps no reference to the records.
+// Err is what went wrong when the engine was asked something within Add: the
+// Shaper has to be thrown away.
+func (s *Shaper) Err() error { return s.shaping.err }
+
+// Add shapes records. What does not fit goes to discards. Only asking the
+// engine may fail: see Err. It keeps no reference to the records.
 func (s *Shaper) Add(b Batch) { s.shaping.add(b) }
 
 // Take returns what is to be committed now: the rows of all built-in tables
@@ -98,5 +109,6 @@ func (s *Step) RefuseTable(b *Buffer, reason string) { s.refuseTable(b, reason) 
 func (s *Step) RefuseColumn(b *Buffer, v *Vector, reason string) { s.refuseColumn(b, v, reason) }
 
 // KeepBigInt undoes the widening of a column because the engine holds values
-// in it that a double would round: the step's values with a fraction go to discards.
+// in it that a double would round: the step's values with a fraction go to
+// discards. A Shaper that was given Large widens no such column.
 func (s *Step) KeepBigInt(b *Buffer, v *Vector) { s.keepBigInt(b, v) }

@@ -67,11 +67,19 @@ func (e *engine) known() Known {
 
 func (e *engine) shaper(t testing.TB, settings Settings) *Shaper {
 	t.Helper()
-	s, err := NewShaper(ShaperOptions{Settings: settings, Known: e.known(), Now: func() time.Time { return testTime }})
+	s, err := NewShaper(ShaperOptions{Settings: settings, Known: e.known(), Large: e.large, Now: func() time.Time { return testTime }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// large says whether a column holds whole numbers that a double would round.
+func (e *engine) large(t TableName, column string) (bool, error) {
+	return slices.ContainsFunc(e.tables[t].rows, func(row map[string]any) bool {
+		n, ok := row[column].(int64)
+		return ok && (n > maxExact || n < -maxExact)
+	}), nil
 }
 
 func (e *engine) commit(t testing.TB, step *Step) {
@@ -100,6 +108,11 @@ func (e *engine) write(t testing.TB, b *Buffer) {
 			table.columns = append(table.columns, v.Column)
 		case v.Widened:
 			table.columns[i].Type = Double
+			for _, row := range table.rows {
+				if n, ok := row[v.Name].(int64); ok {
+					row[v.Name] = float64(n)
+				}
+			}
 		case table.columns[i].Type != v.Type:
 			t.Fatalf("%v.%s: %v became %v", b.TableName, v.Name, table.columns[i].Type, v.Type)
 		}
@@ -108,6 +121,11 @@ func (e *engine) write(t testing.TB, b *Buffer) {
 		out := map[string]any{}
 		if err := json.Unmarshal(b.rowJSON(row), &out); err != nil {
 			t.Fatalf("%v: %v: %s", b.TableName, err, b.rowJSON(row))
+		}
+		for _, v := range b.Columns {
+			if v.Type == BigInt && v.Valid(row) { // which JSON would round
+				out[v.Name] = v.Int(row)
+			}
 		}
 		var old map[string]any
 		if b.Key != "" {
@@ -185,7 +203,7 @@ func TestTypes(t *testing.T) {
 		"bigint whole":      {values: []string{"5", "6.0", "1e3"}, want: `bigint 5 6 1000`},
 		"bigint widens":     {values: []string{"5", "5.5"}, want: `double 5 5.5`},
 		"bigint no string":  {values: []string{"5", `"x"`}, want: `bigint 5 -`, reason: reasonType[BigInt]},
-		"bigint stays big":  {values: []string{"9007199254740993", "5.5"}, want: `bigint 9007199254740992 -`, reason: reasonWideBigInt}, // JSON of the test rounds
+		"bigint stays big":  {values: []string{"9007199254740993", "5.5"}, want: `bigint 9007199254740993 -`, reason: reasonWideBigInt},
 		"double":            {values: []string{"5.5", "6"}, want: `double 5.5 6`},
 		"double exact":      {values: []string{"0.5", "9007199254740993"}, want: `double 0.5 -`, reason: reasonRounded},
 		"double range":      {values: []string{"0.5", "1e400"}, want: `double 0.5 -`, reason: reasonRounded},
@@ -235,9 +253,6 @@ func TestTypes(t *testing.T) {
 			}
 			for _, e := range []*engine{once, oneByOne} {
 				got := e.column("order_completed", "v")
-				if e == oneByOne && name == "bigint stays big" {
-					continue // there the engine has to be asked: TestKeepBigInt
-				}
 				if got != test.want {
 					t.Errorf("got %s\nwant %s", got, test.want)
 				}

@@ -37,6 +37,7 @@ type shaping struct {
 	noticed  int64
 	spare    Spare // of the current batch, and why
 	reason   string
+	err      error             // of asking the engine
 	low      millrace.Position // bounds of a shadow
 	high     millrace.Position
 	lowSet   bool
@@ -91,6 +92,9 @@ func newShaping(o ShaperOptions) (*shaping, error) {
 	for _, t := range o.Known.Tables {
 		s.known[t.TableName] = t
 	}
+	for _, n := range o.Known.Names {
+		s.names[nameKey(n.Source, n.Kind, n.Original)] = true
+	}
 	for name, after := range s.pending {
 		t := s.source(name.Schema).table(s, name.Table, nil)
 		t.behind, t.after = true, after
@@ -99,8 +103,9 @@ func newShaping(o ShaperOptions) (*shaping, error) {
 		s.source(name.Schema) // counts its tables
 	}
 	for _, n := range o.Known.Names {
-		s.names[nameKey(n.Source, n.Kind, n.Original)] = true
-		s.source(n.Source).names++
+		if src := s.source(n.Source); n.Kind != kindLarge {
+			src.names++
+		}
 	}
 	for _, id := range o.Known.Notices {
 		s.notices[id] = true
@@ -186,6 +191,10 @@ func (src *source) table(s *shaping, name string, columns []fixed) *table {
 		}
 		if known, ok := s.known[t.TableName]; ok {
 			t.takeUp(known)
+			for _, c := range t.columns {
+				c.noted = t.key != "" && s.names[nameKey(src.name, kindLarge, name+"."+c.Name)]
+				c.big, c.unasked = c.noted, c.Type == BigInt
+			}
 			delete(s.known, t.TableName)
 		}
 	}
@@ -293,6 +302,11 @@ func (s *shaping) take(flush bool) *Step {
 			s.takeTable(t, step, flush, now)
 		}
 		s.takeDiscards(src, step, now)
+	}
+	for _, b := range slices.Clone(step.Buffers) {
+		if b.Key != "" {
+			s.noteLarge(b.table, step)
+		}
 	}
 	slices.SortFunc(step.Buffers, func(a, b *Buffer) int {
 		if ae, be := a.table.event, b.table.event; ae != be {

@@ -22,7 +22,7 @@ type Type uint8
 //   - JSON takes everything, as JSON text.
 //
 // A BigInt column that is given a number with a fraction becomes Double,
-// unless it holds whole numbers beyond ±2^53, which a double would round: then
+// unless it holds or held whole numbers beyond ±2^53, which a double would round: then
 // it stays and the new value goes to discards. Nothing else widens.
 const (
 	Bool Type = iota + 1
@@ -104,8 +104,9 @@ type Buffer struct {
 	// SizeBytes is about the memory that the rows take.
 	SizeBytes int
 
-	arena []byte
-	table *table
+	arena    []byte
+	table    *table
+	messages []uint64 // of a keyed table: the id of the last record of each row, as texts are kept
 }
 
 // Idle says whether there is nothing to write, and nothing to make.
@@ -125,8 +126,8 @@ type Vector struct {
 	// New says that the engine lacks the column.
 	New bool
 	// Widened says that the engine's column is BigInt and has to become
-	// Double. First ask the engine whether it holds values beyond ±2^53; if
-	// so, call Step.KeepBigInt instead.
+	// Double. It holds no values beyond ±2^53 if ShaperOptions.Large says so;
+	// without that, ask the engine, and call Step.KeepBigInt if it does.
 	Widened bool
 
 	buffer  *Buffer

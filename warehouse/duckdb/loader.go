@@ -78,7 +78,9 @@ func (l *loader) resume(settings warehouse.Settings) (millrace.Position, error) 
 	if err != nil {
 		return millrace.Position{}, fmt.Errorf("read what the warehouse holds: %w", err)
 	}
-	shaper, err := warehouse.NewShaper(warehouse.ShaperOptions{Settings: settings, Known: known})
+	shaper, err := warehouse.NewShaper(warehouse.ShaperOptions{Settings: settings, Known: known, Large: func(t warehouse.TableName, column string) (bool, error) {
+		return holdsLarge(l.conn, t, column)
+	}})
 	if err != nil {
 		return millrace.Position{}, err
 	}
@@ -89,6 +91,9 @@ func (l *loader) resume(settings warehouse.Settings) (millrace.Position, error) 
 // apply shapes a batch and commits what is due.
 func (l *loader) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	l.shaper.Add(b)
+	if err := l.shaper.Err(); err != nil {
+		return warehouse.Progress{}, err
+	}
 	step := l.shaper.Take(b.Flush)
 	if len(step.Buffers) > 0 || step.PendingChanged || step.Scanned != l.at {
 		if err := writeStep(l.conn, step, liveTables); err != nil {

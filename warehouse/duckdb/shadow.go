@@ -65,6 +65,7 @@ func (s *shadow) prepare() error {
 	}
 	shaper, err := warehouse.NewShaper(warehouse.ShaperOptions{
 		Settings: s.store.settings, Known: known, Shadow: &s.options,
+		Large:    func(t warehouse.TableName, column string) (bool, error) { return holdsLarge(s.conn, t, column) },
 		HoldRows: 50_000, HoldBytes: 64 << 20, HoldTime: time.Hour,
 	})
 	s.shaper = shaper
@@ -92,11 +93,13 @@ func (s *store) shadowOf(id uint64) (*shadow, error) {
 // apply shapes records into the shadow.
 func (s *shadow) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	s.shaper.Add(b)
+	if err := s.shaper.Err(); err != nil {
+		s.end()
+		return warehouse.Progress{}, s.store.failedShadow(err)
+	}
 	step := s.shaper.Take(b.Flush)
 	if len(step.Buffers) > 0 {
-		to := shadowTables
-		to.joined = !s.whole()
-		if err := writeStep(s.conn, step, to); err != nil {
+		if err := writeStep(s.conn, step, shadowTables); err != nil {
 			s.end()
 			return warehouse.Progress{}, s.store.failedShadow(err)
 		}

@@ -3,7 +3,6 @@ package duckdb
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/millrace/millrace"
@@ -14,9 +13,6 @@ import (
 type target struct {
 	suffix     string // of a table's name in the engine
 	checkpoint bool   // whether steps carry the workspace's checkpoint
-	// joined says that rows of the live table join those that are written: a
-	// column is widened only if both allow it.
-	joined bool
 }
 
 // shadowSuffix marks the tables of a rebuild. No table of events has such a
@@ -40,9 +36,6 @@ func sqlTable(n warehouse.TableName) string { return quote(n.Schema) + "." + quo
 // writeStep commits a step in one transaction. Rows, columns and tables that
 // the engine refuses are found and set aside, and the rest is written.
 func writeStep(c *connection, step *warehouse.Step, to target) error {
-	if err := keepBigInts(c, step, to); err != nil {
-		return err
-	}
 	// Each round sets something aside, or it is the last.
 	for {
 		refused, err := tryStep(c, step, to)
@@ -100,28 +93,6 @@ func tryStep(c *connection, step *warehouse.Step, to target) (refused, error) {
 		}
 	}
 	return refused{}, c.commit()
-}
-
-// keepBigInts undoes the widening of columns whose values a double would round.
-func keepBigInts(c *connection, step *warehouse.Step, to target) error {
-	for _, b := range slices.Clone(step.Buffers) {
-		for _, v := range b.Columns {
-			if !v.Widened {
-				continue
-			}
-			large, err := holdsLarge(c, to.place(b.TableName), v.Name)
-			if err == nil && !large && to.joined {
-				large, err = holdsLarge(c, b.TableName, v.Name)
-			}
-			if err != nil {
-				return err
-			}
-			if large {
-				step.KeepBigInt(b, v)
-			}
-		}
-	}
-	return nil
 }
 
 // holdsLarge says whether a column is BIGINT and holds whole numbers that a

@@ -38,6 +38,8 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"LatestHeld":       testLatestHeld,
 		"Types":            testTypes,
 		"BigInts":          testBigInts,
+		"BigIntsAgain":     testBigIntsAgain,
+		"Fickle":           testFickle,
 		"Latest":           testLatest,
 		"Names":            testNames,
 		"EngineNames":      testEngineNames,
