@@ -346,8 +346,15 @@ func (l *serverLogger) Debugf(string, ...any) {}
 // Tracef is for the server.
 func (l *serverLogger) Tracef(string, ...any) {}
 
-// Warnf is for the server.
-func (l *serverLogger) Warnf(format string, v ...any) { l.say(slog.LevelWarn, format, v) }
+// Warnf is for the server. That the description of a stream is older than what
+// it holds, and is made anew, is what every crash leaves behind.
+func (l *serverLogger) Warnf(format string, v ...any) {
+	if strings.Contains(format, "Stream state outdated") {
+		l.say(slog.LevelInfo, format, v)
+		return
+	}
+	l.say(slog.LevelWarn, format, v)
+}
 
 // Fatalf is for the server, which does not end the process itself.
 func (l *serverLogger) Fatalf(format string, v ...any) { l.say(slog.LevelError, format, v) }
