@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -120,6 +121,12 @@ time: body.created
 		string(r.Meta) != `{"messageId":"9007199254740993","event":"charge.succeeded","userId":"c1"}` {
 		t.Errorf("%+v %s", r, r.Meta)
 	}
+	for _, id := range []string{"12345678901234567890", "12345678901234567891"} { // a float64 is the same for both
+		want(t, post(h, "/v1/webhook/billing?writeKey=hook_2026", `{"id": `+id+`, "type": "big", "data": {"customer": `+id+`}}`, "Authorization", ""), 200)
+		if r := k.take()[0]; r.ID != id || r.Key != id {
+			t.Errorf("the ID is %s and the user %s, want %s", r.ID, r.Key, id)
+		}
+	}
 	got := want(t, post(h, "/v1/webhook/billing", `{"type":{"a":1}}`, "Authorization", "Bearer hook_2026"), 400)
 	if p := got["rejected"].([]any)[0].(map[string]any); p["field"] != "event" {
 		t.Errorf("rejected %v", p)
@@ -139,6 +146,22 @@ time: body.created
 	want(t, post(h, "/v1/track", `{"event":"A","userId":"u"}`, "Authorization", "Bearer hook_2026"), 401)
 	if rs := k.take(); len(rs) != 0 {
 		t.Errorf("records %v", rs)
+	}
+}
+
+// TestWebhookNumbersAreNotRounded keeps IDs apart that a float would make one.
+func TestWebhookNumbersAreNotRounded(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]any{
+		"0": 0, "-7": -7, "9007199254740993": 9007199254740993, "9223372036854775807": 9223372036854775807,
+		"9223372036854775808": "9223372036854775808", "12345678901234567891": "12345678901234567891",
+		"0.1": 0.1, "1.50": 1.5, "1e3": 1000.0, "1.7976931348623157e308": 1.7976931348623157e308,
+		"0.1000000000000000055": "0.1000000000000000055", "9007199254740993.0": "9007199254740993.0",
+		"1e400": "1e400", "1e-400": "1e-400", "-0.0": math.Copysign(0, -1),
+	} {
+		if got := plainNumber(text); got != want {
+			t.Errorf("plainNumber(%s) = %v (%T), want %v", text, got, got, want)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"net/http"
 	"slices"
 	"strconv"
@@ -324,7 +325,7 @@ func hookTime(s string, received time.Time) time.Time {
 	return received
 }
 
-// decodeNumbers decodes JSON that has been validated, with whole numbers as int.
+// decodeNumbers decodes JSON that has been validated, with numbers as plainNumber has them.
 func decodeNumbers(b []byte) any {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
@@ -338,14 +339,7 @@ func decodeNumbers(b []byte) any {
 func plainNumbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:
-		if n, err := strconv.Atoi(v.String()); err == nil {
-			return n
-		}
-		f, err := v.Float64()
-		if err != nil {
-			return v.String()
-		}
-		return f
+		return plainNumber(v.String())
 	case map[string]any:
 		for k, e := range v {
 			v[k] = plainNumbers(e)
@@ -356,4 +350,22 @@ func plainNumbers(v any) any {
 		}
 	}
 	return v
+}
+
+// plainNumber is a number for expressions: an int, or a float64 that is exactly
+// what was written, or else the text of it, since a rounded number would make
+// different IDs the same.
+func plainNumber(text string) any {
+	if n, err := strconv.Atoi(text); err == nil {
+		return n
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !strings.ContainsAny(text, ".eE") || len(text) > 40 {
+		return text
+	}
+	written, ok := new(big.Rat).SetString(text)
+	if shown, fine := new(big.Rat).SetString(strconv.FormatFloat(f, 'e', -1, 64)); ok && fine && written.Cmp(shown) == 0 {
+		return f
+	}
+	return text
 }
