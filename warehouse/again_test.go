@@ -109,7 +109,7 @@ func (e *engine) dump() map[string]bool {
 // committed and where the loader began again.
 func TestLoadedAgain(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(150) {
+	for seed := range uint64(60) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		all := fickleCalls(rnd, 40+rnd.IntN(200))
 		once, live := newEngine(), newEngine()

@@ -199,7 +199,7 @@ const kindLarge = "large"
 // noteLarge marks such columns of a table whose rows the step has.
 func (s *shaping) noteLarge(t *table, step *Step) {
 	for _, c := range t.columns {
-		if !c.big || c.noted || s.options.Shadow != nil {
+		if !c.big || c.noted || !s.system() {
 			continue
 		}
 		c.noted = true

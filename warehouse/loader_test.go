@@ -28,12 +28,16 @@ type mapsWarehouse struct {
 	fewer bool // Compare says that rows would be lost
 	swaps int
 	gone  bool // swapped, and not resumed since: nothing else works until then
+	stray bool // loaded from another log, until swapped
 }
 
 func (w *mapsWarehouse) Resume(context.Context, string) (millrace.Position, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.shaper, w.gone = w.engine.shaper(w.t, w.settings), false
+	if w.stray {
+		return millrace.Position{}, millrace.Errorf(millrace.Ahead, "it is of another log")
+	}
 	return w.shaper.Resume(), nil
 }
 
@@ -105,7 +109,7 @@ func (s *mapsShadow) Swap(_ context.Context, at millrace.Position) error {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	s.w.swaps++
-	s.w.gone = true
+	s.w.gone, s.w.stray = true, false
 	maps.Copy(s.w.engine.tables, s.engine.tables)
 	s.w.engine.scanned, s.w.engine.pending = at, nil
 	return nil
@@ -362,6 +366,43 @@ func TestRebuild(t *testing.T) {
 	lt.loader.Pause()
 	if _, err := lt.loader.Rebuild(context.Background(), RebuildOptions{}); millrace.KindOf(err) != millrace.Conflict {
 		t.Error(err)
+	}
+}
+
+// TestRebuildOfAnotherLog shows that a warehouse which another log has filled is
+// made anew as a whole, with the system's tables, and not in part.
+func TestRebuildOfAnotherLog(t *testing.T) {
+	t.Parallel()
+	lt := startLoader(t, nil)
+	lt.wait(t, lt.send(t, 5))
+	lt.wh.mu.Lock()
+	lt.wh.stray = true
+	lt.wh.engine.tables = map[TableName]*engineTable{}
+	lt.wh.mu.Unlock()
+	lt.loader.Pause()
+	lt.loader.Resume()
+	if _, err := lt.log.Append(context.Background(), []millrace.Record{record(0, "rejected", `{"id":"r1"}`).Record}); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); !lt.loader.strays() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	}
+	for _, o := range []RebuildOptions{{Source: "web", Yes: true}, {From: testTime}, {Until: testTime}} {
+		if _, err := lt.loader.Rebuild(context.Background(), o); millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), "without --source") {
+			t.Fatal(err)
+		}
+	}
+	if _, err := lt.loader.Rebuild(context.Background(), RebuildOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	lt.wait(t, lt.send(t, 3))
+	lt.exactlyOnce(t)
+	lt.wh.mu.Lock()
+	defer lt.wh.mu.Unlock()
+	if got := lt.wh.engine.column("millrace.rejected", "rejected_id"); got != `text "r1"` {
+		t.Errorf("rejected: %s", got)
+	}
+	if got := lt.wh.engine.column("millrace.names", "name"); strings.Count(got, "e0") != 1 || strings.Count(got, "e1") != 1 {
+		t.Errorf("names: %s", got)
 	}
 }
 

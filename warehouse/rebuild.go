@@ -50,7 +50,12 @@ func (l *Loader) Rebuild(ctx context.Context, o RebuildOptions) (RebuildResult, 
 		return RebuildResult{}, err
 	}
 	defer l.update(func() { l.rebuild = false })
-	options := ShadowOptions{From: o.From, Until: o.Until}
+	options := ShadowOptions{From: o.From, Until: o.Until, System: l.strays()}
+	if options.System {
+		if err := refusePart(o); err != nil {
+			return RebuildResult{}, err
+		}
+	}
 	if o.Source != "" {
 		options.Sources = []string{o.Source}
 	}
@@ -70,10 +75,19 @@ func (l *Loader) Rebuild(ctx context.Context, o RebuildOptions) (RebuildResult, 
 		return RebuildResult{}, err
 	}
 	defer reader.Close()
-	r := &rebuilding{loader: l, o: o, shadow: shadow, reader: reader}
+	r := &rebuilding{loader: l, o: o, shadow: shadow, reader: reader, system: options.System}
 	err = r.run(ctx)
 	r.result.Elapsed = time.Since(begun)
 	return r.result, err
+}
+
+// refusePart refuses to make a part of the tables anew in a warehouse whose
+// place the history does not know: it would be taken for complete.
+func refusePart(o RebuildOptions) error {
+	if o.Source == "" && o.From.IsZero() && o.Until.IsZero() {
+		return nil
+	}
+	return millrace.Errorf(millrace.Conflict, "this log and its archive do not know how far the warehouse is, as it was loaded from another log: all of it has to be made anew: millrace warehouse rebuild, without --source, --from and --until")
 }
 
 // shadowWait is how long a rebuild waits for a warehouse that does not take it
@@ -108,6 +122,7 @@ type rebuilding struct {
 	o       RebuildOptions
 	shadow  Shadow
 	reader  eventlog.Reader
+	system  bool              // the tables of SystemSchema are made anew as well
 	through millrace.Position // given to the shadow
 	rest    eventlog.Batch    // read, and not given
 	time    time.Time
@@ -179,6 +194,9 @@ func (r *rebuilding) finish(ctx context.Context, at millrace.Position) error {
 			return err
 		}
 	}
+	if r.loader.strays() && !r.system { // that turned out meanwhile
+		return millrace.Errorf(millrace.Conflict, "the warehouse turned out to be loaded from another log, so the tables are as they were: run the rebuild again, without --source, --from and --until")
+	}
 	at = r.through // further than the live tables when those cannot go on
 	prog, err := r.shadow.Apply(ctx, Batch{Through: at, Flush: true})
 	if err != nil {
@@ -194,13 +212,21 @@ func (r *rebuilding) finish(ctx context.Context, at millrace.Position) error {
 	}
 	r.result.At = at
 	r.tell(true)
-	return r.shadow.Swap(ctx, at)
+	if err := r.shadow.Swap(ctx, at); err != nil {
+		return err
+	}
+	r.loader.update(func() {
+		if r.loader.stray {
+			r.loader.stray, r.loader.state.Problem = false, ""
+		}
+	})
+	return nil
 }
 
 func (r *rebuilding) refuseFewer() error {
 	var fewer []string
 	for _, t := range r.result.Tables {
-		if t.Shadow < t.Live {
+		if t.Shadow < t.Live && (t.Schema != SystemSchema || t.Table != "names" && t.Table != "notices") {
 			fewer = append(fewer, fmt.Sprintf("%s.%s would have %d rows instead of %d", t.Schema, t.Table, t.Shadow, t.Live))
 		}
 	}

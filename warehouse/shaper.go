@@ -22,7 +22,7 @@ type ShaperOptions struct {
 	// what has come in between.
 	Large func(t TableName, column string) (bool, error)
 	// Shadow, when not nil, makes the rows of a rebuild: only what it asks
-	// for, and none of SystemSchema's own tables. Known then holds no
+	// for, and none of SystemSchema's own tables unless it says so. Known then holds no
 	// positions, and the tables to begin with: none for a rebuild of all
 	// times, those of the live schemas when rows are taken over from them.
 	Shadow *ShadowOptions

@@ -268,7 +268,7 @@ func (s *shaping) addToShadow(e *eventlog.Entry) {
 	if len(o.Sources) > 0 && !slices.Contains(o.Sources, e.Source) {
 		return
 	}
-	if e.Stream == millrace.StreamRejected || e.Stream == millrace.StreamResent {
+	if (e.Stream == millrace.StreamRejected || e.Stream == millrace.StreamResent) && !s.system() {
 		return
 	}
 	inside := s.lowSet && !s.highSet
@@ -277,6 +277,9 @@ func (s *shaping) addToShadow(e *eventlog.Entry) {
 	}
 	s.addEntry(e, false, !inside)
 }
+
+// system says whether the tables of SystemSchema get rows.
+func (s *shaping) system() bool { return s.options.Shadow == nil || s.options.Shadow.System }
 
 func (s *shaping) bounds() (low, high millrace.Position) {
 	low, high = endOfTime, endOfTime

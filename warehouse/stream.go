@@ -78,7 +78,7 @@ func (s *shaping) newShape(src *source, kind *shapeKind, name TableName, full bo
 func (s *shaping) addName(r *entry, kind, original, name string) {
 	src := r.shape.source
 	key := nameKey(src.name, kind, original)
-	if s.names[key] || r.counted || s.options.Shadow != nil || src.names >= maxNames {
+	if s.names[key] || r.counted || !s.system() || src.names >= maxNames {
 		return
 	}
 	s.names[key] = true
@@ -116,7 +116,7 @@ type noticed struct {
 
 func (s *shaping) addNotice(source string, n noticed) {
 	id := hash8(source + "\x00" + n.kind + "\x00" + n.key)
-	if s.notices[id] || s.options.Shadow != nil {
+	if s.notices[id] || !s.system() {
 		return
 	}
 	s.notices[id] = true

@@ -63,6 +63,17 @@ func newTable(schema, name string, columns []fixed) KnownTable {
 	return k
 }
 
+// Covers says whether a live table is among those that are made anew.
+func (o ShadowOptions) Covers(n TableName) bool {
+	switch {
+	case n.Schema != SystemSchema:
+		return len(o.Sources) == 0 || slices.Contains(o.Sources, n.Schema)
+	case n.Table == "checkpoints" || n.Table == "pending" || n.Table == "format":
+		return false
+	}
+	return o.System
+}
+
 // NoEvents is the error of a query on the tables of a source that has received
 // nothing: they are made with its first event.
 func NoEvents(source string) error {

@@ -132,6 +132,9 @@ type ShadowOptions struct {
 	// except of users and accounts, which are always made anew from the whole
 	// history: give Apply the identify and group records of all times.
 	From, Until time.Time
+	// System makes the tables of SystemSchema anew as well, but its checkpoints:
+	// for a warehouse that was loaded from another log. Only without bounds.
+	System bool
 }
 
 // A Shadow is a rebuild in progress: tables beside the live ones. Only one at

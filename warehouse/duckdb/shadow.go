@@ -74,7 +74,7 @@ func (s *shadow) prepare() error {
 
 // covers says whether a live table is among those that are rebuilt.
 func (s *shadow) covers(n warehouse.TableName) bool {
-	return n.Schema != warehouse.SystemSchema && (len(s.options.Sources) == 0 || slices.Contains(s.options.Sources, n.Schema))
+	return s.options.Covers(n)
 }
 
 // createLike makes an empty shadow of a live table.
@@ -230,6 +230,10 @@ func (s *shadow) swap(at millrace.Position) error {
 	}
 	var sql strings.Builder
 	for name := range live {
+		if name.Schema == warehouse.SystemSchema && !shadows[name] {
+			fmt.Fprintf(&sql, "DELETE FROM %s;", sqlTable(name)) // these are always there
+			continue
+		}
 		fmt.Fprintf(&sql, "DROP TABLE %s;", sqlTable(name))
 	}
 	for name := range shadows {

@@ -49,7 +49,7 @@ func (s *shadow) whole() bool { return s.options.From.IsZero() && s.options.Unti
 
 // covers says whether a live table is among those that are rebuilt.
 func (s *shadow) covers(n warehouse.TableName) bool {
-	return n.Schema != warehouse.SystemSchema && (len(s.options.Sources) == 0 || slices.Contains(s.options.Sources, n.Schema))
+	return s.options.Covers(n)
 }
 
 // prepare removes what an earlier rebuild left and makes the shaper.

@@ -102,7 +102,11 @@ func exact(ctx context.Context, tx pgx.Tx, table, column string) error {
 func (s *shadow) replace(ctx context.Context, tx pgx.Tx, tables, shadows []warehouse.KnownTable, at millrace.Position) error {
 	var sql strings.Builder
 	for _, t := range tables {
-		fmt.Fprintf(&sql, "DROP TABLE %s;", live{s.ws}.place(t.TableName))
+		drop := "DROP TABLE %s;"
+		if t.Schema == warehouse.SystemSchema && !slices.ContainsFunc(shadows, func(o warehouse.KnownTable) bool { return o.TableName == t.TableName }) {
+			drop = "DELETE FROM %s;" // these are always there
+		}
+		fmt.Fprintf(&sql, drop, live{s.ws}.place(t.TableName))
 	}
 	if _, err := tx.Exec(ctx, sql.String()); err != nil {
 		return err

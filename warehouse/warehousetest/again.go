@@ -101,3 +101,43 @@ func (b *bench) dump() map[string]string {
 	}
 	return out
 }
+
+// testRebuildSystem shows that the system's tables are made anew with the
+// others when that is asked for.
+func testRebuildSystem(t *testing.T, place Place) {
+	ctx := context.Background()
+	b := open(t, place)
+	rejected := b.next("rejected", `{"id":"old"}`)
+	rejected.Source = "ios"
+	b.apply(rejected, b.next("track:Old", `{}`), b.next("resent", `{"rejected_id":"old","id":"m","outcome":"accepted"}`))
+	b.seq = 100
+	fresh := []eventlog.Entry{b.next("track:New", `{}`), b.next("rejected", `{"id":"new"}`)}
+	shadow, err := b.Shadow(ctx, "default", warehouse.ShadowOptions{System: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shadow.Apply(ctx, through(fresh, true)); err != nil {
+		t.Fatal(err)
+	}
+	if err := shadow.Swap(ctx, at(102)); err != nil {
+		t.Fatal(err)
+	}
+	check := func(resent, names string) {
+		t.Helper()
+		b.want(map[string]string{
+			"SELECT rejected_id FROM millrace.rejected":        "new",
+			"SELECT rejected_id FROM millrace.resent":          resent,
+			"SELECT original FROM millrace.names ORDER BY 1":   names,
+			"SELECT count(*) FROM millrace.notices":            "0",
+			"SELECT event FROM web.tracks WHERE event = 'new'": "new",
+		})
+	}
+	check("", "New")
+	if from := b.resume(); from != at(102) {
+		t.Fatalf("resumed at %v", from)
+	}
+	b.apply(b.next("resent", `{"rejected_id":"new","id":"m","outcome":"accepted"}`), b.next("track:Other", `{}`))
+	check("new", "New | Other")
+	b.reopen()
+	check("new", "New | Other")
+}

@@ -55,6 +55,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"Rebuild":          testRebuild,
 		"RebuildBounded":   testRebuildBounded,
 		"RebuildGivenUp":   testRebuildGivenUp,
+		"RebuildSystem":    testRebuildSystem,
 		"Query":            testQuery,
 		"QueryLimits":      testQueryLimits,
 		"QueryDeadline":    testQueryDeadline,
