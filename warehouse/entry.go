@@ -194,20 +194,20 @@ func (s *shaping) writeFixed(r *entry, t *table, row int) {
 			if v := s.field(r, f); v != nil {
 				s.fitField(r, t, f, row, v)
 			} else if f == fixedRejected && r.shapeKind == kindRejected || f == fixedID && r.shapeKind != kindResent {
-				t.setText(f, row, cleanText(r.ID))
+				s.fitOwn(r, t, f, row, cleanText(r.ID))
 			}
 		case fixedAnonymous, fixedUser, fixedGroup, fixedPrevious:
 			if v := s.field(r, f); v != nil {
 				s.fitField(r, t, f, row, v)
 			}
 		case fixedEvent:
-			t.setText(f, row, r.name)
+			s.fitOwn(r, t, f, row, r.name)
 		case fixedEventText:
-			t.setText(f, row, r.original)
+			s.fitOwn(r, t, f, row, r.original)
 		case fixedReceived:
-			t.setTime(f, row, r.Received)
+			s.fitMoment(r, t, f, row, r.Received)
 		case fixedTimestamp:
-			t.setTime(f, row, r.Occurred)
+			s.fitMoment(r, t, f, row, r.Occurred)
 		case fixedUUID:
 			t.setMicros(f, row, s.now)
 		case fixedSent:
@@ -219,9 +219,32 @@ func (s *shaping) writeFixed(r *entry, t *table, row int) {
 			}
 			s.fitClock(r, t, f, row, v)
 		case fixedSource:
-			t.setText(f, row, r.Source)
+			s.fitOwn(r, t, f, row, r.Source)
 		}
 	}
+}
+
+// fitOwn writes what the record itself says. A stream's member may have given
+// the column another type, when the stream and an event share a table.
+func (s *shaping) fitOwn(r *entry, t *table, f fixed, row int, text string) {
+	switch c := t.fixed[f]; c.Type {
+	case Text:
+		t.setText(f, row, text)
+	case JSON:
+		t.vector(c).setBytes(row, appendQuoted(nil, text))
+	default:
+		s.discard(r, t.Table, c.Name, &value{kind: kindString, raw: appendQuoted(nil, text), flags: flagEscape}, reasonType[c.Type])
+	}
+}
+
+// fitMoment does the same for a time.
+func (s *shaping) fitMoment(r *entry, t *table, f fixed, row int, at time.Time) {
+	micros := at.UnixMicro()
+	if t.fixed[f].Type == Timestamp && micros >= minMicros && micros <= maxMicros {
+		t.setMicros(f, row, micros)
+		return
+	}
+	s.fitOwn(r, t, f, row, at.UTC().Format(time.RFC3339Nano))
 }
 
 func (s *shaping) fitField(r *entry, t *table, f fixed, row int, v *value) {

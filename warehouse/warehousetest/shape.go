@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/warehouse"
@@ -173,6 +174,26 @@ func testLimits(t *testing.T, place Place) {
 	b.configure(warehouse.SourceSettings{})
 	b.apply(b.next("track:C", `{"properties":{"z":1}}`), b.next("track:A", `{"properties":{"z":1}}`))
 	b.want(map[string]string{"SELECT z FROM web.c": "1", "SELECT z FROM web.a WHERE z = 1": "1"})
+}
+
+// testSharedTable shows that what a call says of itself is not lost when a
+// stream has given its columns other types.
+func testSharedTable(t *testing.T, place Place) {
+	b := open(t, place)
+	b.apply(b.next("stream:orders", `{"timestamp":5,"event":7,"event_text":[1],"user_id":true,"anonymous_id":"x","sent_at":"soon"}`))
+	check := func(id string) {
+		t.Helper()
+		b.apply(b.next("track:Orders", `{"userId":"u","anonymousId":"a","event":"Orders","sentAt":"2026-03-01T12:00:00Z","properties":{}}`))
+		b.want(map[string]string{
+			"SELECT id, timestamp, event, event_text, user_id, anonymous_id, sent_at FROM web.orders WHERE id = '" + id + "'":                     id + ` - - "Orders" - a -`,
+			"SELECT column_name FROM web.discards WHERE table_name = 'orders' AND id = '" + id + "' ORDER BY 1":                                   "event | sent_at | timestamp | user_id",
+			"SELECT value FROM web.discards WHERE table_name = 'orders' AND id = '" + id + "' AND column_name IN ('event', 'user_id') ORDER BY 1": "orders | u",
+		})
+	}
+	check("m2")
+	b.reopen()
+	check("m3")
+	b.want(map[string]string{"SELECT value FROM web.discards WHERE id = 'm2' AND column_name = 'timestamp'": start.Add(2 * time.Second).Format(time.RFC3339)})
 }
 
 func testManyColumns(t *testing.T, place Place) {

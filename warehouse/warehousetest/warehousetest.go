@@ -45,6 +45,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"EngineNames":      testEngineNames,
 		"Hostile":          testHostile,
 		"Limits":           testLimits,
+		"SharedTable":      testSharedTable,
 		"ManyColumns":      testManyColumns,
 		"Webhook":          testWebhook,
 		"Hold":             testHold,
