@@ -322,3 +322,30 @@ func TestResume(t *testing.T) {
 		}
 	}
 }
+
+// TestHoldWhenTheClockIsSetBack shows that rows are not held back for longer
+// than they would be.
+func TestHoldWhenTheClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	now := testTime
+	s, err := NewShaper(ShaperOptions{HoldTime: 8 * time.Second, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, due := newEngine(), 0
+	for i := range 30 {
+		if now = now.Add(time.Second); i == 2 {
+			now = now.Add(-time.Hour)
+		}
+		s.Add(batch(record(i+1, "track:A", `{}`)))
+		step := s.Take(false)
+		if step.Buffer(TableName{"web", "a"}) != nil {
+			due++
+		}
+		e.commit(t, step)
+		s.Done(step)
+	}
+	if due < 4 {
+		t.Errorf("the rows were committed %d times in 30 s", due)
+	}
+}

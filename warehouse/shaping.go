@@ -338,7 +338,8 @@ func (s *shaping) take(flush bool) *Step {
 // takeTable takes a table's rows when they are due, or notes that they wait.
 func (s *shaping) takeTable(t *table, step *Step, flush bool, now int64) {
 	if b := t.buffer; b != nil {
-		due := !t.held() || flush || b.Rows >= s.holdRows(t) || now-t.since >= s.holdTime(t)
+		age := now - t.since // less than nothing when the clock was set back
+		due := !t.held() || flush || b.Rows >= s.holdRows(t) || age < 0 || age >= s.holdTime(t)
 		if !due {
 			step.Pending[t.TableName] = t.after
 			return
