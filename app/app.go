@@ -62,6 +62,9 @@ func (o *Options) complete() error {
 	if o.Mode != serve.Dev && o.Mode != serve.Production {
 		return millrace.Errorf(millrace.Invalid, "app: the mode is %q, want %q or %q", o.Mode, serve.Dev, serve.Production)
 	}
+	if err := serve.CheckAdminToken(o.Mode, o.AdminToken); err != nil {
+		return err
+	}
 	if o.Dir == "" {
 		o.Dir = "."
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -43,28 +44,9 @@ func (a *App) Status(ctx context.Context) (serve.Status, error) {
 	if s.Sources, err = a.Sources(ctx, millrace.DefaultWorkspace); err != nil {
 		return s, err
 	}
-	for _, source := range s.Sources {
-		if source.Silent {
-			s.Notices = append(s.Notices, fmt.Sprintf("source %s used to receive and has been silent since %s", source.Name, source.LastReceived.Format(time.RFC3339)))
-		}
-	}
-	s.Notices = append(s.Notices, a.deaf(p.Project)...)
-	for _, lost := range a.log.Lost() {
-		if a.o.Now().Sub(lost.At) < noticeRenewed {
-			s.Notices = append(s.Notices, lost.String())
-		}
-	}
-	for _, era := range a.log.Eras()[1:] {
-		began := time.UnixMilli(int64(era.Epoch)).UTC()
-		if a.o.Now().Sub(began) < noticeRenewed {
-			s.Notices = append(s.Notices, fmt.Sprintf("the log had lost frames, or was put back to an earlier state, on %s: it went on behind frame %d; what it held beyond is in the archive as far as that had come", began.Format(time.RFC3339), era.First-1))
-		}
-	}
+	s.Notices = a.notices(p.Project, s.Sources)
 	return s, nil
 }
-
-// noticeRenewed is how long status tells that the log went on in a new epoch.
-const noticeRenewed = 30 * 24 * time.Hour
 
 func (a *App) logStatus(ctx context.Context) *serve.LogStatus {
 	l, err := a.log.Status(ctx)
@@ -97,7 +79,7 @@ func (a *App) archiveStatus() *serve.ArchiveStatus {
 	s := a.archive.Stats()
 	out := &serve.ArchiveStatus{Location: a.project.Load().Config.Archive.String(), Through: s.Through, Files: s.FreshFiles + s.Files, SizeBytes: s.SizeBytes}
 	if !s.FailingSince.IsZero() {
-		out.Problem = fmt.Sprintf("failing since %s: %s", s.FailingSince.UTC().Format(time.RFC3339), s.LastError)
+		out.Problem = fmt.Sprintf("failing since %s: %s", s.FailingSince.UTC().Format(time.RFC3339), archiveProblem(s.LastError))
 	}
 	return out
 }
@@ -140,7 +122,7 @@ func (a *App) Parts(ctx context.Context) []serve.Part {
 		r := p.status(ctx)
 		part := serve.Part{Name: r.Name, Ready: r.Problem == "", Reason: r.Problem}
 		if r.State == "paused" {
-			part.Ready, part.Reason = false, "paused: millrace reader resume "+r.Name
+			part.Ready, part.Reason = false, "paused: let it go on with millrace reader resume "+r.Name
 		}
 		all = append(all, part)
 	}
@@ -208,12 +190,20 @@ func (a *App) readArchive(context.Context) (serve.Reader, error) {
 	s := a.archive.Stats()
 	r := serve.Reader{State: "running", Position: s.Through}
 	if !s.FailingSince.IsZero() {
-		r.State, r.Problem = "failing", s.LastError
+		r.State, r.Problem = "failing", archiveProblem(s.LastError)
 	}
 	if s.Paused {
 		r.State = "paused"
 	}
 	return r, nil
+}
+
+// archiveProblem says of a file that is gone what to do.
+func archiveProblem(text string) string {
+	if !strings.Contains(text, "there is no object") {
+		return text
+	}
+	return text + ": millrace archive verify names all files that are missing or damaged; put them back from a backup of the archive, and it goes on by itself"
 }
 
 func (a *App) readLoader(context.Context) (serve.Reader, error) {

@@ -87,7 +87,7 @@ func (g *guard) checkLocal(r *http.Request) error {
 		return millrace.Errorf(millrace.Forbidden, "millrace dev answers this machine only: to ask from elsewhere or through a proxy, start it with MILLRACE_ADMIN_TOKEN set and send that token")
 	}
 	if !g.ownHost(r.Host) {
-		return millrace.Errorf(millrace.Forbidden, "%.80q is not a name of this machine: use localhost, or allow the name when starting the server", r.Host)
+		return millrace.Errorf(millrace.Forbidden, "%.80q is not a name of this machine, and millrace dev answers to no other: use localhost or 127.0.0.1, or run millrace serve, which takes any name from who sends its admin token", r.Host)
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
 		return millrace.Errorf(millrace.Forbidden, "a page of another site may not ask this server")

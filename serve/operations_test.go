@@ -31,7 +31,7 @@ func TestSources(t *testing.T) {
 	resp, body := call(t, "GET", s.URL+"/api/v1/sources/shop", "")
 	wantProblem(t, resp, body, 404, "not_found", `no source "shop": the project has ios, web`)
 	resp, body = call(t, "GET", s.URL+"/api/v1/sources/"+strings.Repeat("x", 64), "")
-	wantProblem(t, resp, body, 422, "invalid", "validation")
+	wantProblem(t, resp, body, 422, "invalid", "the request is not valid: source has at most 63 characters")
 }
 
 func TestStatus(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -151,6 +153,9 @@ func useLibrary() {
 					p.Errors = append(p.Errors, huma.ErrorDetail{Message: err.Error()})
 				}
 			}
+			if message == "validation failed" {
+				p.Detail = "the request is not valid" + summary(p.Errors)
+			}
 			return p
 		}
 		huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
@@ -164,8 +169,66 @@ func useLibrary() {
 	})
 }
 
-// brief keeps a detail from repeating what is long.
+// summary names the fields that are wrong, and what they have to be.
+func summary(errs []huma.ErrorDetail) string {
+	const most = 5
+	var b strings.Builder
+	for i, e := range errs {
+		if i == most {
+			fmt.Fprintf(&b, "; and %d more", len(errs)-most)
+			break
+		}
+		b.WriteString([]string{": ", "; "}[min(i, 1)])
+		_, field, _ := strings.Cut(e.Location, ".")
+		b.WriteString(strings.TrimSpace(field + " " + e.Message))
+	}
+	return b.String()
+}
+
+// plainly are the library's messages, and what they are to say of a field.
+var plainly = []struct {
+	message *regexp.Regexp
+	text    string
+}{
+	{regexp.MustCompile(`^expected number <= (\S+)$`), "is at most $1"},
+	{regexp.MustCompile(`^expected number >= (\S+)$`), "is at least $1"},
+	{regexp.MustCompile(`^expected length <= (\S+)$`), "has at most $1 characters"},
+	{regexp.MustCompile(`^expected length >= (\S+)$`), "has at least $1 characters"},
+	{regexp.MustCompile(`^expected array length <= (\S+)$`), "has at most $1 elements"},
+	{regexp.MustCompile(`^expected array length >= (\S+)$`), "has at least $1 elements"},
+	{regexp.MustCompile(`^expected required property (\S+) to be present$`), "$1 is missing"},
+	{regexp.MustCompile(`^unexpected property$`), "is no field that is known here"},
+	{regexp.MustCompile(`^unknown query parameter$`), "is no parameter that is known here"},
+	{regexp.MustCompile(`^expected (string|boolean|integer|number|object|array)$`), "is to be of the type $1"},
+	{regexp.MustCompile(`^(invalid character .*|unexpected end of JSON input)$`), "the body is not JSON: $1"},
+}
+
+var exponent = regexp.MustCompile(`\b\d+(\.\d+)?e\+\d+\b`)
+
+// plain says a message of the library in words, with numbers in plain digits.
+func plain(message string) string {
+	message = exponent.ReplaceAllStringFunc(message, func(number string) string {
+		f, err := strconv.ParseFloat(number, 64)
+		if err != nil {
+			return number
+		}
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	})
+	for _, p := range plainly {
+		if p.message.MatchString(message) {
+			return p.message.ReplaceAllString(message, p.text)
+		}
+	}
+	return message
+}
+
+// brief says a detail plainly, and keeps it from repeating what is long, such as
+// the whole body.
 func brief(d huma.ErrorDetail) huma.ErrorDetail {
+	d.Message = plain(d.Message)
+	if d.Location == "body" {
+		d.Value = nil
+	}
 	switch v := d.Value.(type) {
 	case nil, bool, float64:
 	case string:

@@ -84,6 +84,18 @@ type Options struct {
 	Now     func() time.Time     // default time.Now
 }
 
+// CheckAdminToken refuses, as Invalid, a token that is missing where the mode
+// wants one, or too short.
+func CheckAdminToken(mode Mode, token string) error {
+	if mode == Production && token == "" {
+		return millrace.Errorf(millrace.Invalid, "there is no admin token: set MILLRACE_ADMIN_TOKEN, for example to the output of: openssl rand -hex 32")
+	}
+	if token != "" && len(token) < MinAdminTokenLength {
+		return millrace.Errorf(millrace.Invalid, "the admin token is too short: it has at least %d characters; make one with: openssl rand -hex 32", MinAdminTokenLength)
+	}
+	return nil
+}
+
 func (o *Options) complete() error {
 	var missing []string
 	need := func(name string, there bool) {
@@ -107,11 +119,8 @@ func (o *Options) complete() error {
 	if len(missing) > 0 {
 		return fmt.Errorf("serve: options are missing: %s", strings.Join(missing, ", "))
 	}
-	if o.Mode == Production && o.AdminToken == "" {
-		return millrace.Errorf(millrace.Invalid, "there is no admin token: set MILLRACE_ADMIN_TOKEN, for example to the output of: openssl rand -hex 32")
-	}
-	if o.AdminToken != "" && len(o.AdminToken) < MinAdminTokenLength {
-		return millrace.Errorf(millrace.Invalid, "the admin token is too short: it has at least %d characters; make one with: openssl rand -hex 32", MinAdminTokenLength)
+	if err := CheckAdminToken(o.Mode, o.AdminToken); err != nil {
+		return err
 	}
 	if o.ClientIP == nil {
 		o.ClientIP = peer

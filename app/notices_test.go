@@ -1,0 +1,67 @@
+package app_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Deliveries whose signature does not match show in status, and are forgotten a
+// day later.
+func TestRefusedDeliveriesShow(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{
+		"millrace.yaml":       small["millrace.yaml"],
+		"sources/github.yaml": "kind: webhook\nevent: body.action\nsignature: {header: X-Hub-Signature-256, secret: \"${secret:github}\", prefix: \"sha256=\"}\n",
+		".secrets/github":     "the secret of the hook",
+	}
+	c := &clock{}
+	r := start(t, project(t, files), t.TempDir(), c)
+	for range 3 {
+		req, err := http.NewRequest("POST", r.URL()+"/v1/webhook/github", strings.NewReader(`{"action":"opened"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Hub-Signature-256", "sha256="+strings.Repeat("0", 64))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	c.move(3 * time.Minute)
+	want := "github: 3 deliveries with a signature that does not match, last 3 min ago: check the secret in sources/github.yaml"
+	if got := r.status(t).Notices; len(got) != 1 || got[0] != want {
+		t.Errorf("notices %q, want %q", got, want)
+	}
+	c.move(25 * time.Hour)
+	if got := strings.Join(r.status(t).Notices, "\n"); strings.Contains(got, "signature") {
+		t.Errorf("a day later: %s", got)
+	}
+}
+
+// A file of the archive that is gone is named with what to do about it.
+func TestMissingFileOfTheArchive(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	c := &clock{}
+	r := start(t, project(t, small), data, c)
+	r.track("a")
+	var fresh []string
+	eventually(t, 10*time.Second, "a file is in the archive", func() bool {
+		fresh, _ = filepath.Glob(filepath.Join(data, "archive", "_fresh", "*", "*.parquet"))
+		return len(fresh) > 0
+	})
+	for _, name := range fresh {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.move(2 * time.Hour)
+	eventually(t, 20*time.Second, "status says what to do", func() bool {
+		return strings.Contains(strings.Join(r.status(t).Problems, "\n"), "millrace archive verify")
+	})
+}
