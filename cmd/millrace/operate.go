@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,18 +52,26 @@ warehouse. A paused reader stands still while records go on to be stored.`,
 	return c
 }
 
+// readerTable has a column for problems when there are any.
 func readerTable(all []client.Reader) terminal.Table {
 	t := terminal.Table{Columns: []terminal.Column{{Name: "reader"}, {Name: "state"}, {Name: "behind", Right: true},
-		{Name: "position", Whole: true}, {Name: "problem", Wrap: true}}}
+		{Name: "position", Whole: true}}}
+	if slices.ContainsFunc(all, func(r client.Reader) bool { return r.Problem != "" }) {
+		t.Columns = append(t.Columns, terminal.Column{Name: "problem", Wrap: true})
+	}
 	for _, r := range all {
 		t.Rows = append(t.Rows, []string{r.Name, r.State, terminal.Duration(time.Duration(r.LagSeconds * float64(time.Second))),
-			shownPosition(r.Position), r.Problem})
+			shownPosition(r.Position), r.Problem}[:len(t.Columns)])
 	}
 	return t
 }
 
-// shownPosition is a position for people; it may be given back as it is.
+// shownPosition is a position for people; but for that of who has done nothing
+// yet, it may be given back as it is.
 func shownPosition(position string) string {
+	if position == (millrace.Position{}).String() {
+		return "nothing yet"
+	}
 	if frame, whole := strings.CutSuffix(position, fmt.Sprintf("-%d", millrace.EndOfFrame)); whole {
 		return frame + "-end"
 	}
@@ -135,19 +144,6 @@ dedup cannot begin again: its verdicts are what all others rely on.`,
 	c.Flags().StringVar(&after, "after", "", "log position to go on behind")
 	c.Flags().BoolVar(&yes, "yes", false, "do it")
 	return c
-}
-
-func (p *program) completeReaders(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	if api, err := p.client(); err == nil && len(args) == 0 {
-		ctx, cancel := context.WithTimeout(c.Context(), 2*time.Second)
-		defer cancel()
-		all, _ := api.Readers(ctx)
-		for _, r := range all {
-			names = append(names, r.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (p *program) warehouseCommand() *cobra.Command {

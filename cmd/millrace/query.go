@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -227,6 +228,19 @@ func elapsed(d time.Duration) string {
 	return ", " + terminal.Duration(d)
 }
 
+// cannotWrite says why there is no file in a folder, without the name that it
+// has while it is written.
+func cannotWrite(path string, err error) error {
+	var cause *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return millrace.Errorf(millrace.Invalid, "cannot write %s: there is no folder %s", path, filepath.Dir(path))
+	case errors.As(err, &cause):
+		return millrace.Errorf(millrace.Invalid, "cannot write %s: %w", path, cause.Err)
+	}
+	return millrace.Errorf(millrace.Invalid, "cannot write %s: %w", path, err)
+}
+
 // writeFile writes a file whole or not at all.
 func writeFile(path string, write func(io.Writer) error) (err error) {
 	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
@@ -238,7 +252,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return millrace.Errorf(millrace.Invalid, "cannot write %s: %w", path, err)
+		return cannotWrite(path, err)
 	}
 	defer func() {
 		if err != nil {
@@ -256,5 +270,12 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	if err = errors.Join(f.Chmod(mode), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return os.Rename(f.Name(), path)
+	if err = os.Rename(f.Name(), path); err != nil {
+		var cause *os.LinkError
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return millrace.Errorf(millrace.Invalid, "cannot write %s: %w", path, err)
+	}
+	return nil
 }

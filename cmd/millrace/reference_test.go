@@ -135,14 +135,21 @@ func knownElsewhere(c *cobra.Command, name string) bool {
 func TestHelpAndCompletion(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"":                           "Look after a server:",
-		"--help":                     "Look after a server:",
-		"help send":                  "--time-zone",
-		"send --help":                "millrace send orders.csv --source shop",
-		"completion bash":            "__start_millrace",
-		"__complete query --form":    "--format",
-		"__complete reader ":         "pause\tMake a reader stand still",
-		"__complete query --format ": "parquet",
+		"":                                "Look after a server:",
+		"--help":                          "Look after a server:",
+		"help send":                       "--time-zone",
+		"send --help":                     "millrace send orders.csv --source shop",
+		"completion bash":                 "__start_millrace",
+		"__complete query --form":         "--format",
+		"__complete reader ":              "pause\tMake a reader stand still",
+		"__complete query --format ":      "parquet",
+		"--version":                       "millrace test (go",
+		"completion --help":               "source <(millrace completion bash)",
+		"__complete dev --log-level ":     "warn",
+		"__complete send --encoding ":     "windows-1252",
+		"__complete send --input-format ": "ndjson",
+		"__complete reader pause ":        "warehouse",
+		"serve --help":                    "archive and warehouse to store what the log holds",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
@@ -155,5 +162,54 @@ func TestHelpAndCompletion(t *testing.T) {
 				t.Errorf("exit code %d:\n%s", code, out.String())
 			}
 		})
+	}
+}
+
+// A project's sources complete where no server answers; commands that ask no
+// server have no flags that say which.
+func TestWithoutAServer(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.MkdirAll("sources", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"web.yaml", "ios.yaml"} {
+		if err := os.WriteFile(filepath.Join("sources", name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(line string) (string, int) {
+		var out bytes.Buffer
+		p := testProgram(&out)
+		p.getenv = func(name string) string { return map[string]string{"MILLRACE_SERVER": "http://127.0.0.1:1"}[name] }
+		code := p.run(t.Context(), strings.Fields(line))
+		return out.String(), code
+	}
+	if text, _ := run("__complete send --source w"); !strings.Contains(text, "web") || strings.Contains(text, "ios") {
+		t.Errorf("sources complete to:\n%s", text)
+	}
+	for _, name := range []string{"init", "dev", "serve", "check", "version", "completion"} {
+		if text, _ := run(name + " --help"); strings.Contains(text, "--server string") || strings.Contains(text, "--token string") {
+			t.Errorf("%s shows:\n%s", name, text)
+		}
+	}
+	if text, _ := run("status --help"); !strings.Contains(text, "--server") {
+		t.Errorf("status shows:\n%s", text)
+	}
+	for line, want := range map[string]string{
+		"check --server http://x":               `"millrace check" asks no server`,
+		"dev --token x":                         `"millrace dev" asks no server`,
+		"stauts":                                "status",
+		"init sources/web.yaml":                 "sources/web.yaml is a file: name a folder",
+		"init sources/web.yaml/x":               "sources/web.yaml is a file: name a folder",
+		"query --output /nonexist/x.csv SELECT": "cannot write /nonexist/x.csv: there is no folder /nonexist",
+		"serve":                                 "there is no admin token",
+	} {
+		if text, code := run(line); code == exitOK || !strings.Contains(text, want) || strings.Contains(text, ".x.csv") {
+			t.Errorf("%s: %d\n%s", line, code, text)
+		}
+	}
+	if text, _ := run("foo"); strings.Contains(text, "Did you mean") {
+		t.Errorf("foo: %s", text)
 	}
 }

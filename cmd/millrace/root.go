@@ -42,6 +42,7 @@ type program struct {
 // run executes one command line and returns the exit code.
 func (p *program) run(ctx context.Context, args []string) int {
 	root := p.root()
+	root.SuggestionsMinimumDistance = nearness(args)
 	root.SetArgs(args)
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
@@ -60,6 +61,17 @@ func (p *program) run(ctx context.Context, args []string) int {
 	}
 	p.complain(err)
 	return exitFailed
+}
+
+// nearness is how many letters of a command's name may be wrong for it to be
+// proposed: one of a short one.
+func nearness(args []string) int {
+	for _, a := range args {
+		if !strings.HasPrefix(a, "-") && len(a) < 4 {
+			return 1
+		}
+	}
+	return 2
 }
 
 // complain writes an error for the person.
@@ -134,9 +146,16 @@ Exit codes: 0 done, 1 failed, 2 the command line was not understood.`,
 	flags.StringVar(&p.token, "token", "", "admin token of the server (MILLRACE_TOKEN)")
 	flags.BoolVarP(&p.quiet, "quiet", "q", false, "no progress and no notes, only results and errors")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.Version = p.versionLine()
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.InitDefaultVersionFlag()
 	root.AddCommand(p.commands()...)
 	root.SetHelpCommandGroupID("")
+	root.SetOut(p.stdout) // completion keeps what it is now
+	root.InitDefaultCompletionCmd()
 	p.prepare(root)
+	explainCompletion(root)
+	standAlone(root, "init", "dev", "serve", "check", "version", "completion")
 	return root
 }
 
@@ -206,6 +225,10 @@ func (p *program) versionText() string {
 	return "development"
 }
 
+func (p *program) versionLine() string {
+	return fmt.Sprintf("millrace %s (%s, %s/%s)", p.versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
 func (p *program) versionCommand() *cobra.Command {
 	licenses := false
 	c := &cobra.Command{
@@ -219,7 +242,7 @@ func (p *program) versionCommand() *cobra.Command {
 				_, err := io.WriteString(p.stdout, p.notice)
 				return err
 			}
-			_, err := fmt.Fprintf(p.stdout, "millrace %s (%s, %s/%s)\n", p.versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(p.stdout, p.versionLine())
 			return err
 		},
 	}

@@ -99,6 +99,10 @@ func (p *program) sendCommand() *cobra.Command {
 	f.BoolVar(&asJSON, "json", false, "write the summary as JSON")
 	_ = c.MarkFlagRequired("source")
 	p.completeSources(c, "source")
+	completeWords(c, "input-format", send.FormatCSV, send.FormatNDJSON, send.FormatJSON)
+	completeWords(c, "encoding", "utf-8", "latin1", "windows-1252")
+	completeWords(c, "delimiter", ",", ";", "|", "tab")
+	completeWords(c, "time-format", "iso8601", "rfc3339", "rfc1123", "unix", "unix_ms", "unix_us", "unix_ns", "M/D/YY H:MM", "DD.MM.YYYY HH:mm:ss")
 	return c
 }
 
@@ -226,29 +230,6 @@ func hint(o send.Options, r send.Result) {
 	case first && r.Judged && r.Duplicates > 0 && r.Duplicates >= r.Sent-r.Sent/10:
 		o.Screen.Note("Nearly all are duplicates: an ID counts once in its source, whatever the event is called. If these are other rows, name the field with --id that tells them apart, or send them to another source.")
 	}
-}
-
-// completeSources completes a flag with the names of the server's sources.
-func (p *program) completeSources(c *cobra.Command, flag string) {
-	_ = c.RegisterFlagCompletionFunc(flag, func(c *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
-		api, err := p.client()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		ctx, cancel := context.WithTimeout(c.Context(), 2*time.Second)
-		defer cancel()
-		all, err := api.Sources(ctx)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var names []string
-		for _, s := range all {
-			if strings.HasPrefix(s.Name, begin) {
-				names = append(names, s.Name)
-			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	})
 }
 
 // stopped says whether err only means that the person wanted it to end.

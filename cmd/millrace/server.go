@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -36,6 +37,9 @@ func (p *program) serverFlags(c *cobra.Command, f *serverFlags) {
 	flags.StringVar(&f.options.Environment, "env", p.getenv("MILLRACE_ENV"), "whose settings apply (MILLRACE_ENV)")
 	flags.StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error (default warn in dev, info in serve)")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	completeWords(c, "log-level", "debug", "info", "warn", "error")
+	completeWords(c, "log-format", "text", "json")
+	_ = c.MarkFlagDirname("data")
 }
 
 // logger writes to standard error.
@@ -121,7 +125,7 @@ With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
 	flags.StringVar(&tokenFile, "admin-token-file", "", "file with the admin token (default MILLRACE_ADMIN_TOKEN)")
 	flags.StringVar(&f.options.TLSCert, "tls-cert", "", "certificate file, for https")
 	flags.StringVar(&f.options.TLSKey, "tls-key", "", "key file of the certificate")
-	flags.DurationVar(&f.options.Drain, "drain", 15*time.Second, "how long requests under way may take when the server stops")
+	flags.DurationVar(&f.options.Drain, "drain", 15*time.Second, "when the server stops: how long requests under way, and then archive and warehouse to store what the log holds, may take")
 	return c
 }
 
@@ -241,6 +245,9 @@ func (p *program) initCommand() *cobra.Command {
 		Example: "  millrace init shop && millrace dev shop",
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := folder(args)
+			if file := fileInTheWay(dir); file != "" {
+				return millrace.Errorf(millrace.Conflict, "%s is a file: name a folder for the project", file)
+			}
 			files, err := project.Init(dir, "")
 			if err != nil {
 				return err
@@ -254,6 +261,21 @@ func (p *program) initCommand() *cobra.Command {
 			fmt.Fprintf(p.stdout, "Run it:\n  millrace dev %s\n", shellWord(dir))
 			return nil
 		},
+	}
+}
+
+// fileInTheWay is what is no folder on the way to dir, or "".
+func fileInTheWay(dir string) string {
+	for path := filepath.Clean(dir); ; path = filepath.Dir(path) {
+		if info, err := os.Stat(path); err == nil {
+			if info.IsDir() {
+				return ""
+			}
+			return path
+		}
+		if path == filepath.Dir(path) {
+			return ""
+		}
 	}
 }
 

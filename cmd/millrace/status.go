@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,8 +116,11 @@ func (s serverStatus) write(screen *terminal.Screen, server string, now time.Tim
 	var b strings.Builder
 	colors := screen.Colors()
 	state := colors.Good("ready")
-	if !s.Ready {
+	switch n := int64(len(s.Problems)); {
+	case !s.Ready:
 		state = colors.Bad("not ready")
+	case n > 0:
+		state = colors.Bad("ready, with " + terminal.Plural(n, "problem", "problems"))
 	}
 	mode := s.Mode
 	if s.Environment != "" {
@@ -165,29 +169,50 @@ func (s serverStatus) parts(now time.Time) (lines [][2]string) {
 		}
 		kept := terminal.Duration(time.Duration(l.RetentionSeconds) * time.Second)
 		add("log", l.Backend, l.Promise, terminal.Size(l.SizeBytes)+unless(l.SizeLimitBytes == 0, " of %s", terminal.Size(l.SizeLimitBytes)),
-			since, unless(l.RetentionSeconds == 0, "keeps %s", kept),
+			since, unless(l.RetentionSeconds == 0, "kept for %s", kept),
 			unless(l.FreeBytes == 0, "disk %s free, refuses below %s", terminal.Size(l.FreeBytes), terminal.Size(l.ReserveBytes)),
-			unless(l.Refusing == "", "REFUSING: %s", l.Refusing))
+			s.once("REFUSING", l.Refusing))
 	}
 	if d := s.Dedup; d != nil {
 		add("dedup", unless(d.IDs == 0, "%s IDs known", terminal.Count(d.IDs)), terminal.Plural(d.Duplicates, "duplicate dropped", "duplicates dropped"),
 			unless(d.SizeBytes == 0, "%s", terminal.Size(d.SizeBytes)))
 	}
 	if a := s.Archive; a != nil {
-		add("archive", a.Location, unless(a.Files == 0, "%s", terminal.Plural(a.Files, "file", "files")), terminal.Size(a.SizeBytes), a.Problem)
+		add("archive", a.Location, unless(a.Files == 0, "%s", terminal.Plural(a.Files, "file", "files")), terminal.Size(a.SizeBytes), s.once("failing", a.Problem))
 	}
 	if w := s.Warehouse; w != nil {
 		add("warehouse", w.Backend, terminal.Size(w.SizeBytes), fmt.Sprintf("%s behind", terminal.Duration(time.Duration(w.LagSeconds*float64(time.Second)))),
 			unless(w.RSSBytes == 0, "%s memory", terminal.Size(w.RSSBytes)), unless(w.Queries == 0, "%s", terminal.Plural(int64(w.Queries), "query", "queries")),
-			unless(w.Restarts == 0, "%s", terminal.Plural(w.Restarts, "restart", "restarts")), w.Problem)
+			unless(w.Restarts == 0, "%s", terminal.Plural(w.Restarts, "restart", "restarts")), s.once("failing", w.Problem))
 	}
 	return lines
+}
+
+// once is a word for a problem that is told above, among all, and otherwise the
+// word and the problem.
+func (s serverStatus) once(word, problem string) string {
+	if problem == "" {
+		return ""
+	}
+	for _, told := range s.Problems {
+		_, reason, _ := strings.Cut(told, ": ")
+		if strings.Contains(told, problem) || reason != "" && strings.Contains(problem, reason) {
+			return word + ", see above"
+		}
+	}
+	return word + ": " + problem
 }
 
 func (s serverStatus) tables(b *strings.Builder, screen *terminal.Screen, now time.Time) error {
 	if len(s.Readers) > 0 {
 		b.WriteByte('\n')
-		t := readerTable(s.Readers)
+		readers := slices.Clone(s.Readers)
+		for i := range readers {
+			if s.once("", readers[i].Problem) == ", see above" {
+				readers[i].Problem = ""
+			}
+		}
+		t := readerTable(readers)
 		t.Width, t.Palette = screen.Width(), screen.Colors()
 		if _, err := t.Write(b); err != nil {
 			return err

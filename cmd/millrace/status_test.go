@@ -36,6 +36,31 @@ func TestStatusScreen(t *testing.T) {
 	}
 }
 
+// A problem that a part, its reader and the server tell is shown once; one that
+// only the part tells is shown there.
+func TestStatusTellsAProblemOnce(t *testing.T) {
+	t.Parallel()
+	const problem = "the database is away (a long text of what it is and what to do)"
+	var s serverStatus
+	err := json.Unmarshal([]byte(`{"name": "shop", "ready": true,
+		"log": {"backend": "nats", "refusing": "the disk is full"}, "archive": {"location": "file:archive", "problem": "failing since 5: the bucket is away"},
+		"warehouse": {"backend": "postgres", "problem": "`+problem+`"}, "readers": [{"name": "warehouse", "state": "failing", "problem": "`+problem+`"}],
+		"problems": ["warehouse: `+problem+`", "archive: the bucket is away"]}`), &s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen, out := testScreen()
+	if err := s.write(screen, "here", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	for part, times := range map[string]int{problem: 1, "the bucket is away": 1, "failing, see above": 2, "REFUSING: the disk is full": 1, "ready, with 2 problems": 1} {
+		if strings.Count(text, part) != times {
+			t.Errorf("%q is there %d times, want %d:\n%s", part, strings.Count(text, part), times, text)
+		}
+	}
+}
+
 func TestHint(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
