@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +56,11 @@ type Loader struct {
 	config  *Settings // to be given to the warehouse
 
 	care care
+
+	noticed     atomic.Bool       // the notices have been asked for
+	noticing    sync.Mutex        // held while they are
+	began       sync.Once         // sets noticesFrom
+	noticesFrom millrace.Position // what lies before was told by an earlier process
 }
 
 // LoaderStats say how a Loader is.
@@ -68,6 +74,9 @@ type LoaderStats struct {
 	Discards    int64
 	Paused      bool
 	Running     bool // connected to log and warehouse
+	// Notices are the newest rows of millrace.notices, at most 50, newest first:
+	// what whoever runs this has to know. They are known a moment after the start.
+	Notices []Notice
 	// Problem is why nothing is loaded at this moment, or "".
 	Problem string
 }

@@ -62,9 +62,11 @@ func (w *mapsWarehouse) Apply(_ context.Context, _ string, b Batch) (Progress, e
 	return Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards}, nil
 }
 
-func (w *mapsWarehouse) Query(context.Context, Query) (Rows, error) { panic("not asked") }
-func (w *mapsWarehouse) Status(context.Context) (Status, error)     { return Status{}, nil }
-func (w *mapsWarehouse) Close() error                               { return nil }
+func (w *mapsWarehouse) Query(context.Context, Query) (Rows, error) {
+	return nil, millrace.Errorf(millrace.Invalid, "there is no SQL here")
+}
+func (w *mapsWarehouse) Status(context.Context) (Status, error) { return Status{}, nil }
+func (w *mapsWarehouse) Close() error                           { return nil }
 
 func (w *mapsWarehouse) Shadow(_ context.Context, _ string, o ShadowOptions) (Shadow, error) {
 	w.mu.Lock()

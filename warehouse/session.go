@@ -69,6 +69,10 @@ func (l *Loader) session(ctx context.Context) error {
 		l.state.Running, l.state.AtEnd = true, false
 		l.state.Scanned, l.state.Committed = after, after
 	})
+	l.began.Do(func() { l.noticesFrom = after })
+	if !l.noticed.Swap(true) {
+		go l.readNotices(ctx)
+	}
 	return s.run(ctx, batches)
 }
 
@@ -185,6 +189,9 @@ func (s *session) apply(ctx context.Context, flush bool) error {
 		}
 		s.care.succeeded(b)
 		s.metrics.applied(time.Since(begun), prog)
+		if prog.Notices > 0 {
+			go s.readNotices(ctx)
+		}
 		s.prog, s.applied, s.last = prog, b.Through, time.Now()
 		rest := len(s.entries) - n
 		for _, e := range s.entries[:n] {

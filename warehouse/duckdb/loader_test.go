@@ -1,9 +1,12 @@
 package duckdb
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -90,5 +93,58 @@ func TestLoaderWithRebuildsAndKills(t *testing.T) {
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLoaderTellsNotices shows that what was done otherwise is in the loader's
+// statistics, also after a restart, and in the log of the process once.
+func TestLoaderTellsNotices(t *testing.T) {
+	t.Parallel()
+	dir, log := t.TempDir(), mem.New(mem.Options{})
+	var out bytes.Buffer
+	for round := range 2 {
+		w, err := Open(t.Context(), Options{Dir: dir, MemoryLimitBytes: 256 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		loader, err := warehouse.NewLoader(warehouse.LoaderOptions{
+			Warehouse: w, Opener: log, Workspace: ws, Interval: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&out, nil)),
+			Settings: warehouse.Settings{Sources: map[string]warehouse.SourceSettings{"web": {MaxTables: 2, MaxColumns: 3}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		done := make(chan error, 1)
+		go func() { done <- loader.Run(ctx) }()
+		var records []millrace.Record
+		for n := range 4 {
+			records = append(records, track(10*round+n, fmt.Sprint("E", n), fmt.Sprintf(`{"a%d":1,"b%d":1}`, n, n)).Record)
+		}
+		last, err := log.Append(ctx, append(records, track(20, "E1", `{"x":1,"y":2,"z":3}`).Record))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := loader.WaitFor(ctx, last); err != nil {
+			t.Fatal(err)
+		}
+		for len(loader.Stats().Notices) < 2 && ctx.Err() == nil {
+			time.Sleep(5 * time.Millisecond)
+		}
+		notices := loader.Stats().Notices
+		if len(notices) != 2 || !strings.Contains(notices[0].Message+notices[1].Message, "2 event tables") || notices[0].Source != "web" ||
+			notices[0].Position.Seq != 1 || notices[0].Received.IsZero() || notices[0].Table+notices[1].Table != "e1" {
+			t.Fatalf("%+v", notices)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := strings.Count(out.String(), "has a notice"); n != 2 {
+		t.Errorf("%d lines: %s", n, &out)
 	}
 }
