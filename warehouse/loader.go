@@ -53,6 +53,7 @@ type Loader struct {
 	restart context.CancelFunc // ends the session that runs
 	rebuild bool
 	stray   bool      // the warehouse is at a place that the history does not know
+	stuck   bool      // it has failed for long, and no session runs
 	config  *Settings // to be given to the warehouse
 
 	care care
@@ -113,12 +114,12 @@ func NewLoader(o LoaderOptions) (*Loader, error) {
 
 // Run loads until ctx is done. It never gives up: what fails is tried again.
 func (l *Loader) Run(ctx context.Context) error {
-	wait := time.Duration(0)
+	var f failing
 	for ctx.Err() == nil {
 		if !l.unpaused(ctx) {
 			return nil
 		}
-		before := l.Stats().Scanned
+		before, begun := l.Stats().Scanned, time.Now()
 		sessionCtx, cancel := context.WithCancel(ctx)
 		l.update(func() {
 			if l.restart = cancel; l.paused {
@@ -128,26 +129,23 @@ func (l *Loader) Run(ctx context.Context) error {
 		err := l.session(sessionCtx)
 		asked := sessionCtx.Err() != nil || errors.Is(err, errRestart)
 		cancel()
-		longest := 10 * time.Second
-		l.update(func() {
-			if l.state.Running { // the engine answers: care finds out what it does not like
-				longest = 500 * time.Millisecond
-			}
-			l.state.Running, l.restart = false, func() {}
-		})
+		if asked || l.Stats().Scanned.After(before) || time.Since(begun) > longSession {
+			f = failing{logged: f.logged, text: f.text}
+		}
+		l.update(func() { l.state.Running, l.restart = false, func() {} })
 		if ctx.Err() != nil {
 			return nil
 		}
 		if asked {
-			wait = 0
 			continue
 		}
-		if l.Stats().Scanned.After(before) {
-			wait = 0
+		wait, log := f.again(err)
+		if log {
+			l.log.Warn("loading into the warehouse failed: trying again", "error", err, "after", wait)
 		}
-		wait = min(max(2*wait, 100*time.Millisecond), longest)
-		l.log.Warn("loading into the warehouse failed: trying again", "error", err, "after", wait)
-		l.update(func() { l.state.Problem, l.stray = err.Error(), millrace.KindOf(err) == millrace.Ahead })
+		l.update(func() {
+			l.state.Problem, l.stray, l.stuck = err.Error(), millrace.KindOf(err) == millrace.Ahead, f.stuck()
+		})
 		l.rest(ctx, wait/2+rand.N(wait))
 	}
 	return nil
@@ -163,23 +161,37 @@ func (l *Loader) rest(ctx context.Context, d time.Duration) {
 	if !l.strays() {
 		holds = nil
 	}
-	timer := time.NewTimer(d)
+	timer, soon := time.NewTimer(d), time.NewTimer(min(d, restWhenAsked))
 	defer timer.Stop()
+	defer soon.Stop()
+	var kick chan struct{} // someone who asks is a reason to try earlier
+	for {
+		select {
+		case <-soon.C:
+			kick = l.kick
+			continue
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-kick:
+		case h := <-holds:
+			l.rebuilt(ctx, h)
+		}
+		return
+	}
+}
+
+// rebuilt waits while a rebuild swaps its tables in.
+func (l *Loader) rebuilt(ctx context.Context, h *hold) {
+	defer close(h.lost)
 	select {
 	case <-ctx.Done():
-	case <-timer.C:
-	case h := <-holds:
-		defer close(h.lost)
-		select {
-		case <-ctx.Done():
-			return
-		case h.at <- millrace.Position{}:
-		case <-h.release:
-		}
-		select {
-		case <-ctx.Done():
-		case <-h.release:
-		}
+		return
+	case h.at <- millrace.Position{}:
+	case <-h.release:
+	}
+	select {
+	case <-ctx.Done():
+	case <-h.release:
 	}
 }
 
@@ -251,6 +263,10 @@ func (l *Loader) WaitFor(ctx context.Context, p millrace.Position) error {
 		}
 		if l.stray {
 			return false, millrace.Errorf(millrace.Unavailable, "the warehouse does not go on: %s", l.state.Problem)
+		}
+		if l.stuck && !l.state.Running {
+			l.wake()
+			return false, millrace.Errorf(millrace.Unavailable, "the warehouse is at %s, not yet at %s, and is not loaded: %s", l.state.Committed, p, l.state.Problem)
 		}
 		if p.After(l.want) {
 			l.want = p

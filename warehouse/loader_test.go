@@ -1,8 +1,10 @@
 package warehouse
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"strings"
@@ -437,4 +439,59 @@ func TestRebuildOutlivesSessions(t *testing.T) {
 	}
 	lt.wait(t, lt.send(t, 5))
 	lt.exactlyOnce(t)
+}
+
+// TestLoaderThatKeepsFailing tries less and less often, logs what is new, and
+// answers those who wait at once.
+func TestLoaderThatKeepsFailing(t *testing.T) {
+	t.Parallel()
+	var tries atomic.Int32
+	var broken atomic.Bool
+	broken.Store(true)
+	var out bytes.Buffer
+	lt := &loaderTest{log: mem.New(mem.Options{}), wh: &mapsWarehouse{t: t, engine: newEngine(), fail: func(Batch, bool) error {
+		if broken.Load() {
+			return millrace.Errorf(millrace.Internal, "try %d: file x is missing", tries.Add(1))
+		}
+		return nil
+	}}}
+	var err error
+	lt.loader, err = NewLoader(LoaderOptions{
+		Warehouse: lt.wh, Opener: lt.log, Workspace: "default", Interval: 5 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&out, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- lt.loader.Run(ctx) }()
+	p := lt.send(t, 3)
+	begun := time.Now()
+	if err := lt.loader.WaitFor(t.Context(), p); millrace.KindOf(err) != millrace.Unavailable || !strings.Contains(err.Error(), "file x is missing") {
+		t.Error(err)
+	}
+	if waited := time.Since(begun); waited > 20*time.Second {
+		t.Errorf("waited for %s", waited)
+	}
+	if n := tries.Load(); n > 12 {
+		t.Errorf("%d tries in %s", n, time.Since(begun))
+	}
+	begun = time.Now()
+	if err := lt.loader.WaitFor(t.Context(), p); err == nil || time.Since(begun) > 2*time.Second {
+		t.Errorf("%v after %s", err, time.Since(begun))
+	}
+	broken.Store(false)
+	for deadline := time.Now().Add(10 * time.Second); lt.loader.WaitFor(t.Context(), p) != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not go on")
+		}
+	}
+	lt.exactlyOnce(t)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(out.String(), "trying again"); n != 1 {
+		t.Errorf("logged %d times: %s", n, &out)
+	}
 }

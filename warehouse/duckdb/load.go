@@ -86,7 +86,7 @@ func (w *Warehouse) resumed(ctx context.Context, workspace string) (*process, er
 	life := w.lives[workspace]
 	w.mu.Unlock()
 	if life != p.life {
-		return nil, millrace.Errorf(millrace.Unavailable, "the warehouse engine was restarted: call Resume and begin from there")
+		return nil, millrace.Errorf(millrace.Unavailable, "the warehouse engine was restarted, and loading begins again from what is committed")
 	}
 	return p, nil
 }

@@ -66,8 +66,10 @@ func prepareSystemTables(c *connection) error {
 	if err != nil {
 		return err
 	}
-	if len(rows) != 1 || rows[0][0] != formatVersion {
-		return fmt.Errorf("%w: %v, this version reads %s", errNewerFormat, rows, formatVersion)
+	for _, row := range rows {
+		if row[0] != formatVersion {
+			return fmt.Errorf("%w: it has format %s, and this version of Millrace reads format %s", errNewerFormat, row[0], formatVersion)
+		}
 	}
 	return nil
 }

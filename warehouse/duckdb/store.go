@@ -243,7 +243,7 @@ func (s *store) configure(settings warehouse.Settings) error {
 // apply loads a batch. s.mu is held, the file open.
 func (s *store) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	if !s.resumed {
-		return warehouse.Progress{}, millrace.Errorf(millrace.Unavailable, "the warehouse engine is new: call Resume and begin from there")
+		return warehouse.Progress{}, millrace.Errorf(millrace.Unavailable, "the warehouse engine was restarted, and loading begins again from what is committed")
 	}
 	if s.loader.shaper == nil {
 		if _, err := s.loader.resume(s.settings); err != nil {
