@@ -29,16 +29,17 @@ func stream(w *wire, stmt duck.PreparedStatement, names []string, q *wireQuery) 
 	if err != nil {
 		return result{}, err
 	}
+	record, err := nextRecord(res, options, schema)
+	if err != nil {
+		return result{}, err
+	}
+	times := newEndless(schema, record)
 	out := &dataWriter{wire: w, most: q.MaxBytes}
-	ipcWriter := ipc.NewWriter(out, ipc.WithSchema(schema))
+	ipcWriter := ipc.NewWriter(out, ipc.WithSchema(times.schema))
 	r := result{}
-	for !r.Truncated {
-		record, err := nextRecord(res, options, schema)
-		if err != nil {
+	for record != nil {
+		if record, err = times.convert(record); err != nil {
 			return r, err
-		}
-		if record == nil {
-			break
 		}
 		if r.Rows+record.NumRows() > int64(q.Limit) {
 			rest := record.NewSlice(0, int64(q.Limit)-r.Rows)
@@ -50,6 +51,12 @@ func stream(w *wire, stmt duck.PreparedStatement, names []string, q *wireQuery) 
 		record.Release()
 		if err != nil {
 			return r, out.explain(err)
+		}
+		if r.Truncated {
+			break
+		}
+		if record, err = nextRecord(res, options, schema); err != nil {
+			return r, err
 		}
 	}
 	if err := ipcWriter.Close(); err != nil {

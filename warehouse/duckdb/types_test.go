@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace"
@@ -51,5 +52,31 @@ func TestTypes(t *testing.T) {
 	}
 	if n := w.supervisor.restarts.Load(); n != 0 {
 		t.Errorf("the engine was restarted %d times", n)
+	}
+}
+
+// TestEndlessTimes shows that infinity is infinity, not a year that is far off.
+func TestEndlessTimes(t *testing.T) {
+	t.Parallel()
+	w := loadedTest(t, 10)
+	for sql, want := range map[string]string{
+		"'infinity'::TIMESTAMP": "infinity", "'-infinity'::TIMESTAMP": "-infinity", "'infinity'::TIMESTAMPTZ": "infinity", "'-infinity'::TIMESTAMPTZ": "-infinity",
+		"'infinity'::DATE": "infinity", "'-infinity'::DATE": "-infinity",
+		"unnest(['infinity', '2026-03-01 12:00:00.5+01', NULL]::TIMESTAMPTZ[])": "infinity 2026-03-01T11:00:00.5Z (null)",
+		"unnest(['2026-03-01 12:00:00', 'infinity']::TIMESTAMP[])":              "2026-03-01T12:00:00 infinity",
+		"unnest(['1969-02-28', '-infinity']::DATE[])":                           "1969-02-28 -infinity",
+		"NULL::TIMESTAMPTZ": "(null)", "'2026-03-01'::DATE": "2026-03-01",
+	} {
+		rows, _, err := ask(w, warehouse.Query{SQL: "SELECT " + sql + " AS v"})
+		if got := strings.Join(rows, " "); err != nil || got != want {
+			t.Errorf("%s: got %q, %v, want %q", sql, got, err, want)
+		}
+	}
+	late := "SELECT CASE WHEN g < 9000 THEN now() ELSE 'infinity' END FROM range(10000) AS x(g)"
+	if _, _, err := ask(w, warehouse.Query{SQL: late}); millrace.KindOf(err) != millrace.Invalid || !strings.Contains(err.Error(), "isfinite") {
+		t.Errorf("a late one: %v", err)
+	}
+	if rows, more, err := ask(w, warehouse.Query{SQL: "SELECT 'infinity'::TIMESTAMP, range FROM range(10000)", Limit: 5000}); err != nil || len(rows) != 5000 || !more {
+		t.Errorf("%d rows, %v, %v", len(rows), more, err)
 	}
 }
