@@ -36,6 +36,13 @@ func TestSourceNames(t *testing.T) {
 			}
 		}
 	}
+	settings := warehouse.Settings{Sources: map[string]warehouse.SourceSettings{"default": {}}}
+	if err := w.Configure(t.Context(), ws, settings); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ask(w, warehouse.Query{SQL: "SELECT * FROM default.tracks"}); err == nil || !strings.Contains(err.Error(), `as in "default".tracks`) {
+		t.Errorf("a source that is a word of SQL: %v", err)
+	}
 	if got := mustAsk(t, w, "SELECT DISTINCT table_catalog FROM information_schema.tables"); strings.Join(got, "|") != catalog {
 		t.Errorf("catalogs: %q", got)
 	}
