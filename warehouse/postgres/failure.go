@@ -82,6 +82,7 @@ const (
 	codeCanceled        = "57014"
 	codeLockTimeout     = "55P03"
 	codeDependent       = "2BP01"
+	codeReadOnly        = "25006"
 	codePrivilege       = "42501"
 	codeNoSchema        = "3F000"
 	codeNoTable         = "42P01"

@@ -239,6 +239,9 @@ func (r *rows) explain(err error) error {
 	if err := r.explainMissing(pg); err != nil {
 		return err
 	}
+	if isCode(err, codeReadOnly) || strings.HasPrefix(pg.Message, "DECLARE CURSOR ") || strings.HasPrefix(pg.Message, "SELECT ... INTO ") { // DELETE in WITH, FOR UPDATE
+		return millrace.Errorf(millrace.Invalid, "%s", warehouse.OnlySelect)
+	}
 	message := pg.Message
 	if pg.Hint != "" {
 		message += ". " + pg.Hint

@@ -10,7 +10,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -216,11 +215,10 @@ var columnTypes = map[uint32]column{
 	}},
 	oidDate: {arrow.FixedWidthTypes.Date32, func(b array.Builder, v []byte) error {
 		days := int32(binary.BigEndian.Uint32(v))
-		if days == math.MaxInt32 || days == math.MinInt32 { // infinity
-			b.AppendNull()
-			return nil
+		if endless(v) != "" {
+			return errLateInfinity
 		}
-		b.(*array.Date32Builder).Append(arrow.Date32(days + 10_957))
+		b.(*array.Date32Builder).Append(arrow.Date32(days + epochDays))
 		return nil
 	}},
 	oidTimestamp:   {&arrow.TimestampType{Unit: arrow.Microsecond}, appendTime},
@@ -229,9 +227,8 @@ var columnTypes = map[uint32]column{
 
 func appendTime(b array.Builder, v []byte) error {
 	micros := int64(binary.BigEndian.Uint64(v))
-	if micros == math.MaxInt64 || micros == math.MinInt64 { // infinity
-		b.AppendNull()
-		return nil
+	if endless(v) != "" {
+		return errLateInfinity
 	}
 	b.(*array.TimestampBuilder).Append(arrow.Timestamp(micros + epochMicros))
 	return nil
@@ -251,6 +248,8 @@ func (r *rows) describe() error {
 		switch {
 		case f.DataTypeOID == oidNumeric:
 			c = r.numericColumn(i)
+		case timeLayouts[f.DataTypeOID] != "" && r.anyEndless(i):
+			c = endlessColumn(timeLayouts[f.DataTypeOID])
 		case !ok:
 			c = textColumn
 		}
@@ -283,43 +282,4 @@ func (r *rows) build(n int) (arrow.RecordBatch, error) {
 		return array.NewRecordBatch(r.schema, nil, int64(n)), nil
 	}
 	return b.NewRecordBatch(), nil
-}
-
-// numericColumn decides how a numeric column is given. Postgres's numbers have
-// any number of digits; sums of bigint and averages are such. A result of one
-// batch has the digits that it needs, exactly; otherwise, and when they are
-// more than 38, they are the nearest doubles (cast to text to have them all).
-func (r *rows) numericColumn(i int) column {
-	width := len(r.fields)
-	whole, fraction := 0, 0
-	exact := r.last
-	for row := range r.count {
-		if v := r.fetched[row*width+i]; v != nil {
-			w, f, ok := digitsOf(v)
-			whole, fraction = max(whole, w), max(fraction, f)
-			exact = exact && ok
-		}
-	}
-	if mod := r.fields[i].TypeModifier; mod >= 4 && !exact { // numeric(p,s) says it itself
-		precision, scale := int(mod-4)>>16, int(mod-4)&0x7ff
-		if precision <= 38 && scale <= precision {
-			whole, fraction, exact = precision-scale, scale, true
-		}
-	}
-	if !exact || whole+fraction > 38 {
-		return column{arrow.PrimitiveTypes.Float64, func(b array.Builder, v []byte) error {
-			b.(*array.Float64Builder).Append(parseFloat(string(v)))
-			return nil
-		}}
-	}
-	scale := int32(fraction)
-	return column{&arrow.Decimal128Type{Precision: 38, Scale: scale}, func(b array.Builder, v []byte) error {
-		n, ok := scaled(string(v), fraction)
-		if !ok {
-			b.AppendNull() // NaN and infinity of numeric(p,s)
-			return nil
-		}
-		b.(*array.Decimal128Builder).Append(decimal128.FromBigInt(n))
-		return nil
-	}}
 }

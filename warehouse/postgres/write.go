@@ -14,8 +14,11 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
-// epochMicros is 2000-01-01, where Postgres begins to count.
-const epochMicros = 946_684_800_000_000
+// epochMicros and epochDays are 2000-01-01, where Postgres begins to count.
+const (
+	epochMicros = 946_684_800_000_000
+	epochDays   = 10_957
+)
 
 // oids of the array types, for the rows of users and accounts.
 var arrayOIDs = [...]uint32{
