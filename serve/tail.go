@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,7 +21,8 @@ import (
 )
 
 const (
-	tailBuffer    = 1024             // lines that wait for a slow client
+	tailBuffer    = 1024             // lines that wait for a slow client, at most
+	tailBytes     = 2 << 20          // and how large they are together; one line may be larger
 	tailVerdict   = 2 * time.Second  // patience for the verdict on duplicates
 	tailHeartbeat = 15 * time.Second // between signs of life
 )
@@ -62,7 +64,7 @@ type tailInput struct {
 func (s *server) registerTail() {
 	line := s.schema(reflect.TypeFor[TailLine]())
 	register(s, operation{id: "tail", method: http.MethodGet, path: "/api/v1/tail", tag: "records", summary: "Follow records as they arrive",
-		description: "One JSON object a line, or server-sent events to Accept: text/event-stream. Empty lines are signs of life. Without after, a client that reads too slowly misses records and is told how many: {\"dropped\": 12}. An end that the server makes is told: {\"error\": {…}}.",
+		description: "One JSON object a line, or server-sent events to Accept: text/event-stream. Empty lines are signs of life. Without after, a client that reads too slowly (1,024 records or 2 MiB behind) misses records and is told how many: {\"dropped\": 12}. An end that the server makes is told: {\"error\": {…}}.",
 		timeout:     -1, errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone},
 		responses: map[string]*huma.Response{"200": {Description: "The records", Content: map[string]*huma.MediaType{
 			"application/x-ndjson": {Schema: line}, "text/event-stream": {Schema: line}}}}},
@@ -87,7 +89,7 @@ func (s *server) tail(ctx context.Context, in *tailInput) (*huma.StreamResponse,
 		return nil, &millrace.Error{Kind: millrace.Limited, RetryAfter: 10 * time.Second,
 			Message: fmt.Sprintf("%d tails run already: end one of them", s.o.MaxTails)}
 	}
-	t := &tail{server: s, grep: []byte(strings.ToLower(in.Grep)), limit: in.Limit,
+	t := &tail{server: s, room: make(chan struct{}, 1), grep: []byte(strings.ToLower(in.Grep)), limit: in.Limit,
 		keep: after != "", events: strings.Contains(in.Accept, "text/event-stream")}
 	reader, err := s.openTail(ctx, from, t.keep, in)
 	if err != nil {
@@ -131,6 +133,9 @@ type tail struct {
 	limit  int    // 0: none
 	sent   int
 	w      http.ResponseWriter
+
+	waiting atomic.Int64  // bytes of the lines that wait
+	room    chan struct{} // a line has left
 }
 
 type tailItem struct {
@@ -156,28 +161,59 @@ func (t *tail) run(ctx context.Context) {
 	t.write(ctx, lines)
 }
 
+// put lets a line wait for the client: for a place when wait says so, and
+// otherwise only if there is one. dropped says that there was none; ok is false
+// when ctx has ended.
+func (t *tail) put(ctx context.Context, lines chan<- tailItem, item tailItem, wait bool) (dropped, ok bool) {
+	size := int64(len(item.line))
+	for before := t.waiting.Load(); before > 0 && before+size > tailBytes; before = t.waiting.Load() {
+		if !wait {
+			return true, true
+		}
+		select {
+		case <-t.room:
+		case <-ctx.Done():
+			return false, false
+		}
+	}
+	t.waiting.Add(size)
+	if wait {
+		select {
+		case lines <- item:
+			return false, true
+		case <-ctx.Done():
+			return false, false
+		}
+	}
+	select {
+	case lines <- item:
+		return false, true
+	default:
+		t.waiting.Add(-size)
+		return true, true
+	}
+}
+
+// left notes that a line waits no more.
+func (t *tail) left(item tailItem) {
+	t.waiting.Add(-int64(len(item.line)))
+	select {
+	case t.room <- struct{}{}:
+	default: // whoever waits looks again already
+	}
+}
+
 // read puts lines of records into lines, and closes it when the reader ends.
 func (t *tail) read(ctx context.Context, lines chan<- tailItem) {
 	defer close(lines)
-	var dropped int64
+	var missed int64
 	send := func(item tailItem, wait bool) bool {
-		item.dropped = dropped
-		if !wait {
-			select {
-			case lines <- item:
-				dropped = 0
-			default:
-				dropped++
-			}
-			return true
+		item.dropped = missed
+		dropped, ok := t.put(ctx, lines, item, wait)
+		if missed = 0; dropped {
+			missed = item.dropped + 1
 		}
-		select {
-		case lines <- item:
-			dropped = 0
-			return true
-		case <-ctx.Done():
-			return false
-		}
+		return ok
 	}
 	for {
 		batch, err := t.reader.Next(ctx)
@@ -324,6 +360,7 @@ func (t *tail) write(ctx context.Context, lines <-chan tailItem) {
 // says that nothing follows.
 func (t *tail) gather(ctx context.Context, item tailItem, lines <-chan tailItem) (piece []byte, last bool) {
 	for {
+		t.left(item)
 		piece = append(piece, t.format(ctx, item)...)
 		t.sent++
 		if item.err != nil || t.sent == t.limit {

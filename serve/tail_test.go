@@ -125,6 +125,7 @@ func TestTailLive(t *testing.T) {
 // stuffed is a log whose reader gives more than any client takes.
 type stuffed struct {
 	batches int
+	body    string
 	ended   chan struct{} // closed when all has been read
 }
 
@@ -152,7 +153,7 @@ func (r *stuffedReader) Next(context.Context) (eventlog.Batch, error) {
 	var b eventlog.Batch
 	for i := range 1000 {
 		b.Records = append(b.Records, eventlog.Entry{Position: millrace.Position{Epoch: 1, Seq: r.seq, Index: uint32(i)},
-			Record: record("web", "identify", fmt.Sprint(i), `{}`)})
+			Record: record("web", "identify", fmt.Sprint(i), r.body)})
 	}
 	return b, nil
 }
@@ -172,9 +173,14 @@ func (w *slowWriter) Write(p []byte) (int, error) {
 // nothing when it asked for a position.
 func TestTailSlow(t *testing.T) {
 	t.Parallel()
-	for query, keeps := range map[string]bool{"": false, "?after=1-0-0": true} {
+	large := `{"a":"` + strings.Repeat("x", 3_000) + `"}`
+	for query, c := range map[string]struct {
+		body  string
+		keeps bool
+	}{"": {"{}", false}, "?after=1-0-0": {"{}", true}, "?source=web": {large, false}, "?source=web&after=1-0-0": {large, true}} {
 		o := newWorld().options(t)
-		log := &stuffed{batches: 5, ended: make(chan struct{})}
+		keeps := c.keeps
+		log := &stuffed{batches: 5, body: c.body, ended: make(chan struct{})}
 		o.Log = log
 		h, err := New(o)
 		if err != nil {
@@ -210,6 +216,9 @@ func TestTailSlow(t *testing.T) {
 		}
 		if records+dropped != 5000 || (dropped == 0) != keeps || end != "gone 1-99-0" {
 			t.Errorf("%q: %d records, %d dropped, end %q", query, records, dropped, end)
+		}
+		if held := records * int64(len(c.body)); !keeps && held > tailBytes+pieceBytes+1<<16 {
+			t.Errorf("%q: %d bytes waited for the client", query, held)
 		}
 	}
 }
