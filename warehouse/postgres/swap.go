@@ -19,6 +19,9 @@ func (s *shadow) Swap(ctx context.Context, at millrace.Position) error {
 	}
 	s.ws.shaper = nil // the loader resumes
 	err := pgx.BeginFunc(ctx, s.w.pool, func(tx pgx.Tx) error {
+		if err := s.inPlace(ctx, tx, at); err != nil {
+			return err
+		}
 		tables, shadows, err := s.tables(ctx, tx)
 		if err != nil {
 			return err
@@ -51,6 +54,28 @@ func (s *shadow) Swap(ctx context.Context, at millrace.Position) error {
 		return failure("swap the tables", err)
 	}
 	s.end()
+	return nil
+}
+
+// inPlace refuses a boundary at which what is not made anew is not: the tables
+// of other sources and of the system share the checkpoint that the swap sets.
+func (s *shadow) inPlace(ctx context.Context, tx pgx.Tx, at millrace.Position) error {
+	if s.options.System {
+		return nil
+	}
+	system := physical(s.ws.name, warehouse.SystemSchema)
+	var live millrace.Position
+	var pending bool
+	err := tx.QueryRow(ctx, fmt.Sprintf("SELECT _epoch, _seq, _index, EXISTS (SELECT 1 FROM %s) FROM %s WHERE name = 'scanned' FOR UPDATE", table(system, "pending"), table(system, "checkpoints"))).
+		Scan(&live.Epoch, &live.Seq, &live.Index, &pending)
+	switch {
+	case err != nil:
+		return err
+	case pending:
+		return millrace.Errorf(millrace.Conflict, "the live tables are not committed through %s: flush them first", at)
+	case live != at:
+		return millrace.Errorf(millrace.Conflict, "the live tables are at %s and the rebuild is at %s, so that what is not made anew would miss records, or have them twice: run the rebuild again", live, at)
+	}
 	return nil
 }
 
