@@ -38,6 +38,7 @@ type column struct {
 	unasked bool   // what the engine holds of it has not been looked at
 	noted   bool   // of users and accounts: millrace.names says that it is big
 	forced  bool   // the settings gave the type
+	narrow  string // BigInt: why the engine does not make it Double
 	refused string // why the engine does not make it; then it is not among the table's columns
 	vec     *Vector
 	spare   *Vector

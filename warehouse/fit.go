@@ -169,6 +169,8 @@ func (s *shaping) fitBigInt(t *table, c *column, row int, raw []byte) string {
 		return reasonType[BigInt]
 	case !ok:
 		return reasonRounded
+	case c.narrow != "":
+		return c.narrow
 	case s.big(t, c):
 		return reasonWideBigInt
 	}

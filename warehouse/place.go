@@ -143,7 +143,7 @@ func (s *shaping) resolve(r *entry, t *table, v *value, to *target) {
 
 // force applies the type that the settings give to a column that is there.
 func (s *shaping) force(r *entry, t *table, c *column, typ Type) {
-	if c.Type == BigInt && typ == Double && !s.big(t, c) {
+	if c.Type == BigInt && typ == Double && c.narrow == "" && !s.big(t, c) {
 		c.widen()
 	}
 	c.forced = c.Type == typ

@@ -51,7 +51,8 @@ func (s *Step) refuseColumn(b *Buffer, v *Vector, reason string) {
 	if !v.New && v.Widened {
 		s.addNotice(b, b.Table+"."+v.Name, fmt.Sprintf("the column %s of %s.%s cannot be made wider, so that its numbers with a fraction are in %s.discards: %s",
 			v.Name, b.Schema, b.Table, b.Schema, reason))
-		s.keepBigInt(b, v)
+		c.narrow = "the warehouse refused to make the column wider: " + cleanText(reason)
+		s.stayBigInt(b, v, c.narrow)
 		return
 	}
 	if slices.Contains(t.fixed[:], c) || slices.Contains(t.position[:], i) {
@@ -72,15 +73,21 @@ func (s *Step) refuseColumn(b *Buffer, v *Vector, reason string) {
 	t.dynamic--
 }
 
-// keepBigInt makes a widened column BigInt again.
+// keepBigInt makes a widened column BigInt again, for its large numbers.
 func (s *Step) keepBigInt(b *Buffer, v *Vector) {
+	b.table.byName[v.Name].big = true
+	s.stayBigInt(b, v, reasonWideBigInt)
+}
+
+// stayBigInt makes a widened column BigInt again.
+func (s *Step) stayBigInt(b *Buffer, v *Vector, reason string) {
 	c := b.table.byName[v.Name]
-	c.Type, c.big, c.widened = BigInt, true, false
+	c.Type, c.widened = BigInt, false
 	exact := func(row int) bool {
 		f := v.Float(row)
 		return f == math.Trunc(f) && math.Abs(f) <= maxExact
 	}
-	s.addValues(b, v, func(row int) bool { return !exact(row) }, reasonWideBigInt)
+	s.addValues(b, v, func(row int) bool { return !exact(row) }, reason)
 	for row := range v.bits {
 		switch {
 		case !v.Valid(row):

@@ -63,6 +63,8 @@ func testRefusedDefinitions(t *testing.T, url string) {
 	send(`A {"n":5.5}`)
 	want("a column of a view", "SELECT string_agg(n::text, ' ' ORDER BY _seq), max(m) FROM web.a", "1 3 4 kept")
 	want("what did not fit", discards("a"), "n=2.5 n=5.5")
+	want("why", "SELECT count(*) FROM web.discards WHERE table_name = 'a' AND reason LIKE '%make the column wider%view web.v: drop the view%'", "2")
+	want("no large numbers", "SELECT count(*) FROM millrace.names WHERE kind = 'large'", "0")
 	want("the notice", "SELECT count(*) FROM millrace.notices WHERE message LIKE '%column n of web.a%view web.v: drop the view, rebuild%'", "1")
 
 	send(`Order Total Idx {"x":1}`, `Order {"total":2}`)
