@@ -2,11 +2,13 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/warehouse"
@@ -45,7 +47,7 @@ func (s *shadow) Swap(ctx context.Context, at millrace.Position) error {
 		return s.replace(ctx, tx, tables, shadows, at)
 	})
 	if isCode(err, codeDependent) {
-		return millrace.Errorf(millrace.Conflict, "the tables cannot be replaced because something depends on them (%s): drop those views, and make them again after the rebuild", cause(err))
+		return millrace.Errorf(millrace.Conflict, "the tables cannot be replaced because something depends on them (%s): drop it, and make it again after the rebuild", dependents(err))
 	}
 	if isCode(err, codeLockTimeout) {
 		s.w.cancelQueries(ctx, s.ws)
@@ -55,6 +57,15 @@ func (s *shadow) Swap(ctx context.Context, at millrace.Position) error {
 	}
 	s.end()
 	return nil
+}
+
+// dependents is what the server says that depends on a table.
+func dependents(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Detail != "" {
+		return strings.ReplaceAll(pg.Detail, "\n", ", ")
+	}
+	return cause(err)
 }
 
 // inPlace refuses a boundary at which what is not made anew is not: the tables

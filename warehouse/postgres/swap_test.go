@@ -52,6 +52,9 @@ func testSwapElsewhere(t *testing.T, url string) {
 	swap(web, 3, "flush them first")
 	resume(t, w)
 	apply(t, w, late)
+	exec(t, url, "CREATE VIEW web.v AS SELECT n FROM web.a")
+	swap(web, 3, "view web.v depends on table web.a")
+	exec(t, url, "DROP VIEW web.v")
 	swap(web, 3, "")
 	swap(warehouse.ShadowOptions{System: true}, 9, "")
 	if from := resume(t, w); from.Seq != 9 {
