@@ -53,8 +53,12 @@ func newAPI(mux humago.Mux, version string) huma.API {
 		{Name: "jobs", Description: "Long work."},
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"admin": {Type: "http", Scheme: "bearer", Description: "The admin token. `millrace dev` asks for none on loopback."},
-		"key":   {Type: "http", Scheme: "basic", Description: "A write key of the source as the user name, no password."},
+		"admin":       {Type: "http", Scheme: "bearer", Description: "The admin token. `millrace dev` asks for none on loopback."},
+		"key":         {Type: "http", Scheme: "basic", Description: "A write key of the source as the user name, no password."},
+		"keyAsBearer": {Type: "http", Scheme: "bearer", Description: "A write key of the source as the token."},
+		"keyInQuery":  {Type: "apiKey", In: "query", Name: "writeKey", Description: "A write key of the source, for beacons and pixels, which cannot set headers."},
+		"signature": {Type: "apiKey", In: "header", Name: "X-Hub-Signature-256",
+			Description: "An HMAC of the body. The header is the one that signature.header in the webhook's file names."},
 	}
 	return humago.New(mux, config)
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"maps"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -43,6 +44,7 @@ type (
 		Success    bool              `json:"success" doc:"Something was taken."`
 		MessageIDs []IntakeMade      `json:"messageIds,omitempty" doc:"IDs that were made for events without one."`
 		Rejected   []IntakeRejection `json:"rejected,omitempty" doc:"Events of the batch that were not taken; they are kept as rejected records."`
+		Records    int64             `json:"records,omitempty" doc:"With rejected: how many records were stored, those of rejected events among them, the last at Millrace-Position."`
 		NotKept    int               `json:"rejectedNotKept,omitempty" doc:"How many of them are not kept, because more came than rejected_rate allows."`
 	}
 
@@ -69,55 +71,148 @@ type (
 	}
 )
 
-// intakeRoutes are the routes of collect. The API describes them; they are
-// answered by Options.Collect.
-var intakeRoutes = []struct {
+// An intakeRoute is a route of collect. The API describes it; it is answered by
+// Options.Collect.
+type intakeRoute struct {
 	id, method, path string
 	summary          string
+	kind             *intakeKind
 	body             any // nil is none, a type otherwise
-	answer           string
-}{
-	{"track", http.MethodPost, "/v1/track", "Something that a user did; short: /v1/t", IntakeEvent{}, jsonMedia},
-	{"identify", http.MethodPost, "/v1/identify", "What is known of a user; short: /v1/i", IntakeEvent{}, jsonMedia},
-	{"page", http.MethodPost, "/v1/page", "A page that a user saw; short: /v1/p", IntakeEvent{}, jsonMedia},
-	{"screen", http.MethodPost, "/v1/screen", "A screen that a user saw; short: /v1/s", IntakeEvent{}, jsonMedia},
-	{"group", http.MethodPost, "/v1/group", "A group that a user belongs to; short: /v1/g", IntakeEvent{}, jsonMedia},
-	{"alias", http.MethodPost, "/v1/alias", "Another ID of a user; short: /v1/a", IntakeEvent{}, jsonMedia},
-	{"batch", http.MethodPost, "/v1/batch", "Many events at once; short: /v1/b", IntakeBatch{}, jsonMedia},
-	{"import", http.MethodPost, "/v1/import", "As /v1/batch", IntakeBatch{}, jsonMedia},
-	{"stream", http.MethodPost, "/v1/stream/{stream}", "Rows of any JSON: NDJSON or an array", map[string]any{}, jsonMedia},
-	{"webhook", http.MethodPost, "/v1/webhook/{source}", "Any JSON body of a vendor, with a key or a signature", map[string]any{}, jsonMedia},
-	{"sdk-metrics", http.MethodPost, "/v1/m", "Metrics of SDKs: taken and dropped", map[string]any{}, jsonMedia},
-	{"pixel", http.MethodGet, "/v1/pixel/{type}", "An event in a query parameter, answered by a 1×1 image", nil, "image/gif"},
-	{"settings", http.MethodGet, "/v1/projects/{writeKey}/settings", "Settings of the browser library", nil, jsonMedia},
-	{"library", http.MethodGet, "/analytics.js/v1/{writeKey}/analytics.min.js", "The browser library", nil, "text/javascript"},
-	{"library-bundle", http.MethodGet, "/analytics-next/bundles/{file}", "A part of the browser library", nil, "text/javascript"},
 }
 
-const jsonMedia = "application/json"
+// An intakeKind is what routes have in common: who may ask, what is answered.
+type intakeKind struct {
+	description string
+	security    []map[string][]string
+	media       string // of the answer
+	means       string // what 200 says
+	refusals    map[int]string
+}
+
+// Who may ask: one of these. An empty one is what the body says, or nothing.
+var (
+	byBasic     = map[string][]string{"key": {}}
+	byBearer    = map[string][]string{"keyAsBearer": {}}
+	byQuery     = map[string][]string{"keyInQuery": {}}
+	bySignature = map[string][]string{"signature": {}}
+	byNothing   = map[string][]string{}
+)
+
+// takes are the refusals of what stores records, with those that only some have.
+func takes(more map[int]string) map[int]string {
+	all := map[int]string{400: "Nothing of it can be taken", 401: "There is no write key, or one that is not known here", 405: "The method is not POST",
+		408: "The body did not arrive in time: send it again", 413: "Too large: over batch_size, batch_events or event_size",
+		429: "Over the key's rate, or an outage: come back after Retry-After", 500: "The log refused the records: its log says why",
+		503: "Overloaded for a moment: come back after Retry-After"}
+	maps.Copy(all, more)
+	return all
+}
+
+var (
+	kindEvents = &intakeKind{media: jsonMedia, means: "Taken: on disk", security: []map[string][]string{byBasic, byBearer, byQuery, byNothing},
+		description: "A write key of the source is the user name of Basic auth, a Bearer token, or writeKey in the query or in the body. Bodies may be compressed with gzip.",
+		refusals:    takes(map[int]string{403: "The page's origin is not in cors_origins of the source"})}
+	kindStream = &intakeKind{media: jsonMedia, means: "Taken: on disk", security: []map[string][]string{byBasic, byBearer, byQuery},
+		description: "A write key of the source is the user name of Basic auth, a Bearer token, or writeKey in the query. Bodies may be compressed with gzip.",
+		refusals:    takes(map[int]string{403: "The page's origin is not in cors_origins of the source", 404: "This is no name of a stream"})}
+	kindWebhook = &intakeKind{media: jsonMedia, means: "Taken: on disk", security: []map[string][]string{bySignature, byBasic, byBearer, byQuery},
+		description: "The source's file says whether deliveries carry one of its write keys, as the user name of Basic auth, a Bearer token or writeKey in the query, or a signature in a header.",
+		refusals:    takes(map[int]string{401: "The write key or the signature is missing, or not the source's", 404: "There is no webhook of this name"})}
+	kindMetrics = &intakeKind{media: jsonMedia, means: "Dropped", description: "Open to all.",
+		refusals: map[int]string{405: "The method is not POST"}}
+	kindPixel = &intakeKind{media: "image/gif", means: "A dot, whatever became of the event", security: []map[string][]string{byQuery, byNothing},
+		description: "data is the event as JSON, or that in base64. The write key is writeKey in the query or in the event."}
+	kindSettings = &intakeKind{media: jsonMedia, means: "The settings", description: "Open to all; the write key is in the path.",
+		refusals: map[int]string{400: "The Host of the request is no host name", 404: "The write key is not known here", 405: "The method is not GET"}}
+	kindLibrary = &intakeKind{media: "text/javascript", means: "The script", description: "Open to all.",
+		refusals: map[int]string{400: "The Host of the request is no host name", 404: "The write key is not known here, or the library is not in this build", 405: "The method is not GET"}}
+	kindBundle = &intakeKind{media: "text/javascript", means: "The script", description: "Open to all.",
+		refusals: map[int]string{404: "The library has no such part", 405: "The method is not GET"}}
+)
+
+var intakeRoutes = []intakeRoute{
+	{"track", http.MethodPost, "/v1/track", "Something that a user did", kindEvents, IntakeEvent{}},
+	{"identify", http.MethodPost, "/v1/identify", "What is known of a user", kindEvents, IntakeEvent{}},
+	{"page", http.MethodPost, "/v1/page", "A page that a user saw", kindEvents, IntakeEvent{}},
+	{"screen", http.MethodPost, "/v1/screen", "A screen that a user saw", kindEvents, IntakeEvent{}},
+	{"group", http.MethodPost, "/v1/group", "A group that a user belongs to", kindEvents, IntakeEvent{}},
+	{"alias", http.MethodPost, "/v1/alias", "Another ID of a user", kindEvents, IntakeEvent{}},
+	{"batch", http.MethodPost, "/v1/batch", "Many events at once", kindEvents, IntakeBatch{}},
+	{"import", http.MethodPost, "/v1/import", "As /v1/batch", kindEvents, IntakeBatch{}},
+	{"track-short", http.MethodPost, "/v1/t", "As /v1/track", kindEvents, IntakeEvent{}},
+	{"identify-short", http.MethodPost, "/v1/i", "As /v1/identify", kindEvents, IntakeEvent{}},
+	{"page-short", http.MethodPost, "/v1/p", "As /v1/page", kindEvents, IntakeEvent{}},
+	{"screen-short", http.MethodPost, "/v1/s", "As /v1/screen", kindEvents, IntakeEvent{}},
+	{"group-short", http.MethodPost, "/v1/g", "As /v1/group", kindEvents, IntakeEvent{}},
+	{"alias-short", http.MethodPost, "/v1/a", "As /v1/alias", kindEvents, IntakeEvent{}},
+	{"batch-short", http.MethodPost, "/v1/b", "As /v1/batch", kindEvents, IntakeBatch{}},
+	{"stream", http.MethodPost, "/v1/stream/{stream}", "Rows of any JSON: NDJSON or an array", kindStream, []any{}},
+	{"webhook", http.MethodPost, "/v1/webhook/{source}", "Any JSON body of a vendor, with a key or a signature", kindWebhook, map[string]any{}},
+	{"sdk-metrics", http.MethodPost, "/v1/m", "Metrics of SDKs: taken and dropped", kindMetrics, map[string]any{}},
+	{"pixel", http.MethodGet, "/v1/pixel/{type}", "An event in a query parameter, answered by a 1×1 image", kindPixel, nil},
+	{"settings", http.MethodGet, "/v1/projects/{writeKey}/settings", "Settings of the browser library", kindSettings, nil},
+	{"library", http.MethodGet, "/analytics.js/v1/{writeKey}/analytics.min.js", "The browser library", kindLibrary, nil},
+	{"library-bundle", http.MethodGet, "/analytics-next/bundles/{file}", "A part of the browser library", kindBundle, nil},
+}
+
+const (
+	jsonMedia   = "application/json"
+	ndjsonMedia = "application/x-ndjson"
+)
 
 // describeIntake adds collect's routes to the description.
 func (s *server) describeIntake() {
 	answers := map[string]*huma.Schema{jsonMedia: s.schema(reflect.TypeFor[IntakeAnswer]()), "image/gif": {Type: "string", Format: "binary"}, "text/javascript": {Type: "string"}}
 	refusal := s.schema(reflect.TypeFor[IntakeRefusal]())
 	for _, route := range intakeRoutes {
+		kind := route.kind
+		answer := answers[kind.media]
+		if kind == kindSettings {
+			answer = &huma.Schema{Type: "object", AdditionalProperties: true}
+		}
 		op := &huma.Operation{
 			OperationID: route.id, Method: route.method, Path: route.path, Summary: route.summary, Tags: []string{"intake"},
-			Description: "The user name of Basic auth is a write key of the source; writeKey in the body and Bearer work too. Bodies may be compressed with gzip.",
-			Security:    []map[string][]string{{"key": {}}}, Parameters: pathParameters(route.path),
-			Responses: map[string]*huma.Response{"200": {
-				Description: "Taken: on disk", Content: map[string]*huma.MediaType{route.answer: {Schema: answers[route.answer]}},
-				Headers: map[string]*huma.Param{"Millrace-Position": {Description: "Log position of the last record.", Schema: &huma.Schema{Type: "string", Examples: []any{"1767225600000-7-3"}}}},
-			}},
+			Description: kind.description, Security: kind.security, Parameters: pathParameters(route.path),
+			Responses: map[string]*huma.Response{"200": {Description: kind.means, Content: map[string]*huma.MediaType{kind.media: {Schema: answer}}}},
+		}
+		if kind.refusals[http.StatusTooManyRequests] != "" || kind == kindPixel {
+			op.Responses["200"].Headers = map[string]*huma.Param{"Millrace-Position": {Description: "Log position of the last record.",
+				Schema: &huma.Schema{Type: "string", Examples: []any{"1767225600000-7-3"}}}}
+		}
+		if kind == kindPixel {
+			op.Parameters = append(op.Parameters, &huma.Param{Name: "data", In: "query", Required: true, Description: "The event: JSON, or that in base64.",
+				Schema: &huma.Schema{Type: "string"}})
 		}
 		if route.body != nil {
 			op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{jsonMedia: {Schema: s.schema(reflect.TypeOf(route.body))}}}
+			if kind == kindStream {
+				op.RequestBody.Content[ndjsonMedia] = &huma.MediaType{Schema: &huma.Schema{Type: "string"}}
+			}
 		}
-		for status, why := range map[int]string{400: "Nothing of it can be taken", 401: "The write key is not known", 404: "There is no such source or route",
-			413: "Too large", 429: "Too many, or an outage: come back after Retry-After", 503: "Overloaded for a moment"} {
+		for status, why := range kind.refusals {
 			op.Responses[strconv.Itoa(status)] = &huma.Response{Description: why, Content: map[string]*huma.MediaType{jsonMedia: {Schema: refusal}}}
 		}
 		s.api.OpenAPI().AddOperation(op)
+	}
+}
+
+// describeOthers adds what is answered beside the operations.
+func (s *server) describeOthers() {
+	problem := &huma.Response{Description: "The admin token is missing or wrong", Content: map[string]*huma.MediaType{problemType: {Schema: s.schema(reflect.TypeFor[Problem]())}}}
+	for _, o := range []struct {
+		id, path, tag, summary, media string
+		schema                        *huma.Schema
+	}{
+		{"metrics", "/metrics", "status", "Metrics for Prometheus", "text/plain", &huma.Schema{Type: "string"}},
+		{"openapi", "/api/openapi.json", "status", "This description", "application/openapi+json", &huma.Schema{Type: "object", AdditionalProperties: true}},
+	} {
+		s.api.OpenAPI().AddOperation(&huma.Operation{
+			OperationID: o.id, Method: http.MethodGet, Path: o.path, Summary: o.summary, Tags: []string{o.tag},
+			Security: []map[string][]string{{"admin": {}}}, Responses: map[string]*huma.Response{
+				"200": {Description: "OK", Content: map[string]*huma.MediaType{o.media: {Schema: o.schema}}},
+				"401": problem, "403": problem, "429": problem,
+			},
+		})
 	}
 }
 

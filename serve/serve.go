@@ -203,6 +203,8 @@ func (s *server) routes() {
 	s.registerReaders()
 	s.registerJobs()
 	s.describeIntake()
+	s.describeOthers()
+	s.addExamples()
 }
 
 func isCollect(path string) bool {

@@ -1,0 +1,73 @@
+package serve
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Every operation has an example of what it takes and answers, which is what its
+// schema says; every way to authorise is described; intake tells all refusals.
+func TestOpenAPIExamples(t *testing.T) {
+	t.Parallel()
+	s := &server{mux: http.NewServeMux()}
+	s.routes()
+	api := s.api.OpenAPI()
+	check := func(id string, content map[string]*huma.MediaType, mode huma.ValidateMode) {
+		for media, c := range content {
+			if c.Schema != nil && c.Schema.Format == "binary" || media == "text/javascript" {
+				continue
+			}
+			raw, err := json.Marshal(c.Example)
+			if err != nil || c.Example == nil {
+				t.Errorf("%s: %s has no example (%v)", id, media, err)
+				continue
+			}
+			var value any
+			if err := json.Unmarshal(raw, &value); err != nil {
+				t.Error(err)
+			}
+			var result huma.ValidateResult
+			huma.Validate(api.Components.Schemas, c.Schema, huma.NewPathBuffer(nil, 0), mode, value, &result)
+			for _, err := range result.Errors {
+				t.Errorf("%s: the example of %s: %v", id, media, err)
+			}
+		}
+	}
+	for path, item := range api.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
+			if op == nil {
+				continue
+			}
+			if op.RequestBody != nil {
+				check(op.OperationID, op.RequestBody.Content, huma.ModeWriteToServer)
+			}
+			for status, answer := range op.Responses {
+				if status < "300" {
+					check(op.OperationID, answer.Content, huma.ModeReadFromServer)
+				}
+			}
+			for _, way := range op.Security {
+				for name := range way {
+					if api.Components.SecuritySchemes[name] == nil {
+						t.Errorf("%s: there is no way to authorise that is called %s", op.OperationID, name)
+					}
+				}
+			}
+			want := map[string][]string{"track": {"400", "401", "403", "405", "408", "413", "429", "503"}, "batch-short": {"403", "408"},
+				"webhook": {"401", "404", "408"}, "settings": {"404", "405"}, "stream": {"404"}}[op.OperationID]
+			for _, status := range want {
+				if op.Responses[status] == nil {
+					t.Errorf("%s: the answer %s is missing", path, status)
+				}
+			}
+		}
+	}
+	for _, path := range []string{"/metrics", "/api/openapi.json", "/v1/t", "/v1/i", "/v1/p", "/v1/s", "/v1/g", "/v1/a", "/v1/b"} {
+		if api.Paths[path] == nil {
+			t.Errorf("%s is not described", path)
+		}
+	}
+}
