@@ -31,8 +31,8 @@ build: browser ## build bin/millrace
 	go build -trimpath $(PGO) -ldflags '$(LDFLAGS)' -o bin/millrace ./cmd/millrace
 
 .PHONY: run
-run: build ## start the example shop, send two years of orders, report, keep serving (ONCE=1 exits)
-	@go run ./examples/run -binary bin/millrace $(if $(ONCE),-once)
+run: build ## start the example shop, send two years of orders, report, keep serving (ONCE=1 exits, LISTEN=host:port)
+	@go run ./examples/run -binary bin/millrace $(if $(ONCE),-once) $(if $(LISTEN),-listen $(LISTEN))
 
 .PHONY: test
 test: build ## all tests, with the race detector

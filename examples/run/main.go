@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -27,7 +28,7 @@ func main() {
 	flag.StringVar(&o.binary, "binary", "bin/millrace", "the millrace to run")
 	flag.StringVar(&o.dir, "dir", "examples/shop", "the example's folder")
 	flag.StringVar(&o.data, "data", "", "data folder (default .millrace in the example)")
-	flag.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on")
+	flag.StringVar(&o.listen, "listen", "", "address to listen on (default "+usual+", or a free port when that is taken)")
 	flag.BoolVar(&o.once, "once", false, "exit after the report")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -36,6 +37,22 @@ func main() {
 		fmt.Fprintln(os.Stderr, "run:", err)
 		os.Exit(1)
 	}
+}
+
+// usual is where millrace dev listens.
+const usual = "127.0.0.1:8080"
+
+// free is the usual address, or one that is free when that is taken.
+func free(usual string) (address string, taken bool, err error) {
+	l, err := net.Listen("tcp", usual)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		taken = true
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return "", taken, fmt.Errorf("cannot find an address to listen on: %w: name one with -listen, or make run LISTEN=127.0.0.1:9000", err)
+	}
+	return l.Addr().String(), taken, l.Close()
 }
 
 type options struct {
@@ -61,6 +78,16 @@ const (
 func run(ctx context.Context, o options) error {
 	if o.data == "" {
 		o.data = filepath.Join(o.dir, ".millrace")
+	}
+	if o.listen == "" {
+		var taken bool
+		var err error
+		if o.listen, taken, err = free(usual); err != nil {
+			return err
+		}
+		if taken {
+			fmt.Fprintf(os.Stderr, "Something else listens on %s, so the shop is at %s (choose with make run LISTEN=%s).\n", usual, o.listen, o.listen)
+		}
 	}
 	server, err := startServer(ctx, o)
 	if err != nil {
@@ -287,7 +314,7 @@ func rows(ctx context.Context, c *client.Client, sql, after string) ([][]any, er
 // next says where to go from here.
 func next(w io.Writer, o options) {
 	at := ""
-	if o.listen != "127.0.0.1:8080" {
+	if o.listen != usual {
 		at = " --server " + o.url()
 	}
 	fmt.Fprintf(w, `
