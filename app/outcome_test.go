@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/app"
+	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/serve/job"
 )
 
@@ -78,5 +80,17 @@ func TestOutcomes(t *testing.T) {
 		if result := r.job("/api/v1/warehouse/rebuilds", body); (result["received"].(float64) > 0) != want {
 			t.Errorf("a rebuild of %s: %v", body, result)
 		}
+	}
+}
+
+// What is wrong with the options is told before another server on the same data
+// folder is.
+func TestOptionsAreCheckedFirst(t *testing.T) {
+	t.Parallel()
+	dir, data := project(t, small), t.TempDir()
+	start(t, dir, data, &clock{})
+	_, err := app.Open(t.Context(), app.Options{Dir: dir, Data: data, Listen: "127.0.0.1:0", Mode: serve.Production})
+	if err == nil || !strings.Contains(err.Error(), "MILLRACE_ADMIN_TOKEN") {
+		t.Errorf("%v", err)
 	}
 }

@@ -267,6 +267,9 @@ func TestLoopback(t *testing.T) {
 				if w.Code != want {
 					t.Errorf("%s: %d %s; want %d", path, w.Code, w.Body, want)
 				}
+				if name == "rebound host" && want == 403 && !strings.Contains(w.Body.String(), "use localhost or 127.0.0.1, or run millrace serve") {
+					t.Errorf("%s: %s does not say what can be done", path, w.Body)
+				}
 			}
 		})
 	}
