@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/project"
 	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/terminal"
+	"github.com/millrace/millrace/warehouse"
 )
 
 const (
@@ -17,6 +18,10 @@ const (
 	noticeRenewed = 30 * 24 * time.Hour
 	// noticeRefused is how long status tells that a source refused something.
 	noticeRefused = 24 * time.Hour
+	// noticeLoaded is how long status tells what the warehouse did otherwise
+	// than a sender may think, and shownNotices how many of that.
+	noticeLoaded = 7 * 24 * time.Hour
+	shownNotices = 10
 )
 
 // notices are what an operator should know.
@@ -29,6 +34,7 @@ func (a *App) notices(p *project.Project, all []serve.Source) (texts []string) {
 	}
 	texts = append(texts, a.deaf(p)...)
 	texts = append(texts, refusalNotices(a.collect.Refusals(), now)...)
+	texts = append(texts, warehouseNotices(a.loader.Stats().Notices, now)...)
 	for _, lost := range a.log.Lost() {
 		if now.Sub(lost.At) < noticeRenewed {
 			texts = append(texts, lost.String())
@@ -39,6 +45,22 @@ func (a *App) notices(p *project.Project, all []serve.Source) (texts []string) {
 		if now.Sub(began) < noticeRenewed {
 			texts = append(texts, fmt.Sprintf("the log had lost frames, or was put back to an earlier state, on %s: it went on behind frame %d; what it held beyond is in the archive as far as that had come", began.Format(time.RFC3339), era.First-1))
 		}
+	}
+	return texts
+}
+
+// warehouseNotices are the newest of the warehouse's.
+func warehouseNotices(all []warehouse.Notice, now time.Time) (texts []string) {
+	all = slices.DeleteFunc(slices.Clone(all), func(n warehouse.Notice) bool { return now.Sub(n.Received) > noticeLoaded })
+	for _, n := range all[:min(len(all), shownNotices)] {
+		text := "warehouse: " + n.Message
+		if n.Source != "" {
+			text = n.Source + ": " + n.Message
+		}
+		texts = append(texts, terminal.Sanitize(text))
+	}
+	if more := len(all) - shownNotices; more > 0 {
+		texts = append(texts, fmt.Sprintf("%s more of the last 7 days: SELECT * FROM millrace.notices", terminal.Plural(int64(more), "notice", "notices")))
 	}
 	return texts
 }

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -64,4 +65,27 @@ func TestMissingFileOfTheArchive(t *testing.T) {
 	eventually(t, 20*time.Second, "status says what to do", func() bool {
 		return strings.Contains(strings.Join(r.status(t).Problems, "\n"), "millrace archive verify")
 	})
+}
+
+// TestWarehouseNotices are the newest, for a while.
+func TestWarehouseNotices(t *testing.T) {
+	t.Parallel()
+	clock := &clock{}
+	files := map[string]string{"millrace.yaml": small["millrace.yaml"], "sources/web.yaml": small["sources/web.yaml"] + "limits: {columns: 30}\n"}
+	r := start(t, project(t, files), filepath.Join(t.TempDir(), "data"), clock)
+	properties := map[string]any{}
+	for i := range 40 {
+		properties[fmt.Sprintf("p%d", i)] = i
+	}
+	status, answer, header := r.post("/v1/track", map[string]any{"messageId": "wide", "userId": "u", "event": "Wide", "properties": properties})
+	if status != http.StatusOK {
+		t.Fatalf("track answers %d %s", status, answer)
+	}
+	r.ask("SELECT 1", header.Get("Millrace-Position"))
+	told := func() bool { return strings.Contains(strings.Join(r.status(t).Notices, "\n"), "web: ") }
+	eventually(t, 20*time.Second, "status tells that a limit was reached", told)
+	clock.move(8 * 24 * time.Hour)
+	if told() {
+		t.Errorf("after a week status still tells %q", r.status(t).Notices)
+	}
 }

@@ -157,7 +157,6 @@ type power struct {
 	*disk
 	data   string
 	seqs   map[string]uint64 // frame of each event in the warehouse
-	quiet  bool              // nothing is under way
 	frames map[uint64]place  // by sequence
 	// verdicts are those written, and marks up to where a verdict file judges,
 	// by file and end of a block.

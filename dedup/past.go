@@ -12,7 +12,7 @@ import (
 // record, from the archive: what the log has trimmed is only there.
 func (p *pass) readPast(ctx context.Context, start millrace.Position) error {
 	from := p.index.manifest.Through
-	if from.IsZero() && p.verdicts.begun() || from.Before(start) && start.Seq > 0 {
+	if from.IsZero() && p.verdicts.begun() && p.judged.Seq > 0 || from.Before(start) && start.Seq > 0 {
 		p.log.Warn("the dedup index is built again from archive and log", "after", from.String(), "through", p.judged.String())
 		p.rebuilding(func(s *Status) {
 			s.Rebuilding, s.RebuildRecords, s.RebuildAt, s.RebuildTarget = true, 0, from, p.judged

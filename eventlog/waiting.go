@@ -7,6 +7,9 @@ import (
 	"github.com/millrace/millrace"
 )
 
+// waitingBytes is how much is read at most to find the time of a frame.
+const waitingBytes = 64 << 10
+
 // Waiting returns the log time of the first frame that follows after and is
 // still there: since when what a reader at after has not read waits. It is the
 // zero time when nothing follows. Unlike a reader it does not mind that more
@@ -37,9 +40,11 @@ func (t *Tail) Waiting(ctx context.Context, after millrace.Position) (time.Time,
 	if seq > last {
 		return time.Time{}, nil
 	}
-	frames, err := t.fetch(ctx, seq, seq, 1)
-	if err != nil || len(frames) == 0 { // trimmed meanwhile
-		return time.Time{}, err
+	frames, err := t.fetch(ctx, seq, min(inMemory, last), waitingBytes)
+	for _, f := range frames {
+		if at := f.Time(); at.UnixMilli() > 0 { // of a frame that was lost the time may not be known
+			return at, nil
+		}
 	}
-	return frames[0].Time(), nil
+	return time.Time{}, err
 }
