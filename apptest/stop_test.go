@@ -3,6 +3,7 @@ package apptest_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -203,7 +204,7 @@ func hang(t *testing.T, to string) *hanging {
 				}
 			}
 			if err != nil {
-				if err == io.EOF && !h.stuck.Load() {
+				if errors.Is(err, io.EOF) && !h.stuck.Load() {
 					_ = dst.Close()
 				}
 				return

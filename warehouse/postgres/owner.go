@@ -73,12 +73,13 @@ func (w *Warehouse) own(ctx context.Context, ws *workspace, checked bool) (*pgx.
 		if err == nil {
 			err = w.otherOwner(ctx, c, ws)
 		}
-		if millrace.KindOf(err) == millrace.Conflict {
+		owned := millrace.KindOf(err) == millrace.Conflict
+		if owned {
 			other = err
 		} else if other != nil && ctx.Err() != nil {
 			err = other // which says more than that the time is over
 		}
-		if err != other || time.Since(since) > ownWait {
+		if !owned || time.Since(since) > ownWait {
 			goodbye(c)
 			return nil, err
 		}
