@@ -26,14 +26,14 @@ func newEndless(schema *arrow.Schema, first arrow.RecordBatch) *endless {
 	if first == nil {
 		return e
 	}
-	fields, any := schema.Fields(), false
+	fields, found := schema.Fields(), false
 	for i := range fields {
 		if anyEndless(first.Column(i)) {
-			e.text[i], any = true, true
+			e.text[i], found = true, true
 			fields[i].Type = arrow.BinaryTypes.String
 		}
 	}
-	if any {
+	if found {
 		metadata := schema.Metadata()
 		e.schema = arrow.NewSchema(fields, &metadata)
 	}
