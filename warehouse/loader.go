@@ -60,6 +60,7 @@ type Loader struct {
 
 	noticed     atomic.Bool       // the notices have been asked for
 	noticing    sync.Mutex        // held while they are
+	asking      sync.WaitGroup    // for them
 	began       sync.Once         // sets noticesFrom
 	noticesFrom millrace.Position // what lies before was told by an earlier process
 }
@@ -114,6 +115,7 @@ func NewLoader(o LoaderOptions) (*Loader, error) {
 
 // Run loads until ctx is done. It never gives up: what fails is tried again.
 func (l *Loader) Run(ctx context.Context) error {
+	defer l.asking.Wait()
 	var f failing
 	for ctx.Err() == nil {
 		if !l.unpaused(ctx) {

@@ -71,7 +71,7 @@ func (l *Loader) session(ctx context.Context) error {
 	})
 	l.began.Do(func() { l.noticesFrom = after })
 	if !l.noticed.Swap(true) {
-		go l.readNotices(ctx)
+		l.asking.Go(func() { l.readNotices(ctx) })
 	}
 	return s.run(ctx, batches)
 }
@@ -190,7 +190,7 @@ func (s *session) apply(ctx context.Context, flush bool) error {
 		s.care.succeeded(b)
 		s.metrics.applied(time.Since(begun), prog)
 		if prog.Notices > 0 {
-			go s.readNotices(ctx)
+			s.asking.Go(func() { s.readNotices(ctx) })
 		}
 		s.prog, s.applied, s.last = prog, b.Through, time.Now()
 		rest := len(s.entries) - n
