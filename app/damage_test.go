@@ -70,24 +70,32 @@ func (r *running) verify(what string) (v struct {
 	return v
 }
 
-// TestADamagedFrame of the newest block costs that frame and nothing behind
-// it; status and verify tell.
-func TestADamagedFrame(t *testing.T) {
-	t.Parallel()
-	dir, data := project(t, small), filepath.Join(t.TempDir(), "data")
+// unread is a project and the data of a server that stopped with twenty events
+// in its log, "a-0-" to "a-19-", which neither archive nor warehouse has read.
+func unread(t *testing.T) (dir, data string) {
+	t.Helper()
+	dir, data = project(t, small), filepath.Join(t.TempDir(), "data")
 	r := start(t, dir, data, &clock{})
 	r.reader("pause", "archive")
 	r.reader("pause", "warehouse")
 	for i := range 20 {
-		r.track(fmt.Sprint("a", i))
+		r.track(fmt.Sprintf("a-%d-", i))
 	}
 	r.stop()
+	return dir, data
+}
+
+// TestADamagedFrame of the newest block costs that frame and nothing behind
+// it; status and verify tell.
+func TestADamagedFrame(t *testing.T) {
+	t.Parallel()
+	dir, data := unread(t)
 	info, err := os.Stat(logBlock(data, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	damageFile(t, logBlock(data, 1), info.Size()/2)
-	r = start(t, dir, data, &clock{})
+	r := start(t, dir, data, &clock{})
 	r.reader("resume", "archive")
 	r.reader("resume", "warehouse")
 	if got := r.counts(r.track("b")); got != "[20 20]" {
@@ -109,14 +117,7 @@ func TestADamagedFrame(t *testing.T) {
 // whose command makes them go on without it.
 func TestADamagedFrameOfAnOlderBlock(t *testing.T) {
 	t.Parallel()
-	dir, data := project(t, small), filepath.Join(t.TempDir(), "data")
-	r := start(t, dir, data, &clock{})
-	r.reader("pause", "archive")
-	r.reader("pause", "warehouse")
-	for i := range 20 {
-		r.track(fmt.Sprintf("a-%d-", i))
-	}
-	r.stop()
+	dir, data := unread(t)
 	block, err := os.ReadFile(logBlock(data, 1))
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +139,7 @@ func TestADamagedFrameOfAnOlderBlock(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	r = &running{App: a, t: t}
+	r := &running{App: a, t: t}
 	r.reader("resume", "archive")
 	r.reader("resume", "warehouse")
 	last := r.track("last")

@@ -20,6 +20,7 @@ import (
 	"github.com/millrace/millrace/project"
 	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/terminal"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // serverFlags are what dev and serve have in common.
@@ -185,7 +186,7 @@ func (p *program) greet(a *app.App, f *serverFlags) {
 	if f.options.Mode == serve.Production {
 		query = "MILLRACE_TOKEN=" + f.token + " " + query
 	}
-	fmt.Fprintf(out, "Ask about it:\n  %s 'SELECT * FROM %s.tracks'\n\n", query, source)
+	fmt.Fprintf(out, "Ask about it:\n  %s 'SELECT * FROM %s.tracks'\n\n", query, warehouse.Identifier(source))
 }
 
 // reachable is an address that a client on this machine can use, whether the

@@ -164,7 +164,7 @@ func answer(w *wire, conn *connection, q *wireQuery, settings *warehouse.Setting
 	// One row more than asked for says whether there were more.
 	s, err := guard(conn, q.SQL, q.Limit+1)
 	if err != nil {
-		return result{}, explainWord(err, settings)
+		return result{}, warehouse.ExplainWord(err, q.SQL)
 	}
 	if s.params != len(q.Params) {
 		return result{}, millrace.Errorf(millrace.Invalid, "the query takes %d parameters, and %d were given", s.params, len(q.Params))
@@ -191,22 +191,6 @@ func answer(w *wire, conn *connection, q *wireQuery, settings *warehouse.Setting
 		err = unshift(err)
 	}
 	return res, err
-}
-
-// wordPattern finds the word at which a query cannot be read.
-var wordPattern = regexp.MustCompile(`syntax error at or near "(\w+)"`)
-
-// explainWord says what to do when a source is called like a word of SQL.
-func explainWord(err error, settings *warehouse.Settings) error {
-	found := wordPattern.FindStringSubmatch(err.Error())
-	if found == nil || settings == nil {
-		return err
-	}
-	source := strings.ToLower(found[1])
-	if _, ok := settings.Sources[source]; !ok {
-		return err
-	}
-	return millrace.Errorf(millrace.Invalid, "%w: %s is a word of SQL, so write the source in quotes, as in \"%s\".tracks", err, source, source)
 }
 
 // missingPattern finds the table that is not there.

@@ -3,7 +3,6 @@ package duckdb
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +27,7 @@ func TestRefusedDefinitions(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	byHand(t, dir, `CREATE INDEX by_hand ON web.a (id); ALTER TABLE web.a ADD COLUMN "S" VARCHAR; CREATE VIEW web.b AS SELECT 1 AS x; CREATE SCHEMA ios; CREATE VIEW ios.tracks AS SELECT 1 AS x;
+	withDatabase(t, dir, `CREATE INDEX by_hand ON web.a (id); ALTER TABLE web.a ADD COLUMN "S" VARCHAR; CREATE VIEW web.b AS SELECT 1 AS x; CREATE SCHEMA ios; CREATE VIEW ios.tracks AS SELECT 1 AS x;
 		CREATE VIEW ios.discards AS SELECT 1 AS x`)
 	w := openTest(t, func(o *Options) { o.Dir = dir })
 	mustResume(t, w)
@@ -52,24 +51,6 @@ func TestRefusedDefinitions(t *testing.T) {
 		if got := strings.Join(mustAsk(t, w, sql), " "); got != want {
 			t.Errorf("%s\ngot  %s\nwant %s", sql, got, want)
 		}
-	}
-}
-
-// byHand changes a workspace's file while no child has it open.
-func byHand(t *testing.T, dir, sql string) {
-	t.Helper()
-	db, err := openDatabase(filepath.Join(dir, ws+".duckdb"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.close()
-	c, err := db.connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
-	if err := c.exec(sql); err != nil {
-		t.Fatal(err)
 	}
 }
 

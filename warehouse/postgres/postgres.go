@@ -180,7 +180,7 @@ func (w *Warehouse) Apply(ctx context.Context, name string, b warehouse.Batch) (
 	ws := w.workspace(name)
 	conn := ws.conn.Load()
 	if ws.shaper == nil || conn == nil {
-		return warehouse.Progress{}, millrace.Errorf(millrace.Unavailable, "the warehouse has lost its place: call Resume and begin from there")
+		return warehouse.Progress{}, millrace.Errorf(millrace.Unavailable, "the warehouse has lost its place and reads it again from Postgres")
 	}
 	ws.shaper.Add(b)
 	if err := ws.shaper.Err(); err != nil {

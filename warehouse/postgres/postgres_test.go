@@ -39,7 +39,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("parts", func(t *testing.T) {
 		warehousetest.Run(t, func(*testing.T) warehousetest.Place { return place{database()} })
 		for name, test := range map[string]func(*testing.T, string){
-			"RefusedRows": testRefusedRows, "SwapElsewhere": testSwapElsewhere, "Words": testWords, "NamesLikeFunctions": testNamesLikeFunctions, "Infinity": testInfinity, "RefusedDefinitions": testRefusedDefinitions, "ForeignSchema": testForeignSchema, "OlderTables": testOlderTables, "TwoLoaders": testTwoLoaders, "IndexNames": testIndexNames, "BlockedByQuery": testBlockedByQuery, "Loader": testLoader,
+			"RefusedRows": testRefusedRows, "SwapElsewhere": testSwapElsewhere, "Words": testWords, "Identifier": testIdentifier, "NamesLikeFunctions": testNamesLikeFunctions, "Infinity": testInfinity, "RefusedDefinitions": testRefusedDefinitions, "ForeignSchema": testForeignSchema, "OlderTables": testOlderTables, "TwoLoaders": testTwoLoaders, "IndexNames": testIndexNames, "BlockedByQuery": testBlockedByQuery, "Loader": testLoader,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -255,5 +255,5 @@ func (r *rows) explain(err error) error {
 	case "57", "08", "58", "XX":
 		return millrace.Errorf(millrace.Unavailable, "Postgres ended the query: %s", message)
 	}
-	return millrace.Errorf(millrace.Invalid, "%s", message)
+	return warehouse.ExplainWord(millrace.Errorf(millrace.Invalid, "%s", message), r.query.SQL)
 }

@@ -34,9 +34,26 @@ func testWords(t *testing.T, url string) {
 	for sql, want := range map[string]string{
 		"SELECT * FROM nosuch": "tables are named with their source", "SELECT * FROM web.nosuch": "there is no table web.nosuch", "SELECT * FROM wbe.a": "there is no source wbe",
 		"SELECT pg_sleep(1)": `the function "pg_sleep" may not be used`, "SELECT 1::regclass": "the type regclass may not be used", "SELECT 1e": "a letter follows the number",
+		"SELECT * FROM user.tracks": `as in "user".tracks`, "SELECT * FROM Order.tracks": `as in "order".tracks`,
 	} {
 		if got, err := count(w, sql); millrace.KindOf(err) != millrace.Invalid || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %s, %v", sql, got, err)
+		}
+	}
+}
+
+// testIdentifier shows that Identifier puts each word of Postgres in quotes that
+// needs them.
+func testIdentifier(t *testing.T, url string) {
+	w := openURL(t, postgres.Options{URL: url})
+	resume(t, w)
+	words := strings.Fields(exec(t, url, "SELECT string_agg(word, ' ') FROM pg_get_keywords()"))
+	if len(words) < 400 {
+		t.Fatalf("%d words", len(words))
+	}
+	for _, word := range words {
+		if got, err := count(w, "SELECT 1 FROM "+warehouse.Identifier(word)+".tracks"); err == nil || !strings.Contains(err.Error(), "there is no source") {
+			t.Errorf("%s: %s, %v", word, got, err)
 		}
 	}
 }
