@@ -29,8 +29,9 @@ type mapsWarehouse struct {
 	fail  func(b Batch, committed bool) error
 	fewer bool // Compare says that rows would be lost
 	swaps int
-	gone  bool // swapped, and not resumed since: nothing else works until then
-	stray bool // loaded from another log, until swapped
+	gone  bool   // swapped, and not resumed since: nothing else works until then
+	stray bool   // loaded from another log, until swapped
+	shade func() // called before a shadow is made
 }
 
 func (w *mapsWarehouse) Resume(context.Context, string) (millrace.Position, error) {
@@ -71,6 +72,9 @@ func (w *mapsWarehouse) Status(context.Context) (Status, error) { return Status{
 func (w *mapsWarehouse) Close() error                           { return nil }
 
 func (w *mapsWarehouse) Shadow(_ context.Context, _ string, o ShadowOptions) (Shadow, error) {
+	if w.shade != nil {
+		w.shade()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.gone {
@@ -373,12 +377,8 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
-// TestRebuildOfAnotherLog shows that a warehouse which another log has filled is
-// made anew as a whole, with the system's tables, and not in part.
-func TestRebuildOfAnotherLog(t *testing.T) {
-	t.Parallel()
-	lt := startLoader(t, nil)
-	lt.wait(t, lt.send(t, 5))
+// becomeStray lets the loader find a warehouse that another log has filled.
+func (lt *loaderTest) becomeStray(t *testing.T) {
 	lt.wh.mu.Lock()
 	lt.wh.stray = true
 	lt.wh.engine.tables = map[TableName]*engineTable{}
@@ -389,6 +389,21 @@ func TestRebuildOfAnotherLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(5 * time.Second); !lt.loader.strays() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	}
+}
+
+// TestRebuildOfAnotherLog shows that a warehouse which another log has filled is
+// made anew as a whole, with the system's tables, and not in part.
+func TestRebuildOfAnotherLog(t *testing.T) {
+	t.Parallel()
+	lt := startLoader(t, nil)
+	lt.wait(t, lt.send(t, 5))
+	lt.wh.shade = func() { // it turns out when the rebuild has begun
+		lt.becomeStray(t)
+		lt.wh.shade = nil
+	}
+	if _, err := lt.loader.Rebuild(context.Background(), RebuildOptions{Source: "web", Yes: true}); millrace.KindOf(err) != millrace.Conflict || lt.wh.swaps > 0 {
+		t.Fatal(err)
 	}
 	for _, o := range []RebuildOptions{{Source: "web", Yes: true}, {From: testTime}, {Until: testTime}} {
 		if _, err := lt.loader.Rebuild(context.Background(), o); millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), "without --source") {
