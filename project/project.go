@@ -336,6 +336,12 @@ func (l *loader) resource(folder, file string) (Resource, bool) {
 	slices.Sort(kinds)
 	kind := root.field("kind")
 	if kind == nil || kind.value.shape != shapeString {
+		for _, f := range root.fields {
+			if f.name != "kind" && nearest(f.name, []string{"kind"}) != "" {
+				r.add(f.line, f.column, "%s: unknown field; did you mean kind?", clip(f.name))
+				return Resource{}, false
+			}
+		}
 		r.add(root.line, root.column, "kind: is missing; known: %s", strings.Join(kinds, ", "))
 		return Resource{}, false
 	}

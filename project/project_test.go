@@ -158,6 +158,7 @@ var mistakes = map[string]struct {
 	"secret not set":    {files("millrace.yaml", "name: shop\nwarehouse: ${secret:db}\n"), "", "millrace.yaml:2:12: warehouse: secret db is not set: set the environment variable MILLRACE_SECRET_DB, or set MILLRACE_SECRETS_DIR to a folder with a file db"},
 	"secret empty":      {files("millrace.yaml", "name: shop\nwarehouse: ${secret:empty}\n"), "", "millrace.yaml:2:12: warehouse: secret empty is empty in the environment variable MILLRACE_SECRET_EMPTY"},
 	"secret reference":  {files("millrace.yaml", "name: shop\nwarehouse: ${SECRET_DB}\n"), "", "millrace.yaml:2:12: warehouse: ${SECRET_DB is not a reference: write ${secret:name} with a name of a-z, 0-9 and _, or $${ for a plain ${"},
+	"kind misspelled":   {files("millrace.yaml", plain, "sources/web.yaml", "write_keys: [a]\nKidn: http\n"), "", "sources/web.yaml:2:1: Kidn: unknown field; did you mean kind?"},
 	"no kind":           {files("millrace.yaml", plain, "sources/web.yaml", "write_keys: [a]\n"), "", "sources/web.yaml:1:1: kind: is missing; known: http, webhook"},
 	"unknown kind":      {files("millrace.yaml", plain, "sources/web.yaml", "kind: htp\n"), "", `sources/web.yaml:1:7: kind: "htp" is not known; did you mean http?`},
 	"empty":             {files("millrace.yaml", plain, "sources/web.yaml", "# nothing\n"), "", "sources/web.yaml:1:1: kind: is missing; known: http, webhook"},
