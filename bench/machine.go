@@ -23,14 +23,14 @@ type machine struct {
 	version  string // of Millrace
 	sync     time.Duration
 	sync99   time.Duration
-	busy     float64 // load average when the run began: others on the machine
+	busy     float64 // share of the processors that others used before the run
 }
 
 func (m machine) String() string {
 	text := fmt.Sprintf("%d cores (%s), %.0f GB, Linux %s, fsync of 4 KiB %s (p99 %s), %s, %s",
 		m.cores, m.model, m.memoryGB, m.kernel, ms(m.sync), ms(m.sync99), runtime.Version(), m.version)
-	if m.busy > 0.5 {
-		text += fmt.Sprintf("; the machine was not quiet, its load average was %.1f before the run", m.busy)
+	if m.busy > 0.03 {
+		text += fmt.Sprintf("; the machine was not quiet, others used %.0f %% of its processors before the run", 100*m.busy)
 	}
 	return text
 }
@@ -54,8 +54,8 @@ func describe(ctx context.Context, binary, dir string) (m machine, err error) {
 		return m, err
 	}
 	m.kernel = unix.ByteSliceToString(name.Release[:])
-	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
-		m.busy, _ = strconv.ParseFloat(strings.Fields(string(text))[0], 64) // the kernel writes a number
+	if m.busy, err = busy(ctx); err != nil {
+		return m, err
 	}
 	out, err := exec.CommandContext(ctx, binary, "version").Output()
 	if err != nil {
@@ -64,6 +64,47 @@ func describe(ctx context.Context, binary, dir string) (m machine, err error) {
 	m.version, _, _ = strings.Cut(string(out), "\n")
 	m.sync, m.sync99, err = syncTime(dir)
 	return m, err
+}
+
+// busy is the share of all processors that is used while nothing is measured.
+func busy(ctx context.Context) (float64, error) {
+	idle, all, err := processorTime()
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(3 * time.Second):
+	}
+	idle2, all2, err := processorTime()
+	if err != nil || all2 == all {
+		return 0, err
+	}
+	return 1 - (idle2-idle)/(all2-all), nil
+}
+
+// processorTime is the time that all processors have been idle, and in all,
+// since the machine started, in ticks. See proc_stat(5).
+func processorTime() (idle, all float64, err error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	for i, field := range strings.Fields(line) {
+		if i == 0 || i > 8 { // the name; guests, which are in user and nice
+			continue
+		}
+		n, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return 0, 0, fmt.Errorf("/proc/stat: %w", err)
+		}
+		if all += n; i == 4 || i == 5 { // idle, waiting for a disk
+			idle += n
+		}
+	}
+	return idle, all, nil
 }
 
 // syncTime is how long an fsync of 4 KiB more takes.
