@@ -72,6 +72,25 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+// TestReleaseIsOptimised shows that make builds releases, and what benchmarks
+// measure, with the profile.
+func TestReleaseIsOptimised(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"release", "bench"} {
+		cmd := exec.Command("make", "--dry-run", target)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		_, profile, _ := strings.Cut(string(out), " -pgo=")
+		profile, _, _ = strings.Cut(profile, " ")
+		if info, err := os.Stat(filepath.Join(root, profile)); err != nil || info.IsDir() {
+			t.Errorf("make %s builds without a profile:\n%s", target, out)
+		}
+	}
+}
+
 func release(dist, version, binary string) (string, error) {
 	cmd := exec.Command("bash", "scripts/release.sh", version, binary)
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "DIST="+dist)
