@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/unit"
 )
 
@@ -248,7 +249,7 @@ func (d *decoder) object(v *value, into reflect.Value, path string) {
 		if i < 0 {
 			d.add(f.line, f.column, "%s: unknown field; %s", at, didYouMean(f.name, names(known)))
 			d.strange = true
-			d.failed = append(d.failed, join(path, nearest(f.name, names(known))))
+			d.failed = append(d.failed, join(path, millrace.Nearest(f.name, names(known))))
 			continue
 		}
 		d.decode(f.value, into.FieldByIndex(known[i].index), at)

@@ -83,48 +83,9 @@ func (r *report) done() Problems {
 	return r.problems
 }
 
-// nearest returns the known name that a mistyped one most likely means, or "".
-func nearest(name string, known []string) string {
-	best, bestDistance := "", max(1, len(name)/3)+1
-	for _, k := range known {
-		if d := distance(strings.ToLower(name), k); d < bestDistance {
-			best, bestDistance = k, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, remove, replace or swap with
-// their neighbour that make b of a. Names over 64 bytes are far from everything.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 1 << 20
-	}
-	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
-		next[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			next[j] = min(row[j]+1, next[j-1]+1, row[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
-		}
-		before, row = row, next
-	}
-	return row[len(b)]
-}
-
 // didYouMean ends a message about an unknown name.
 func didYouMean(name string, known []string) string {
-	if n := nearest(name, known); n != "" {
+	if n := millrace.Nearest(name, known); n != "" {
 		return "did you mean " + n + "?"
 	}
 	if len(known) == 0 {

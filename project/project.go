@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/millrace/millrace"
 )
 
 // ConfigFile is the file that makes a folder a project.
@@ -250,7 +252,7 @@ func (l *loader) folders() []string {
 
 func misspelt(folder string) bool {
 	return !strings.HasPrefix(folder, ".") && slices.ContainsFunc(laterFolders, func(k string) bool {
-		return distance(strings.ToLower(folder), k) == 1 || strings.EqualFold(folder, k)
+		return millrace.EditDistance(strings.ToLower(folder), k) == 1 || strings.EqualFold(folder, k)
 	})
 }
 
@@ -337,7 +339,7 @@ func (l *loader) resource(folder, file string) (Resource, bool) {
 	kind := root.field("kind")
 	if kind == nil || kind.value.shape != shapeString {
 		for _, f := range root.fields {
-			if f.name != "kind" && nearest(f.name, []string{"kind"}) != "" {
+			if f.name != "kind" && millrace.Nearest(f.name, []string{"kind"}) != "" {
 				r.add(f.line, f.column, "%s: unknown field; did you mean kind?", clip(f.name))
 				return Resource{}, false
 			}

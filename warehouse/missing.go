@@ -51,7 +51,7 @@ func (m Missing) Explain() error {
 		}
 	}
 	slices.Sort(tables)
-	near := nearestName(m.Table, slices.Compact(tables))
+	near := millrace.Nearest(m.Table, slices.Compact(tables))
 	switch {
 	case near == "":
 		return millrace.Errorf(millrace.Invalid, "there is no table %s.%s: a table is made with the first event of its name, and SHOW TABLES lists those that are there%s", m.Schema, m.Table, m.elsewhere())
@@ -78,7 +78,7 @@ func (m Missing) noSchema(schemas []string) error {
 	}
 	slices.Sort(schemas)
 	schemas = slices.Compact(schemas)
-	if near := nearestName(m.Schema, schemas); near != "" {
+	if near := millrace.Nearest(m.Schema, schemas); near != "" {
 		return millrace.Errorf(millrace.Invalid, "there is no source %s: the nearest is %s, as in %s.%s", m.Schema, near, near, m.Table)
 	}
 	return millrace.Errorf(millrace.Invalid, "there is no source %s, so that there is no table %s.%s: SHOW TABLES lists those that are there%s", m.Schema, m.Schema, m.Table, m.elsewhere())
@@ -94,7 +94,7 @@ func (m Missing) withoutSource() error {
 		names = append(names, t.Table)
 	}
 	slices.Sort(names)
-	if near := nearestName(m.Table, slices.Compact(names)); near != "" {
+	if near := millrace.Nearest(m.Table, slices.Compact(names)); near != "" {
 		m.Table = near
 		return millrace.Errorf(millrace.Invalid, "there is no such table: the nearest is %s", strings.Join(m.places(), " or "))
 	}
@@ -133,38 +133,4 @@ func listed(schema string, tables []string) string {
 		tables = append(tables[:most], fmt.Sprintf("%d more", more))
 	}
 	return fmt.Sprintf(" (%s has %s)", schema, strings.Join(tables, ", "))
-}
-
-// nearestName returns the name that a mistyped one most likely means, or "".
-func nearestName(name string, known []string) string {
-	best, least := "", max(1, len(name)/3)+1
-	for _, k := range known {
-		if d := editDistance(name, k); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// editDistance is how many letters have to be inserted, removed or replaced.
-func editDistance(a, b string) int {
-	if len(a) > MaxNameBytes || len(b) > MaxNameBytes {
-		return 2 * MaxNameBytes
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0] // of the row above, one to the left
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before
-			if a[i] != b[j] {
-				cost = 1 + min(before, row[j], row[j+1])
-			}
-			before, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

@@ -20,6 +20,7 @@ type session struct {
 	through millrace.Position // read to here
 	time    time.Time         // log time of through
 	atEnd   bool
+	caught  bool              // the end was reached since the last tick
 	applied millrace.Position // given to the warehouse
 	prog    Progress
 	last    time.Time // of Apply
@@ -138,6 +139,7 @@ func (s *session) take(b eventlog.Batch) {
 		s.time = b.Time
 	}
 	s.atEnd = b.AtEnd
+	s.caught = s.caught || b.AtEnd
 }
 
 // applyDue commits when it is time to.
@@ -148,9 +150,9 @@ func (s *session) applyDue(ctx context.Context) error {
 	forced := want.After(s.prog.Committed) && !s.through.Before(want)
 	full := len(s.entries) >= s.care.limit || s.bytes >= s.o.MaxBytes
 	tick := s.tick
-	quiet := s.atEnd && s.recent < s.o.LowLoad
+	quiet := s.caught && s.recent < s.o.LowLoad
 	if tick {
-		s.tick, s.recent = false, 0
+		s.tick, s.recent, s.caught = false, 0, s.atEnd
 	}
 	held := s.prog.Committed.Before(s.prog.Scanned)
 	switch {
