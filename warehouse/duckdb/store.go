@@ -80,6 +80,7 @@ func (s *store) openFile(stop <-chan struct{}) (*database, error) {
 			db, err := s.openNow()
 			s.life.Lock()
 			s.db, s.opening, s.used, o.err = db, nil, time.Now(), err
+			s.wrote = s.used // what the loader has waiting comes before a checkpoint
 			s.life.Unlock()
 			close(o.done)
 		}()
