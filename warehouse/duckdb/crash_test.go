@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -242,5 +243,35 @@ func TestBrokenFiles(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		t.Logf("%s: %v", name, err)
+	}
+}
+
+// After a crash, what is in the write-ahead file waits for a quiet moment: the
+// loader is not held up by a checkpoint before it has begun.
+func TestOpeningIsNoQuietMoment(t *testing.T) {
+	t.Parallel()
+	w := openTest(t, func(o *Options) {
+		o.checkpoint = checkpointPolicy{Quiet: time.Minute, QuietBytes: 1, TryBytes: 1 << 40, ForceBytes: 1 << 40, Every: 5 * time.Millisecond}
+	})
+	mustResume(t, w)
+	mustApply(t, w, tracks(0, 100))
+	p, err := w.supervisor.process(context.Background(), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(p.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := w.Resume(context.Background(), ws); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	wal := filepath.Join(w.o.Dir, ws+".duckdb.wal")
+	time.Sleep(300 * time.Millisecond) // sixty looks
+	if fileSize(wal) == 0 {
+		t.Error("a checkpoint came before the loader")
 	}
 }
