@@ -45,6 +45,7 @@ var builtInTables = map[string]bool{
 
 var systemNames = map[string]bool{
 	"rejected": true, "resent": true, "names": true, "notices": true, "checkpoints": true, "pending": true,
+	"format": true, "row_groups": true,
 }
 
 func builtIn(schema, table string) bool {

@@ -246,7 +246,7 @@ func BenchmarkUsers(b *testing.B) {
 }
 
 func benchUsers(b *testing.B, known, rows int) {
-	s := &store{config: &childConfig{Dir: b.TempDir(), SpillDir: b.TempDir(), EngineMemoryBytes: 1 << 30, SpillLimitBytes: 1 << 30, Threads: 1}, workspace: ws}
+	s := newStore(&childConfig{Dir: b.TempDir(), SpillDir: b.TempDir(), EngineMemoryBytes: 1 << 30, SpillLimitBytes: 1 << 30, Threads: 1}, ws)
 	s.path = s.config.Dir + "/users.duckdb"
 	n := 0
 	identify := func(rows int) warehouse.Batch {

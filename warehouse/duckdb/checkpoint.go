@@ -11,9 +11,10 @@ import (
 // checkpointPolicy says when the write-ahead file is folded into the database.
 // Opening a file takes 10 to 20 ms for each MB of write-ahead file, so that has
 // to stay small. There are two kinds of checkpoints. A full one holds up
-// commits for seconds when there are many tables; it is made when nothing
-// happens. One beside commits holds up none but those that make tables or
-// columns, and leaves the file a little larger than need be; it is made under load.
+// commits, for about as long as opening would take; it is made when nothing
+// happens, and while the write-ahead file is small. One beside commits holds up
+// none but those that make tables or columns; it is made under load. Only a
+// full one drops row groups that merging has emptied.
 type checkpointPolicy struct {
 	Quiet      time.Duration // without commits before QuietBytes counts
 	QuietBytes int64         // a full one when it is quiet
@@ -22,58 +23,119 @@ type checkpointPolicy struct {
 	Every      time.Duration // how often to look; a checkpoint at most every second time
 	// ReopenEvery is how long there is at least between two reopenings.
 	ReopenEvery time.Duration
-	// FullEvery is how long there may be none but those beside commits.
-	FullEvery time.Duration
+	// FullEvery is how long there may be none but those beside commits. Then a
+	// full one comes when the write-ahead file has FullBytes to FullMostBytes.
+	FullEvery                time.Duration
+	FullBytes, FullMostBytes int64
 }
 
 // defaultCheckpointPolicy bounds reopening to 4 to 9 s.
 var defaultCheckpointPolicy = checkpointPolicy{
-	Quiet: 3 * time.Second, QuietBytes: 4 << 20, TryBytes: 320 << 20, ForceBytes: 448 << 20, Every: 500 * time.Millisecond, FullEvery: time.Hour,
+	Quiet: 3 * time.Second, QuietBytes: 16 << 20, TryBytes: 320 << 20, ForceBytes: 448 << 20, Every: 500 * time.Millisecond,
+	FullEvery: 10 * time.Minute, FullBytes: 32 << 20, FullMostBytes: 96 << 20,
 	ReopenEvery: 10 * time.Minute,
 }
 
 // checkpointReserve is what has to stay free beside what a checkpoint writes.
 const checkpointReserve = 64 << 20
 
-// maintain makes checkpoints as long as the process lives.
+// A checkpointKind is one of the two, or none.
+type checkpointKind int
+
+const (
+	noCheckpoint checkpointKind = iota
+	fullCheckpoint
+	checkpointBesideCommits
+)
+
+// kind says which checkpoint is due. sinceFull is since the last full one.
+func (p checkpointPolicy) kind(size int64, quiet bool, sinceFull time.Duration) checkpointKind {
+	switch {
+	case size >= p.ForceBytes:
+		return fullCheckpoint
+	case quiet && size >= p.QuietBytes && size > p.FullMostBytes:
+		return checkpointBesideCommits // they may begin again
+	case quiet && size >= p.QuietBytes,
+		size >= p.FullBytes && size <= p.FullMostBytes && sinceFull >= p.FullEvery:
+		return fullCheckpoint
+	case size >= p.TryBytes:
+		return checkpointBesideCommits
+	}
+	return noCheckpoint
+}
+
+// maintain makes checkpoints and merges row groups as long as the process lives.
 func (s *store) maintain() {
-	var lastTry time.Time
-	lastFull, lastOpen := time.Now(), time.Now()
-	policy := s.config.Checkpoint
-	for range time.Tick(policy.Every) {
-		size := fileSize(s.path + ".wal")
-		s.life.Lock()
-		open, quiet := s.db != nil, time.Since(s.wrote) >= policy.Quiet
-		s.life.Unlock()
-		// A checkpoint that runs out of disk breaks the engine until it is
-		// restarted; so it waits until there is room for what it may write.
-		if !open || time.Since(lastTry) < 2*policy.Every || freeBytes(s.config.Dir) < 2*size+checkpointReserve {
-			continue
-		}
-		resident := residentBytes(os.Getpid()) // most of all before a checkpoint
-		var err error
-		switch {
-		case size >= policy.ForceBytes, quiet && size >= policy.QuietBytes, size >= policy.TryBytes && time.Since(lastFull) >= policy.FullEvery:
-			if err = s.checkpoint(); err == nil {
-				lastFull = time.Now()
-			}
-		case size >= policy.TryBytes:
-			err = s.checkpointBeside()
-		default:
-			continue
-		}
-		if err == nil && resident > s.config.MemoryLimitBytes && time.Since(lastOpen) >= policy.ReopenEvery {
-			var done bool
-			if done, err = s.reopen(); done {
-				lastOpen = time.Now()
-			}
-		}
-		lastTry = time.Now()
-		// A checkpoint that fails changes nothing: the next one does it.
-		if err != nil && isFatal(err) {
+	m := maintenance{store: s, lastFull: time.Now(), lastOpen: time.Now()}
+	for range time.Tick(s.config.Checkpoint.Every) {
+		// What fails changes nothing: the next time does it.
+		if err := m.look(); err != nil && isFatal(err) {
 			endProcess(err)
 		}
 	}
+}
+
+// maintenance is what maintain knows.
+type maintenance struct {
+	store                       *store
+	lastTry, lastFull, lastOpen time.Time
+	nextMerge                   time.Time
+	merged                      bool // since the last full checkpoint
+}
+
+// look makes a checkpoint or a merge when one is due.
+func (m *maintenance) look() error {
+	s, policy := m.store, m.store.config.Checkpoint
+	size := fileSize(s.path + ".wal")
+	s.life.Lock()
+	open, quiet := s.db != nil, time.Since(s.wrote) >= policy.Quiet
+	s.life.Unlock()
+	// A checkpoint that runs out of disk breaks the engine until it is
+	// restarted; so it waits until there is room for what it may write.
+	free := freeBytes(s.config.Dir) - 2*size - checkpointReserve
+	if !open || free < 0 {
+		return nil
+	}
+	mayTry := time.Since(m.lastTry) >= 2*policy.Every
+	if kind := policy.kind(size, quiet, time.Since(m.lastFull)); kind != noCheckpoint && mayTry {
+		return m.checkpoint(kind)
+	}
+	if !quiet && time.Now().Before(m.nextMerge) || free < 4*s.config.Merge.Bytes {
+		return nil
+	}
+	began := time.Now()
+	merged, err := s.merge()
+	m.nextMerge = time.Now().Add(time.Duration(s.config.Merge.Pause) * time.Since(began))
+	m.merged = m.merged || merged
+	if quiet && m.merged && !merged && err == nil && mayTry {
+		return m.checkpoint(fullCheckpoint) // what is empty goes
+	}
+	return err
+}
+
+// checkpoint makes one, and opens the file anew when the process has become large.
+func (m *maintenance) checkpoint(kind checkpointKind) error {
+	s := m.store
+	defer func() { m.lastTry = time.Now() }()
+	resident := residentBytes(os.Getpid()) // most of all before a checkpoint
+	if kind == checkpointBesideCommits {
+		if err := s.checkpointBeside(); err != nil {
+			return err
+		}
+	} else {
+		if err := s.checkpoint(); err != nil {
+			return err
+		}
+		m.lastFull, m.merged = time.Now(), false
+	}
+	if resident <= s.config.MemoryLimitBytes || time.Since(m.lastOpen) < s.config.Checkpoint.ReopenEvery {
+		return nil
+	}
+	done, err := s.reopen()
+	if done && err == nil {
+		m.lastOpen = time.Now()
+	}
+	return err
 }
 
 // reopen closes the file and opens it again, unless it is in use; done says
@@ -120,10 +182,18 @@ func (s *store) reopen() (done bool, err error) {
 func (s *store) checkpoint() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.foldIn()
+}
+
+// foldIn does the same. s.mu is held.
+func (s *store) foldIn() error {
 	if s.loader == nil {
 		return nil
 	}
-	return s.loader.conn.exec("CHECKPOINT")
+	if err := s.loader.conn.exec("CHECKPOINT"); err != nil {
+		return err
+	}
+	return s.sealed(s.loader.conn, s.fresh)
 }
 
 // besideTries bounds how often a checkpoint is tried that meets a commit at
@@ -153,6 +223,8 @@ func (s *store) checkpointBeside() error {
 		return err
 	}
 	defer conn.close()
+	fresh := s.takeFresh()
+	defer s.giveBack(fresh) // what is not sealed by then
 	if err := older.exec("BEGIN TRANSACTION READ ONLY; FROM millrace.format"); err != nil {
 		return err
 	}
@@ -161,7 +233,10 @@ func (s *store) checkpointBeside() error {
 		return err
 	}
 	for range besideTries {
-		if err = conn.exec("CHECKPOINT"); err == nil || !strings.Contains(err.Error(), "other write transactions") {
+		if err = conn.exec("CHECKPOINT"); err == nil {
+			return s.sealed(conn, fresh)
+		}
+		if !strings.Contains(err.Error(), "other write transactions") {
 			return err
 		}
 		time.Sleep(10 * time.Millisecond)

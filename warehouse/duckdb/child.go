@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -30,6 +29,7 @@ type childConfig struct {
 	Threads            int
 	IdleTimeout        time.Duration
 	Checkpoint         checkpointPolicy
+	Merge              mergePolicy
 	GoMemoryLimitBytes int64
 }
 
@@ -194,10 +194,7 @@ func (c *child) store(workspace string) *store {
 	defer c.mu.Unlock()
 	s := c.stores[workspace]
 	if s == nil {
-		s = &store{
-			config: &c.config, workspace: workspace,
-			path: filepath.Join(c.config.Dir, workspace+".duckdb"), used: time.Now(),
-		}
+		s = newStore(&c.config, workspace)
 		c.stores[workspace] = s
 		go s.maintain()
 	}

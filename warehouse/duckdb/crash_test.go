@@ -20,14 +20,14 @@ import (
 )
 
 // The child is killed at random moments under load, also in the middle of
-// checkpoints of either kind and queries; at the end each record is there
+// checkpoints of either kind, merges and queries; at the end each record is there
 // exactly once.
 func TestKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]checkpointPolicy{
 		"full":   {Quiet: time.Millisecond, QuietBytes: 1, TryBytes: 1, ForceBytes: 1 << 20, Every: 10 * time.Millisecond},
 		"beside": {Quiet: time.Hour, QuietBytes: 1, TryBytes: 1, ForceBytes: 1 << 40, Every: 10 * time.Millisecond},
-		"both":   {Quiet: 30 * time.Millisecond, QuietBytes: 1, TryBytes: 1, ForceBytes: 1 << 40, Every: 10 * time.Millisecond, FullEvery: 100 * time.Millisecond},
+		"both":   {Quiet: 30 * time.Millisecond, QuietBytes: 1, TryBytes: 1, ForceBytes: 1 << 40, Every: 10 * time.Millisecond, FullEvery: 100 * time.Millisecond, FullBytes: 1, FullMostBytes: 1 << 40},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,7 +37,9 @@ func TestKilledUnderLoad(t *testing.T) {
 }
 
 func testKilledUnderLoad(t *testing.T, policy checkpointPolicy) {
-	w := openTest(t, func(o *Options) { o.checkpoint, o.mostBackoff = policy, 50*time.Millisecond })
+	w := openTest(t, func(o *Options) {
+		o.checkpoint, o.merge, o.mostBackoff = policy, smallMerges, 50*time.Millisecond
+	})
 	const kills = 10
 	done := make(chan struct{})
 	go func() {

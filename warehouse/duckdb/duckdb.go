@@ -59,6 +59,8 @@ type Options struct {
 
 	// checkpoint is when the write-ahead file is folded in.
 	checkpoint checkpointPolicy
+	// merge is which row groups are merged.
+	merge mergePolicy
 	// grace is how long a query may ignore that it was stopped.
 	grace time.Duration
 	// mostKills is how often within a minute queries may cost the child before
@@ -86,7 +88,10 @@ func (o *Options) complete() error {
 	def(&o.checkpoint, defaultCheckpointPolicy)
 	def(&o.checkpoint.Every, defaultCheckpointPolicy.Every)
 	def(&o.checkpoint.FullEvery, defaultCheckpointPolicy.FullEvery)
+	def(&o.checkpoint.FullBytes, defaultCheckpointPolicy.FullBytes)
+	def(&o.checkpoint.FullMostBytes, defaultCheckpointPolicy.FullMostBytes)
 	def(&o.checkpoint.ReopenEvery, defaultCheckpointPolicy.ReopenEvery)
+	def(&o.merge, defaultMergePolicy)
 	def(&o.grace, 2*time.Second)
 	def(&o.mostBackoff, 5*time.Second)
 	def(&o.silence, 20*time.Second)

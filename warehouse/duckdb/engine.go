@@ -88,6 +88,17 @@ func (c *connection) exec(sql string) error {
 	return nil
 }
 
+// change runs one statement and returns how many rows it changed.
+func (c *connection) change(sql string) (int64, error) {
+	var res duck.Result
+	state := duck.Query(c.conn, sql, &res)
+	defer duck.DestroyResult(&res)
+	if state == duck.StateError {
+		return 0, errors.New(duck.ResultError(&res))
+	}
+	return int64(duck.RowsChanged(&res)), nil
+}
+
 // texts runs a query whose columns are all VARCHAR; NULL becomes "".
 func (c *connection) texts(sql string, params ...string) ([][]string, error) {
 	var stmt duck.PreparedStatement

@@ -21,14 +21,15 @@ type loader struct {
 	shaper *warehouse.Shaper // nil before resume
 	holds  bool              // rows are held back in the shaper
 	at     millrace.Position // the checkpoint in the database
+	fresh  freshRows
 }
 
-func newLoader(db *database) (*loader, error) {
+func newLoader(db *database, fresh freshRows) (*loader, error) {
 	c, err := db.connect()
 	if err != nil {
 		return nil, err
 	}
-	return &loader{conn: c}, nil
+	return &loader{conn: c, fresh: fresh}, nil
 }
 
 func (l *loader) close() { l.conn.close() }
@@ -55,6 +56,7 @@ func prepareSystemTables(c *connection) error {
 		CREATE TABLE IF NOT EXISTS millrace.format (version VARCHAR NOT NULL);
 		CREATE TABLE IF NOT EXISTS millrace.checkpoints (name VARCHAR NOT NULL, _epoch BIGINT NOT NULL, _seq BIGINT NOT NULL, _index INTEGER NOT NULL);
 		CREATE TABLE IF NOT EXISTS millrace.pending ("schema" VARCHAR NOT NULL, "table" VARCHAR NOT NULL, _epoch BIGINT NOT NULL, _seq BIGINT NOT NULL, _index INTEGER NOT NULL);
+		CREATE TABLE IF NOT EXISTS millrace.row_groups ("schema" VARCHAR NOT NULL, "table" VARCHAR NOT NULL, first_epoch BIGINT NOT NULL, first_seq BIGINT NOT NULL, last_epoch BIGINT NOT NULL, last_seq BIGINT NOT NULL, rows BIGINT NOT NULL, bytes BIGINT NOT NULL);
 		INSERT INTO millrace.format SELECT '` + formatVersion + `' WHERE NOT EXISTS (FROM millrace.format);
 		` + missing.String() + `
 		COMMIT`)
@@ -102,6 +104,7 @@ func (l *loader) apply(b warehouse.Batch) (warehouse.Progress, error) {
 			return warehouse.Progress{}, err
 		}
 		l.at = step.Scanned
+		l.fresh.note(step)
 	}
 	l.shaper.Done(step)
 	l.holds = len(step.Pending) > 0
@@ -153,7 +156,7 @@ func readKnown(c *connection) (warehouse.Known, error) {
 func readTables(c *connection) ([]warehouse.KnownTable, error) {
 	rows, err := c.texts(`SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()
 		WHERE NOT internal AND schema_name <> 'main' AND table_name NOT LIKE '% (rebuild)'
-		  AND NOT (schema_name = 'millrace' AND table_name IN ('format', 'checkpoints', 'pending'))
+		  AND NOT (schema_name = 'millrace' AND table_name IN ('format', 'checkpoints', 'pending', 'row_groups'))
 		  AND table_oid IN (SELECT table_oid FROM duckdb_tables()) -- not views
 		ORDER BY schema_name, table_name, column_index`)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := &store{config: &childConfig{Dir: dir, SpillDir: dir, EngineMemoryBytes: 128 << 20, SpillLimitBytes: 1 << 30, Threads: 1}, workspace: ws, path: dir + "/reopen.duckdb"}
+	s := newStore(&childConfig{Dir: dir, SpillDir: dir, EngineMemoryBytes: 128 << 20, SpillLimitBytes: 1 << 30, Threads: 1}, ws)
 	s.mu.Lock()
 	after, err := s.resume()
 	s.mu.Unlock()

@@ -42,6 +42,7 @@ func (s *store) beginShadow(o warehouse.ShadowOptions) (uint64, error) {
 	s.shadows++
 	sh.id = uint64(time.Now().UnixNano()) + s.shadows
 	s.shadow = sh
+	s.rebuilding.Store(true)
 	return sh.id, nil
 }
 
@@ -121,6 +122,7 @@ func (s *store) failedShadow(err error) error {
 func (s *shadow) end() {
 	s.conn.close()
 	s.store.shadow = nil
+	s.store.rebuilding.Store(false)
 }
 
 // tables lists the live tables that are rebuilt and the shadows' live
@@ -241,6 +243,12 @@ func (s *shadow) swap(at millrace.Position) error {
 	}
 	checkpointSQL(&sql, at)
 	sql.WriteString("DELETE FROM millrace.pending;")
+	store.merging.Lock()
+	defer store.merging.Unlock()
+	for name := range live {
+		fmt.Fprintf(&sql, `DELETE FROM millrace.row_groups WHERE "schema" = %s AND "table" = %s;`, literal(name.Schema), literal(name.Table))
+		delete(store.fresh, name)
+	}
 	// From here on the live loader's knowledge of the tables is old.
 	store.forgetLoader()
 	err = s.conn.begin()

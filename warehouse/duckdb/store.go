@@ -32,6 +32,14 @@ type store struct {
 	shadow   *shadow
 	shadows  uint64    // number of the last shadow
 	noted    time.Time // when a checkpoint was last committed
+	fresh    freshRows // since the last checkpoint
+
+	// merging is held while row groups are merged, and by what must not be in
+	// the middle of that; after mu and gate. It guards what follows.
+	merging     sync.Mutex
+	unmerged    bool // there may be row groups to merge
+	unmergeable map[warehouse.TableName]time.Time
+	rebuilding  atomic.Bool // a shadow is being made
 
 	// gate is held for reading by what uses the file without mu: queries, and a
 	// checkpoint beside commits; for writing by what closes it.
@@ -43,6 +51,13 @@ type store struct {
 	users   int      // queries that hold db
 	used    time.Time
 	wrote   time.Time // the last commit with rows
+}
+
+func newStore(config *childConfig, workspace string) *store {
+	return &store{
+		config: config, workspace: workspace, path: filepath.Join(config.Dir, workspace+".duckdb"), used: time.Now(),
+		fresh: freshRows{}, unmerged: true, unmergeable: map[warehouse.TableName]time.Time{},
+	}
 }
 
 // An opening is the file being opened, which may take seconds.
@@ -57,7 +72,7 @@ func (s *store) open() error {
 	if err != nil || s.loader != nil {
 		return err
 	}
-	l, err := newLoader(db)
+	l, err := newLoader(db, s.fresh)
 	if err != nil {
 		return s.failed(err)
 	}
@@ -105,6 +120,9 @@ func (s *store) openNow() (*database, error) {
 			return nil, millrace.Errorf(millrace.Unavailable, "make the folder of the warehouse: %w", err)
 		}
 	}
+	if err := dropFailedMarkers(s.path + ".wal"); err != nil {
+		return nil, s.openFailed(err)
+	}
 	db, err := openDatabase(s.path, s.databaseSettings())
 	if err != nil {
 		return nil, s.openFailed(err)
@@ -137,6 +155,7 @@ func (s *store) databaseSettings() map[string]string {
 		"checkpoint_threshold":               "1TB", // explicit: see maintain
 		"auto_checkpoint_skip_wal_threshold": "1099511627776",
 		"max_expression_depth":               "100",
+		"max_vacuum_tasks":                   "0", // see merge
 	}
 }
 
@@ -343,10 +362,8 @@ func (s *store) closeIfIdle() {
 		return
 	}
 	defer s.gate.Unlock()
-	if s.loader != nil {
-		// What a checkpoint cannot do now it does after the next opening.
-		_ = s.loader.conn.exec("CHECKPOINT")
-	}
+	// What a checkpoint cannot do now it does after the next opening.
+	_ = s.foldIn()
 	if !s.idle() {
 		return
 	}

@@ -70,7 +70,7 @@ func (s *supervisor) start(life int64) (*process, error) {
 		Parent: os.Getpid(), Dir: s.o.Dir, SpillDir: s.o.SpillDir,
 		MemoryLimitBytes: s.o.MemoryLimitBytes, EngineMemoryBytes: s.o.MemoryLimitBytes / 100 * engineShare,
 		SpillLimitBytes: s.o.SpillLimitBytes, Threads: s.o.Threads,
-		IdleTimeout: s.o.IdleTimeout, Checkpoint: s.o.checkpoint,
+		IdleTimeout: s.o.IdleTimeout, Checkpoint: s.o.checkpoint, Merge: s.o.merge,
 		GoMemoryLimitBytes: max(s.o.MemoryLimitBytes/6, leastGoMemory),
 	}, life)
 	if err != nil {
