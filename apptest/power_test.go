@@ -99,7 +99,7 @@ func TestPowerLoss(t *testing.T) {
 func fold(t *testing.T, s *apptest.Server) {
 	t.Helper()
 	large := strings.Repeat("large ", 5000)
-	for i := range 16 {
+	for i := range 72 {
 		var events []string
 		for j := range 10 {
 			events = append(events, fmt.Sprintf(`{"type":"track","messageId":"large-%d-%d","userId":"large","event":"Large","properties":{"text":"%s"}}`, i, j, large))
@@ -111,10 +111,10 @@ func fold(t *testing.T, s *apptest.Server) {
 	grown := false
 	apptest.Eventually(t, time.Minute, func() error {
 		info, err := os.Stat(filepath.Join(s.Data, "warehouse", "default.duckdb.wal"))
-		if err == nil && info.Size() > 4<<20 {
+		if err == nil && info.Size() > 16<<20 {
 			grown = true
 		}
-		if grown && (errors.Is(err, os.ErrNotExist) || err == nil && info.Size() < 4<<20) {
+		if grown && (errors.Is(err, os.ErrNotExist) || err == nil && info.Size() < 16<<20) {
 			return nil
 		}
 		return errors.New("the write-ahead file is not folded")

@@ -44,6 +44,11 @@ func cause(err error) string {
 	if errors.As(err, &pg) {
 		return pg.Message
 	}
+	// The driver tries an address with TLS and without: the last says enough.
+	var several interface{ Unwrap() []error }
+	for errors.As(err, &several) && len(several.Unwrap()) > 0 {
+		err = several.Unwrap()[len(several.Unwrap())-1]
+	}
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next
 	}

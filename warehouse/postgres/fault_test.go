@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -364,5 +365,29 @@ func TestLogin(t *testing.T) {
 	}
 	if got, err := count(w, "SELECT current_user"); got != "reader" {
 		t.Errorf("queries run as %s, %v", got, err)
+	}
+}
+
+// What keeps a server from being reached is said once, in one line.
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	w, err := postgres.Open(t.Context(), postgres.Options{URL: "postgres://nobody:secret@" + address + "/none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	_, err = w.Resume(t.Context(), millrace.DefaultWorkspace)
+	if millrace.KindOf(err) != millrace.Unavailable {
+		t.Fatal(err)
+	}
+	text := err.Error()
+	if strings.Contains(text, "\n") || strings.Contains(text, "secret") || strings.Count(text, "refused") != 1 || strings.Count(text, address) != 1 {
+		t.Error(text)
 	}
 }
