@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace"
 )
 
-const initConfig = `# The project. millrace check says what is wrong with it, and where.
+const initConfig = `%s# The project. millrace check says what is wrong with it, and where.
 name: %s
 
 log:
@@ -26,7 +26,7 @@ archive: file:archive # in the data folder; or s3://bucket/prefix
 #     warehouse: ${secret:warehouse_url}
 `
 
-const initSource = `# A website or app that sends events with a write key.
+const initSource = `%s# A website or app that sends events with a write key.
 kind: http
 write_keys:
   - %s # keys that begin with dev_ work in millrace dev only
@@ -76,8 +76,8 @@ func Init(dir, name string) (made []string, err error) {
 		{filepath.Join(SecretsFolder, ".gitignore"), "*\n"},
 		{".gitignore", initIgnore},
 		{"README.md", fmt.Sprintf(initReadme, name, key)},
-		{filepath.Join("sources", "web.yaml"), fmt.Sprintf(initSource, key)},
-		{ConfigFile, fmt.Sprintf(initConfig, name)}, // last: from now on it is a project
+		{filepath.Join("sources", "web.yaml"), fmt.Sprintf(initSource, schemaLine("sources/web.yaml"), key)},
+		{ConfigFile, fmt.Sprintf(initConfig, schemaLine(ConfigFile), name)}, // last: from now on it is a project
 	} {
 		ok, err := create(filepath.Join(dir, f.path), f.text)
 		if err != nil {

@@ -1,6 +1,8 @@
 // Package project reads a project folder: millrace.yaml and the files of its
 // resources, one resource a file. Decoding is strict: everything that is wrong
-// is said at once, each with its file, line and column.
+// is said at once, each with its file, line and column. It edits these files
+// too, so that they stay as people wrote them: see Edit, Folder, Check and
+// Complete.
 package project
 
 import (
@@ -25,7 +27,8 @@ const ConfigFile = "millrace.yaml"
 // defaults. Fields are named by yaml tags; `doc`, `default` and `required`
 // tags describe them for editors. The struct may be a Validator. A field
 // tagged `ref:"sources"` (a string or a list of them) names resources of that
-// folder, and they have to exist.
+// folder, and they have to exist; one tagged `enum:"a,b"` (text, or a list or
+// mapping of it) is completed with these words.
 type Kinds map[string]map[string]func() any
 
 // A Validator is a configuration that checks its own values. Errors are joined

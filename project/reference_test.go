@@ -13,50 +13,6 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
-// sourceDocs say what the fields of sources are for, where they have no doc tag.
-var sourceDocs = project.Docs{
-	"HTTPSource.Kind":        "http: a website, an app or a server that sends events.",
-	"HTTPSource.WriteKeys":   "Keys to send with; they are public. Two during a rotation. Keys that begin with dev_ work in millrace dev only.",
-	"HTTPSource.Dedup":       "How long an ID keeps later records with the same ID from being counted: at least 24h, or forever. Default 24h.",
-	"HTTPSource.Types":       "Types of columns: table.column to bool, bigint, double, timestamptz, text or json. Other columns have the type of what comes first.",
-	"HTTPSource.Limits":      "Limits of this source; those of millrace.yaml hold where it says nothing.",
-	"HTTPSource.Addresses":   "Whether the addresses of clients are stored. Default true; with false, context.ip is removed from the events too.",
-	"HTTPSource.Browser":     "The requests come from the users' own devices, so that the address and user agent of the request are theirs. Default false.",
-	"HTTPSource.CORSOrigins": "Web origins that may send, such as https://www.example.com or https://*.example.com. Default: all.",
-
-	"WebhookSource.Kind":      "webhook: takes any JSON that a vendor posts to /v1/webhook/NAME.",
-	"WebhookSource.WriteKeys": "Keys that the vendor sends along; or give a signature.",
-	"WebhookSource.Signature": "How the vendor signs what it posts; or give write_keys.",
-	"WebhookSource.Event":     "Expression for the event's name, such as body.type. Default: the source's name.",
-	"WebhookSource.ID":        "Expression for the ID that keeps a delivery from being counted twice, such as body.id. Default: the header Idempotency-Key, or made.",
-	"WebhookSource.User":      "Expression for the user's ID. Default: none.",
-	"WebhookSource.Time":      "Expression for when it happened. Default: when it came in.",
-	"WebhookSource.Dedup":     "How long an ID keeps later records with the same ID from being counted: at least 24h, or forever. Default 24h.",
-	"WebhookSource.Types":     "Types of columns: table.column to bool, bigint, double, timestamptz, text or json.",
-	"WebhookSource.Limits":    "Limits of this source; those of millrace.yaml hold where it says nothing.",
-
-	"Signature.Header":          "The header that holds the signature, such as X-Hub-Signature-256.",
-	"Signature.Algorithm":       "sha256, sha1 or sha512. Default sha256.",
-	"Signature.Encoding":        "hex or base64. Default hex.",
-	"Signature.Prefix":          "What stands before the signature, such as sha256= or v1=.",
-	"Signature.Secret":          "The key of the signature, as a reference: ${secret:github}.",
-	"Signature.TimestampHeader": "The header with the time of signing, in seconds. Default: the time is not signed.",
-	"Signature.Tolerance":       "How old a signed time may be. Default 5m.",
-	"Signature.Payload":         "What is signed, of {timestamp}, {body} and {header:NAME}. Default {timestamp}.{body} with a timestamp_header, otherwise {body}.",
-
-	"Limits.EventSize":    "Largest event. Default 32KiB.",
-	"Limits.BatchSize":    "Largest request body, decompressed. Default 500KiB.",
-	"Limits.BatchEvents":  "Most events in a request. Default 2500.",
-	"Limits.Depth":        "Deepest nesting of an event. Default 32.",
-	"Limits.KeyLength":    "Longest property name, in bytes. Default 512.",
-	"Limits.Properties":   "Most properties of an event, nested ones included. Default 2000.",
-	"Limits.Rate":         "Events a second for each write key. Default: unlimited.",
-	"Limits.Burst":        "Events at once above the rate. Default: two seconds of rate.",
-	"Limits.RejectedRate": "Rejected records a second that are kept. Default 100.",
-	"Limits.Columns":      "Most columns of a table; further properties stay in tracks as JSON. Default 400.",
-	"Limits.EventTables":  "Most event tables; further events are in tracks only. Default 200.",
-}
-
 // TestReference keeps the page and the schemas of docs/reference as the code is.
 func TestReference(t *testing.T) {
 	t.Parallel()
@@ -64,11 +20,11 @@ func TestReference(t *testing.T) {
 		"http":    func() any { return new(collect.HTTPSource) },
 		"webhook": func() any { return new(collect.WebhookSource) },
 	}}
-	files, err := project.Schemas(kinds, sourceDocs)
+	files, err := project.Schemas(kinds, project.SourceDocs())
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string][]byte{"config.md": project.Reference(kinds, sourceDocs)}
+	out := map[string][]byte{"config.md": project.Reference(kinds, project.SourceDocs())}
 	for name, data := range files {
 		out[filepath.Join("schema", name)] = data
 	}

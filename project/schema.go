@@ -80,6 +80,10 @@ func (d Docs) object(t reflect.Type) schema {
 		if v := f.field.Tag.Get("default"); v != "" {
 			s["default"] = defaultOf(f.field.Type, v)
 		}
+		narrow(s, "x-millrace-folder", f.field.Tag.Get("ref"))
+		if words := f.field.Tag.Get("enum"); words != "" {
+			narrow(s, "enum", strings.Split(words, ","))
+		}
 		if f.field.Tag.Get("required") == "true" {
 			required = append(required, f.name)
 		}
@@ -90,6 +94,20 @@ func (d Docs) object(t reflect.Type) schema {
 		s["required"] = required
 	}
 	return s
+}
+
+// narrow says of a field's values, or those in its list or mapping, what they
+// may be.
+func narrow(s schema, keyword string, what any) {
+	if what == "" {
+		return
+	}
+	if items, ok := s["items"].(schema); ok {
+		s = items
+	} else if others, ok := s["additionalProperties"].(schema); ok {
+		s = others
+	}
+	s[keyword] = what
 }
 
 var (

@@ -60,6 +60,34 @@ func (s Secrets) Lookup(name string) (string, error) {
 	return "", millrace.Errorf(millrace.NotFound, "secret %s is not set: set the environment variable %s%s", name, variable, hint)
 }
 
+// Names returns the names of the secrets that are set, sorted: of those in the
+// environment only when Getenv is nil, since it cannot be asked for all.
+func (s Secrets) Names() []string {
+	var names []string
+	if s.Getenv == nil {
+		for _, variable := range os.Environ() {
+			variable, _, _ = strings.Cut(variable, "=")
+			if name, ok := strings.CutPrefix(variable, "MILLRACE_SECRET_"); ok {
+				names = append(names, strings.ToLower(name))
+			}
+		}
+	}
+	if s.Dir != "" {
+		entries, err := os.ReadDir(s.Dir)
+		if err != nil {
+			entries = nil // there are none, or they cannot be read
+		}
+		for _, e := range entries {
+			if !e.IsDir() {
+				names = append(names, e.Name())
+			}
+		}
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return !secretName.MatchString(n) })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 func readSecret(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
