@@ -44,6 +44,10 @@ func (b *bench) live(ctx context.Context) (*section, error) {
 		{"at 5,000 events/s", l, false, 10 * time.Second},
 		{"at 5,000 events/s beside a heavy query", l, true, 10 * time.Second},
 	} {
+		// What was before it is neither low load nor what is measured.
+		if err := s.drained(ctx, dedupReader, archiveReader, warehouseReader); err != nil {
+			return nil, err
+		}
 		b.say("freshness %s", c.what)
 		f, err := b.freshness(ctx, s, c.load, c.heavy)
 		if err != nil {

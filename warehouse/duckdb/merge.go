@@ -44,7 +44,7 @@ type mergePolicy struct {
 }
 
 // defaultMergePolicy has the engine's own limit on rows.
-var defaultMergePolicy = mergePolicy{Rows: 122_880, Bytes: 64 << 20, Groups: 16, Pause: 4}
+var defaultMergePolicy = mergePolicy{Rows: 122_880, Bytes: 64 << 20, Groups: 16, Pause: 19}
 
 // mergeLevels is how many sizes are told apart beside full ones: each a Groups-th of the next.
 const mergeLevels = 3
