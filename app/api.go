@@ -2,13 +2,16 @@ package app
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/collect"
 	"github.com/millrace/millrace/dedup"
+	"github.com/millrace/millrace/history"
 	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/serve/job"
+	"github.com/millrace/millrace/ui"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -17,6 +20,10 @@ func (a *App) openAPI(context.Context) error {
 	a.jobs = job.NewRegistry(job.Options{Now: a.o.Now, Logger: a.logger("jobs")})
 	a.closers = append(a.closers, closer(func() error { return a.jobs.Close(context.Background()) }))
 	a.activity = openActivity(a.data.sub("habits.json"), a.received, a.o.Now, a.logger("activity"))
+	a.disk = &forecast{now: a.o.Now, sample: func(ctx context.Context) (int64, error) {
+		s, err := a.log.Status(ctx)
+		return s.FreeBytes, err
+	}}
 	var err error
 	a.parts, err = openParts(a.data.path,
 		&part{name: "dedup", work: a.follower.Run, read: a.readFollower, lag: a.lag, logger: a.logger("dedup")},
@@ -27,16 +34,29 @@ func (a *App) openAPI(context.Context) error {
 		return err
 	}
 	a.metrics.MustRegister(lagCollector{a})
+	files, err := a.openFiles()
+	if err != nil {
+		return err
+	}
 	config := a.project.Load().Config
-	a.handler, err = serve.New(serve.Options{
+	o := serve.Options{
 		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Workspace: millrace.DefaultWorkspace, Version: a.o.Version,
+		Page: ui.Handler(), Secure: a.secure, PublicURL: strings.TrimSuffix(config.Collect.PublicURL, "/"),
+		Past: a.archive, Locate: a.locate, Logs: a.logs,
 		Collect: a.collect, System: a, Querier: workspaceQuerier{a}, Waiter: a.loader, Log: a.log, Verdicts: a.follower,
-		Readers: a.parts, Duplicates: duplicates{a.follower}, Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{a.loader, a.bounded},
+		Readers: a.parts, Duplicates: duplicates{a.follower}, Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{a.loader, a.bounded, a.mark},
 		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog, Jobs: a.jobs,
 		DefaultQueryTimeout: time.Duration(config.Query.Timeout), DefaultQueryRows: config.Query.Rows,
 		ClientIP: a.collect.Address, Stopping: a.stopping, MaxQueryTimeout: time.Duration(config.Query.Timeout),
-		Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now,
-	})
+		Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now, Files: files,
+	}
+	if a.history != nil {
+		o.History = a.history
+	}
+	if a.results != nil {
+		o.Results = a.results
+	}
+	a.handler, err = serve.New(o)
 	return err
 }
 
@@ -118,6 +138,15 @@ func (d duplicates) CountDuplicates(ctx context.Context, ranges []serve.Range) (
 type rebuilder struct {
 	loader  *warehouse.Loader
 	bounded *bounded
+	mark    func(kind, text string)
+}
+
+// of names the source of a rebuild.
+func of(source string) string {
+	if source == "" {
+		return ""
+	}
+	return ": source " + source
 }
 
 func (r rebuilder) Rebuild(ctx context.Context, _ string, want serve.Rebuild, progress func(job.Progress)) (any, error) {
@@ -134,6 +163,7 @@ func (r rebuilder) Rebuild(ctx context.Context, _ string, want serve.Rebuild, pr
 	if err != nil {
 		return nil, err
 	}
+	r.mark(history.MarkRebuild, "the warehouse was made anew"+of(want.Source))
 	result := rebuilt{Records: out.Records, Received: r.bounded.received.Load(), Rows: out.Rows, Discards: out.Discards, At: out.At, Seconds: out.Elapsed.Seconds(), Tables: []rebuiltTable{}}
 	for _, t := range out.Tables {
 		result.Tables = append(result.Tables, rebuiltTable{Table: t.Schema + "." + t.Table, Before: t.Live, After: t.Shadow})

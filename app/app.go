@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -28,9 +30,12 @@ import (
 	"github.com/millrace/millrace/dedup"
 	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/eventlog/nats"
+	"github.com/millrace/millrace/history"
 	"github.com/millrace/millrace/project"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/serve/job"
+	"github.com/millrace/millrace/serve/logring"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -113,6 +118,12 @@ type App struct {
 	collect   *collect.Handler
 	jobs      *job.Registry
 	activity  *activity
+	disk      *forecast
+	logs      *logring.Ring
+	history   *history.Store // nil: none
+	results   *result.Store  // nil: none
+	proxies   []netip.Prefix // trusted
+	reloading sync.Mutex
 	parts     *parts
 	handler   http.Handler
 
@@ -137,7 +148,8 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, started: o.Now(), metrics: prometheus.NewRegistry(), stopping: make(chan struct{})}
+	a := &App{o: o, started: o.Now(), metrics: prometheus.NewRegistry(), stopping: make(chan struct{}), logs: logring.New(0)}
+	a.o.Logger = slog.New(a.logs.Handler(o.Logger.Handler()))
 	defer func() {
 		if err != nil {
 			_ = a.Close() // the error that matters is the first
@@ -156,7 +168,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.closers = append(a.closers, a.data)
-	for _, open := range []func(context.Context) error{a.openProfile, a.openBucket, a.openLog, a.openArchive, a.openWarehouse, a.renewLog, a.openIntake, a.openAPI} {
+	for _, open := range []func(context.Context) error{a.openProfile, a.openBucket, a.openLog, a.openArchive, a.openWarehouse, a.renewLog, a.openIntake, a.openKept, a.openAPI} {
 		if err := open(ctx); err != nil {
 			return nil, err
 		}
@@ -211,11 +223,15 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	readers.Go(func() error { return a.retention().Run(inner) })
 	readers.Go(func() error { return a.activity.Run(inner) })
+	readers.Go(func() error { return a.disk.Run(inner) })
+	a.runKept(inner, readers.Go)
+	a.markStart(ctx)
 	readers.Go(func() error { return a.giveProfiles(inner) })
 	if a.o.Mode == serve.Dev {
 		readers.Go(func() error { return a.watch(inner) })
 	}
 	until, err := a.serve(ctx)
+	a.mark(history.MarkStop, "")
 	a.settle(work, until)
 	stop()
 	return errors.Join(err, readers.Wait())

@@ -2,7 +2,6 @@ package app
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -25,18 +24,19 @@ func Kinds() project.Kinds {
 
 // loadProject reads a folder with the kinds and engines of this version.
 func loadProject(dir, environment string) (*project.Project, error) {
-	secrets := os.Getenv("MILLRACE_SECRETS_DIR")
-	if secrets == "" {
-		secrets = filepath.Join(dir, project.SecretsFolder)
-	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, millrace.Errorf(millrace.NotFound, "there is no folder %s: make a project there with: millrace init %s", dir, dir)
 	}
-	return project.Load(os.DirFS(dir), Kinds(), project.Options{
+	return project.Load(os.DirFS(dir), Kinds(), projectOptions(dir, environment))
+}
+
+// projectOptions are how a project in a folder is read.
+func projectOptions(dir, environment string) project.Options {
+	return project.Options{
 		Environment: environment,
-		Secrets:     project.Secrets{Dir: secrets},
+		Secrets:     project.Secrets{Dir: secretsFolder(dir)},
 		Warehouses:  schemes(warehouses), Archives: schemes(buckets),
-	})
+	}
 }
 
 func schemes[T any](backends map[string]T) []string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,22 +140,13 @@ func (a *App) openWarehouse(ctx context.Context) error {
 
 func (a *App) openIntake(context.Context) error {
 	p := a.project.Load()
-	var proxies []netip.Prefix
-	for _, text := range p.Config.Collect.TrustedProxies {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			address, err := netip.ParseAddr(text)
-			if err != nil {
-				return err
-			}
-			prefix = netip.PrefixFrom(address, address.BitLen())
-		}
-		proxies = append(proxies, prefix)
-	}
 	var err error
+	if a.proxies, err = proxies(p.Config.Collect.TrustedProxies); err != nil {
+		return err
+	}
 	a.collect, err = collect.New(collect.Options{
 		Log: a.log, Limits: limits(p.Config.Collect.Limits), AllowDevKeys: a.o.Mode == serve.Dev,
-		TrustedProxies: proxies, PublicURL: p.Config.Collect.PublicURL,
+		TrustedProxies: a.proxies, PublicURL: p.Config.Collect.PublicURL,
 		Now: a.o.Now, Logger: a.logger("collect"), Metrics: a.metrics,
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/millrace/millrace/history"
 	"github.com/millrace/millrace/project"
 )
 
@@ -26,6 +27,8 @@ func (a *App) watch(ctx context.Context) error {
 // reload reads the project and puts it in the place of the one that runs, or
 // changes nothing.
 func (a *App) reload() error {
+	a.reloading.Lock() // one who saves and the watch may come together
+	defer a.reloading.Unlock()
 	old := a.project.Load()
 	p, err := loadProject(a.o.Dir, a.o.Environment)
 	if err == nil && len(old.problems) == 0 && reflect.DeepEqual(old.Project, p) {
@@ -43,6 +46,7 @@ func (a *App) reload() error {
 	a.project.Store(&served{Project: p, loaded: a.o.Now()})
 	a.loader.Configure(settings(p))
 	fmt.Fprintln(a.o.Stdout, "reloaded")
+	a.mark(history.MarkReload, "the project was saved")
 	for _, field := range restartFields(old.Config.Settings, p.Config.Settings) {
 		fmt.Fprintf(a.o.Stdout, "%s: %s was changed and takes effect when the server is started again\n", project.ConfigFile, field)
 	}

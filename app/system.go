@@ -58,6 +58,7 @@ func (a *App) logStatus(ctx context.Context) *serve.LogStatus {
 		Backend: l.Backend, Promise: l.Promise, First: l.First, Last: l.Last, FirstTime: some(l.FirstTime), LastTime: some(l.LastTime),
 		SizeBytes: l.SizeBytes, SizeLimitBytes: int64(config.Size), RetentionSeconds: int64(time.Duration(config.Retention).Seconds()),
 		FreeBytes: l.FreeBytes, ReserveBytes: l.ReserveBytes, Refusing: l.Refusing, AheadSeconds: a.ahead(l.LastTime).Seconds(),
+		FullInSeconds: a.disk.fullIn(l.FreeBytes, l.ReserveBytes).Seconds(),
 	}
 }
 
@@ -142,6 +143,7 @@ func (a *App) Sources(_ context.Context, workspace string) ([]serve.Source, erro
 		} else {
 			out.Kind, out.Path = "webhook", "/v1/webhook/"+s.Name
 			out.WriteKeys = append(out.WriteKeys, s.Webhook.WriteKeys...)
+			out.Signature = signatureOf(s.Webhook.Signature)
 		}
 		for _, c := range a.follower.Counts() {
 			if c.Workspace != workspace || c.Source != s.Name {

@@ -46,7 +46,7 @@ func openDuckDB(ctx context.Context, a *App, _ project.Engine) (warehouse.Wareho
 		}
 	}
 	return duckdb.Open(ctx, duckdb.Options{
-		Dir: a.data.sub("warehouse"), MemoryLimitBytes: memory, SpillLimitBytes: spill,
+		Dir: a.data.sub("warehouse"), ResultsDir: a.resultsFolder(), MemoryLimitBytes: memory, SpillLimitBytes: spill,
 		QueryTimeout: time.Duration(q.Timeout), MaxConcurrentQueries: q.Concurrency,
 		Now: a.o.Now, Logger: a.logger("duckdb"), Metrics: a.metrics,
 	})

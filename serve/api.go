@@ -40,6 +40,7 @@ func newAPI(mux humago.Mux, version string) huma.API {
 	config.CreateHooks = nil // no $schema in answers
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.RejectUnknownQueryParameters = true
+	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", resultNames)
 	config.Info.Description = "Collect events, query them in SQL, and run the server. Errors are problems (RFC 9457) with a kind for programs and a detail for people."
 	config.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
 	config.Tags = []*huma.Tag{
@@ -48,11 +49,15 @@ func newAPI(mux humago.Mux, version string) huma.API {
 		{Name: "status", Description: "How the server is."},
 		{Name: "sources", Description: "Where records come in."},
 		{Name: "query", Description: "SQL on the warehouse."},
+		{Name: "tables", Description: "What the warehouse has, and what is in it."},
 		{Name: "records", Description: "Records as they arrive, and those that were rejected."},
 		{Name: "readers", Description: "The parts that follow the log."},
+		{Name: "files", Description: "The project's files."},
 		{Name: "jobs", Description: "Long work."},
+		{Name: "session", Description: "Logging in, for the web page."},
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"session":     {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "What logging in gave to a browser; over https its name begins with __Host-."},
 		"admin":       {Type: "http", Scheme: "bearer", Description: "The admin token. `millrace dev` asks for none on loopback."},
 		"key":         {Type: "http", Scheme: "basic", Description: "A write key of the source as the user name, no password."},
 		"keyAsBearer": {Type: "http", Scheme: "bearer", Description: "A write key of the source as the token."},
@@ -77,7 +82,7 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 	h.Errors = append([]int{http.StatusServiceUnavailable}, op.errors...)
 	if !op.open {
 		h.Errors = append(h.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
-		h.Security = []map[string][]string{{"admin": {}}}
+		h.Security = []map[string][]string{{"admin": {}}, {"session": {}}}
 	}
 	slices.Sort(h.Errors)
 	h.Errors = slices.DeleteFunc(slices.Compact(h.Errors), func(status int) bool { return op.also[status] != nil })

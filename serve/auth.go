@@ -22,11 +22,13 @@ type guard struct {
 	hosts    map[string]bool
 	clientIP func(*http.Request) netip.Addr
 	failures *throttle
+	sessions *sessions
 }
 
 func newGuard(o Options) *guard {
 	g := &guard{mode: o.Mode, token: sha256.Sum256([]byte(o.AdminToken)), hasToken: o.AdminToken != "",
-		hosts: map[string]bool{"localhost": true}, clientIP: o.ClientIP, failures: newThrottle(o.Now)}
+		hosts: map[string]bool{"localhost": true}, clientIP: o.ClientIP, failures: newThrottle(o.Now),
+		sessions: newSessions(o.AdminToken, o.Now)}
 	for _, h := range o.AllowedHosts {
 		g.hosts[strings.ToLower(h)] = true
 	}
@@ -34,7 +36,7 @@ func newGuard(o Options) *guard {
 }
 
 // open are the paths that anyone may ask for.
-func open(path string) bool { return path == "/healthz" || path == "/readyz" }
+func open(path string) bool { return path == "/healthz" || path == "/readyz" || path == sessionPath }
 
 func (s *server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +54,13 @@ func (s *server) guarded(next http.Handler) http.Handler {
 }
 
 func (g *guard) check(r *http.Request) error {
-	if _, sent := r.Header["Authorization"]; g.hasToken && (g.mode == Production || sent || !local(r)) {
+	_, sent := r.Header["Authorization"]
+	if !sent && g.hasToken {
+		if _, _, ok := g.sessions.of(r); ok {
+			return sameOrigin(r)
+		}
+	}
+	if g.hasToken && (g.mode == Production || sent || !local(r)) {
 		return g.checkToken(r)
 	}
 	if g.mode == Production {
@@ -61,19 +69,27 @@ func (g *guard) check(r *http.Request) error {
 	return g.checkLocal(r)
 }
 
-// checkToken compares in constant time, and stops those who guess.
+// checkToken lets in who sends the admin token.
 func (g *guard) checkToken(r *http.Request) error {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if token == "" {
+		return millrace.Errorf(millrace.Unauthorized, "this needs the admin token: send the header Authorization: Bearer TOKEN, or give the commands --token or MILLRACE_TOKEN; in a browser, log in")
+	}
+	if !strings.EqualFold(scheme, "Bearer") {
+		token = ""
+	}
+	return g.verify(r, token)
+}
+
+// verify compares a token in constant time, and stops those who guess.
+func (g *guard) verify(r *http.Request, token string) error {
 	who := g.clientIP(r)
 	if wait := g.failures.wait(who); wait > 0 {
 		return &millrace.Error{Kind: millrace.Limited, RetryAfter: wait,
 			Message: "too many wrong tokens from your address: wait, then send the right one"}
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if token == "" {
-		return millrace.Errorf(millrace.Unauthorized, "this needs the admin token: send the header Authorization: Bearer TOKEN, or give the commands --token or MILLRACE_TOKEN")
-	}
 	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(sum[:], g.token[:]) != 1 {
+	if subtle.ConstantTimeCompare(sum[:], g.token[:]) != 1 {
 		g.failures.fail(who)
 		return millrace.Errorf(millrace.Unauthorized, "the token is not this server's admin token: it is what MILLRACE_ADMIN_TOKEN was when the server started")
 	}

@@ -135,4 +135,6 @@ type Source struct {
 	Rejected     int64      `json:"rejected" doc:"Records refused and kept."`
 	LastReceived *time.Time `json:"last_received,omitempty" doc:"When the last record came in."`
 	Silent       bool       `json:"silent" doc:"It used to receive and fell silent."`
+	// Signature is of a webhook whose deliveries are signed.
+	Signature *SourceSignature `json:"signature,omitempty" doc:"Of a webhook: how deliveries are signed."`
 }

@@ -1,17 +1,17 @@
 package serve
 
 import (
-	_ "embed" // the examples
+	"embed"
 	"encoding/json"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// examplesJSON holds, by operation, an example of what it takes and answers.
+// exampleFiles hold, by operation, an example of what it takes and answers.
 //
-//go:embed examples.json
-var examplesJSON []byte
+//go:embed examples*.json
+var exampleFiles embed.FS
 
 type example struct {
 	Request json.RawMessage `json:"request"`
@@ -24,12 +24,18 @@ var sameExample = map[string]string{"import": "batch"}
 // addExamples puts an example into everything that an operation takes or
 // answers as text and that has none.
 func (s *server) addExamples() {
-	var all map[string]example
-	if err := json.Unmarshal(examplesJSON, &all); err != nil {
-		panic("serve: examples.json: " + err.Error()) // a fault in the build, which every test finds
+	all := map[string]example{}
+	for _, name := range []string{"examples.json", "examples_page.json"} {
+		text, err := exampleFiles.ReadFile(name)
+		if err == nil {
+			err = json.Unmarshal(text, &all)
+		}
+		if err != nil {
+			panic("serve: " + name + ": " + err.Error()) // a fault in the build, which every test finds
+		}
 	}
 	for _, path := range s.api.OpenAPI().Paths {
-		for _, op := range []*huma.Operation{path.Get, path.Post, path.Delete} {
+		for _, op := range []*huma.Operation{path.Get, path.Post, path.Put, path.Delete} {
 			if op == nil {
 				continue
 			}
@@ -38,19 +44,19 @@ func (s *server) addExamples() {
 				id = same
 			}
 			if op.RequestBody != nil {
-				exemplify(op.RequestBody.Content, all[id].Request)
+				exemplifyMedia(op.RequestBody.Content, all[id].Request)
 			}
 			for status, answer := range op.Responses {
 				if strings.HasPrefix(status, "2") {
-					exemplify(answer.Content, all[id].Answer)
+					exemplifyMedia(answer.Content, all[id].Answer)
 				}
 			}
 		}
 	}
 }
 
-// exemplify sets the example of each medium: rows of text carry what JSON does.
-func exemplify(content map[string]*huma.MediaType, value json.RawMessage) {
+// exemplifyMedia sets the example of each medium: rows of text carry what JSON does.
+func exemplifyMedia(content map[string]*huma.MediaType, value json.RawMessage) {
 	for media, c := range content {
 		switch {
 		case value == nil || c.Example != nil || c.Examples != nil || c.Schema != nil && c.Schema.Format == "binary":

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -16,7 +17,18 @@ import (
 type (
 	requestIDKey struct{}
 	controlKey   struct{}
+	requestKey   struct{}
 )
+
+// requestOf returns the request that ctx belongs to: its headers, address and
+// connection. Its body and its context are not for use.
+func requestOf(ctx context.Context) *http.Request {
+	r, ok := ctx.Value(requestKey{}).(*http.Request)
+	if !ok {
+		r = &http.Request{Method: http.MethodGet, URL: &url.URL{}, Header: http.Header{}}
+	}
+	return r
+}
 
 // controlOf returns what sets the deadlines of the request that ctx belongs to.
 func controlOf(ctx context.Context) *http.ResponseController {
@@ -79,7 +91,8 @@ func (s *server) observed(next http.Handler) http.Handler {
 		control := http.NewResponseController(w)
 		_ = control.SetWriteDeadline(time.Now().Add(requestTimeout + writeTimeout)) // not every writer has one
 		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()                // not for the next request
-		r = r.WithContext(context.WithValue(context.WithValue(r.Context(), requestIDKey{}, id), controlKey{}, control))
+		ctx := context.WithValue(context.WithValue(r.Context(), requestIDKey{}, id), controlKey{}, control)
+		r = r.WithContext(context.WithValue(ctx, requestKey{}, r))
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<20) // operations have smaller limits of their own
 		if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
 			r.Header.Set("Content-Type", "application/json") // what curl -d says of JSON

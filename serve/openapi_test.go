@@ -37,7 +37,7 @@ func TestOpenAPIExamples(t *testing.T) {
 		}
 	}
 	for path, item := range api.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
 			if op == nil {
 				continue
 			}

@@ -31,8 +31,8 @@ const (
 	pieceBytes    = 32 << 10
 )
 
-// queryBody is what POST /api/v1/query takes.
-type queryBody struct {
+// A QueryBody is what a query asks.
+type QueryBody struct {
 	SQL       string             `json:"sql" minLength:"1" maxLength:"65536" example:"SELECT event, count(*) FROM web.tracks GROUP BY ALL" doc:"One SELECT. It can only read."`
 	Params    []param            `json:"params,omitempty" maxItems:"1000" doc:"Values for $1, $2 … or for ?: text, numbers, booleans and null."`
 	Limit     int                `json:"limit,omitempty" minimum:"0" maximum:"10000000" doc:"Most rows to return; 0 is the server's default. truncated says when there are more."`
@@ -106,13 +106,13 @@ func (s *server) registerQuery() {
 		}}}},
 		func(ctx context.Context, in *struct {
 			Accept string `header:"Accept" hidden:"true"`
-			Body   queryBody
+			Body   QueryBody
 		}) (*huma.StreamResponse, error) {
 			return s.query(ctx, in.Body, strings.Contains(in.Accept, arrowType))
 		})
 }
 
-func (s *server) query(ctx context.Context, in queryBody, asArrow bool) (_ *huma.StreamResponse, err error) {
+func (s *server) query(ctx context.Context, in QueryBody, asArrow bool) (_ *huma.StreamResponse, err error) {
 	start := s.o.Now()
 	q := warehouse.Query{Workspace: s.o.Workspace, SQL: in.SQL, Limit: in.Limit, Timeout: s.o.DefaultQueryTimeout}
 	for _, p := range in.Params {
@@ -148,7 +148,7 @@ func (s *server) query(ctx context.Context, in queryBody, asArrow bool) (_ *huma
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, errors.Join(err, rows.Close())
 	}
-	r := &result{server: s, ctx: ctx, rows: rows, first: first, start: start}
+	r := &answer{server: s, ctx: ctx, rows: rows, first: first, start: start}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer cancel()
 		defer rows.Close()
@@ -209,8 +209,8 @@ func (s *server) waitFor(ctx context.Context, p millrace.Position, timeout time.
 	return err
 }
 
-// A result is a query's answer on its way to the client.
-type result struct {
+// An answer is a query's answer on its way to the client.
+type answer struct {
 	*server
 	ctx     context.Context
 	rows    warehouse.Rows
@@ -222,7 +222,7 @@ type result struct {
 }
 
 // each calls do for every batch, the first included, and releases it.
-func (r *result) each(do func(arrow.RecordBatch) error) error {
+func (r *answer) each(do func(arrow.RecordBatch) error) error {
 	batch := r.first
 	for batch != nil {
 		err := do(batch)
@@ -245,7 +245,7 @@ func (r *result) each(do func(arrow.RecordBatch) error) error {
 var errClientGone = errors.New("the client is gone")
 
 // Write sends a piece; a client that does not take it in time is gone.
-func (r *result) Write(p []byte) (int, error) {
+func (r *answer) Write(p []byte) (int, error) {
 	_ = r.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // not every writer has one
 	n, err := r.w.Write(p)
 	if err != nil {
@@ -254,13 +254,13 @@ func (r *result) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-func (r *result) end() {
+func (r *answer) end() {
 	h := r.w.Header()
 	h.Set("Millrace-Row-Count", strconv.FormatInt(r.count, 10))
 	h.Set("Millrace-Truncated", strconv.FormatBool(r.rows.Truncated()))
 }
 
-func (r *result) json() {
+func (r *answer) json() {
 	r.w.Header().Set("Content-Type", "application/json")
 	r.w.WriteHeader(http.StatusOK)
 	b := append(make([]byte, 0, 2*pieceBytes), `{"columns":[`...)
@@ -316,7 +316,7 @@ func (r *result) json() {
 }
 
 // cut ends a JSON result that could not be finished.
-func (r *result) cut(b []byte, err error) []byte {
+func (r *answer) cut(b []byte, err error) []byte {
 	p := problemOf(r.ctx, err)
 	r.o.Logger.Warn("query result cut", "request", p.RequestID, "rows", r.count, "error", err)
 	r.w.Header().Set("Millrace-Error", p.Kind)
@@ -329,7 +329,7 @@ func (r *result) cut(b []byte, err error) []byte {
 
 // arrow writes an Arrow IPC stream. It has no place for an error, and readers
 // take a stream without its end mark for whole, so the connection is cut.
-func (r *result) arrow() {
+func (r *answer) arrow() {
 	r.w.Header().Set("Content-Type", arrowType)
 	r.w.WriteHeader(http.StatusOK)
 	out := ipc.NewWriter(r, ipc.WithSchema(r.rows.Schema()))

@@ -3,15 +3,12 @@ package serve
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/millrace/millrace"
-	"github.com/millrace/millrace/warehouse"
 )
 
 // A Rejected is a record that intake refused.
@@ -32,47 +29,50 @@ type Rejected struct {
 // rejectedQuery reads rejected records and what became of those sent again.
 const rejectedQuery = `SELECT r.rejected_id, r.source, r.received_at, r.reason, r.field, r.type, r.raw, r.raw_base64, r.truncated,
   s.outcome, r._epoch, r._seq, r._index
-FROM millrace.rejected r LEFT JOIN (
-  SELECT rejected_id, outcome, row_number() OVER (PARTITION BY rejected_id ORDER BY _epoch DESC, _seq DESC, _index DESC) AS n
-  FROM millrace.resent) s ON s.rejected_id = r.rejected_id AND s.n = 1`
+FROM millrace.rejected r ` + resentJoin
 
 // A rejectedFilter chooses rejected records.
 type rejectedFilter struct {
 	source, reason, id string
+	ids                []string
+	group              string  // as rejectedGroup makes it
+	field              *string // nil: any
+	from, until        time.Time
+	open               bool // not sent again, or rejected again
 	before             *millrace.Position
 	limit              int
 }
 
 // sql makes the query.
 func (f rejectedFilter) sql() (string, []any) {
-	var where []string
-	var params []any
-	add := func(condition string, values ...any) {
-		numbers := make([]any, len(values))
-		for i, v := range values {
-			params = append(params, v)
-			numbers[i] = len(params)
-		}
-		where = append(where, fmt.Sprintf(condition, numbers...))
-	}
-	if f.source != "" {
-		add("r.source = $%d", f.source)
-	}
+	c := f.conditions()
+	return fmt.Sprintf("%s%s\nORDER BY r._epoch DESC, r._seq DESC, r._index DESC LIMIT %d", rejectedQuery, c, f.limit), c.params
+}
+
+func (f rejectedFilter) conditions() *conditions {
+	c := &conditions{}
+	c.equal("r.source", f.source)
 	if f.reason != "" {
-		add("strpos(lower(r.reason), lower($%d)) > 0", f.reason)
+		c.add("strpos(lower(r.reason), lower(?)) > 0", f.reason)
 	}
-	if f.id != "" {
-		add("r.rejected_id = $%d", f.id)
+	c.equal(rejectedGroup, f.group)
+	if f.field != nil {
+		c.add("coalesce(r.field, '') = ?", *f.field)
 	}
-	if p := f.before; p != nil {
-		add("(r._epoch < $%d OR r._epoch = $%d AND (r._seq < $%d OR r._seq = $%d AND r._index < $%d))",
-			int64(p.Epoch), int64(p.Epoch), int64(p.Seq), int64(p.Seq), int64(p.Index))
+	c.equal("r.rejected_id", f.id)
+	if len(f.ids) > 0 {
+		names := make([]string, len(f.ids))
+		for i, id := range f.ids {
+			names[i] = c.value(id)
+		}
+		c.add("r.rejected_id IN (" + strings.Join(names, ", ") + ")")
 	}
-	sql := rejectedQuery
-	if len(where) > 0 {
-		sql += "\nWHERE " + strings.Join(where, " AND ")
+	c.between("r.received_at", f.from, f.until)
+	if f.open {
+		c.add("(s.outcome IS NULL OR s.outcome = 'rejected')")
 	}
-	return fmt.Sprintf("%s\nORDER BY r._epoch DESC, r._seq DESC, r._index DESC LIMIT %d", sql, f.limit), params
+	c.before("r.", f.before)
+	return c
 }
 
 // rejected returns rejected records, newest first.
@@ -87,43 +87,11 @@ func (s *server) rejected(ctx context.Context, f rejectedFilter) ([]Rejected, er
 	return out, err
 }
 
-// each calls do with every row of a query.
-func (s *server) each(ctx context.Context, sql string, params []any, limit int, do func(columns []cell, i int) error) error {
-	rows, err := s.o.Querier.Query(ctx, warehouse.Query{Workspace: s.o.Workspace, SQL: sql, Params: params, Limit: limit, Timeout: requestTimeout})
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for {
-		batch, err := rows.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		columns := cells(batch)
-		for i := range int(batch.NumRows()) {
-			if err = do(columns, i); err != nil {
-				break
-			}
-		}
-		batch.Release()
-		if err != nil {
-			return err
-		}
-	}
-}
-
 func scanRejected(columns []cell, i int) (r Rejected, err error) {
 	p := &r.Position
-	for j, into := range []any{&r.ID, &r.Source, &r.ReceivedAt, &r.Reason, &r.Field, &r.Type, &r.Raw, &r.RawBase64, &r.Truncated,
-		&r.Outcome, &p.Epoch, &p.Seq, &p.Index} {
-		if err := json.Unmarshal(columns[j](nil, i), into); err != nil {
-			return r, fmt.Errorf("millrace.rejected, column %d: %w", j, err)
-		}
-	}
-	return r, nil
+	err = scan(columns, i, &r.ID, &r.Source, &r.ReceivedAt, &r.Reason, &r.Field, &r.Type, &r.Raw, &r.RawBase64, &r.Truncated,
+		&r.Outcome, &p.Epoch, &p.Seq, &p.Index)
+	return r, err
 }
 
 // newestPatience is how long one waits for a record that came in a moment ago
@@ -157,6 +125,8 @@ func (s *server) registerRejected() {
 		func(ctx context.Context, in *struct {
 			Source string `query:"source" maxLength:"63" doc:"Only of this source."`
 			Reason string `query:"reason" maxLength:"200" doc:"Only whose reason contains this, in any case."`
+			Group  string `query:"group" maxLength:"2000" doc:"Only of this group, as the list of groups names it."`
+			Open   bool   `query:"open" doc:"Only those that were not sent again, or rejected again."`
 			Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000" doc:"Most records of a page."`
 			Cursor string `query:"cursor" maxLength:"80" doc:"From the page before."`
 			After  string `query:"after" maxLength:"80" doc:"Wait, up to 5 seconds, until the list shows everything up to this position of the log, or with last everything that is in it now."`
@@ -164,15 +134,11 @@ func (s *server) registerRejected() {
 			if err := s.waitAfter(ctx, in.After, newestPatience); err != nil {
 				return nil, err
 			}
-			var before *millrace.Position
-			if in.Cursor != "" {
-				p, err := millrace.ParsePosition(in.Cursor)
-				if err != nil {
-					return nil, millrace.Errorf(millrace.Invalid, "the cursor is not one of this list: begin again without")
-				}
-				before = &p
+			before, err := positionOf(in.Cursor)
+			if err != nil {
+				return nil, err
 			}
-			found, err := s.rejected(ctx, rejectedFilter{source: in.Source, reason: in.Reason, before: before, limit: in.Limit})
+			found, err := s.rejected(ctx, rejectedFilter{source: in.Source, reason: in.Reason, group: in.Group, open: in.Open, before: before, limit: in.Limit})
 			if err == nil && len(found) == 0 && before == nil {
 				err = s.checkSource(ctx, in.Source)
 			}
@@ -193,11 +159,13 @@ func (s *server) registerRejected() {
 			r, err := s.rejectedByID(ctx, in.ID)
 			return &bodyOf[Rejected]{Body: r}, err
 		})
+	s.registerGroups()
 	s.registerResend()
 }
 
 type resendBody struct {
-	Body json.RawMessage `json:"body,omitempty" doc:"The event to send in place of what was received."`
+	Body  json.RawMessage `json:"body,omitempty" doc:"The event to send in place of what was received."`
+	Patch json.RawMessage `json:"patch,omitempty" doc:"A JSON merge patch (RFC 7396) for the body: a member replaces that of the event, null takes it away."`
 }
 
 type resent struct {
@@ -221,16 +189,11 @@ func (s *server) registerResend() {
 			if err != nil {
 				return nil, err
 			}
-			body := []byte(r.Raw)
-			switch {
-			case in.Body != nil && len(in.Body.Body) > 0:
-				body = in.Body.Body
-			case r.Truncated:
-				return nil, millrace.Errorf(millrace.Conflict, "the record was too large to be kept whole: give its body to send it again")
-			case r.RawBase64 != "" || !json.Valid(body):
-				return nil, millrace.Errorf(millrace.Conflict, "what was received is not JSON: give a body to send in its place")
+			var body, mended []byte
+			if in.Body != nil {
+				body, mended = in.Body.Body, in.Body.Patch
 			}
-			out, err := s.o.Resubmitter.Resubmit(ctx, Resubmission{Workspace: s.o.Workspace, Source: r.Source, RejectedID: r.ID, Type: r.Type, Body: body})
+			out, err := s.resend(ctx, r, body, mended)
 			if err != nil {
 				return nil, err
 			}

@@ -4,6 +4,7 @@
 package serve
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +20,8 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/serve/job"
+	"github.com/millrace/millrace/serve/logring"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // A Mode says who may ask.
@@ -53,11 +56,30 @@ type Options struct {
 	Workspace string // default millrace.DefaultWorkspace
 	Version   string // of Millrace
 
-	Collect     http.Handler      // required: intake
-	System      System            // required
-	Querier     Querier           // required
-	Waiter      Waiter            // required: for `after` in queries
-	Log         Log               // required: for the tail
+	// Page is the web page: it answers what is no path of the API, without a
+	// token. Nil: a few lines of text at /.
+	Page http.Handler
+	// Secure says whether a request came by https, to this server or to a proxy
+	// that is trusted; default by its connection.
+	Secure func(*http.Request) bool
+	// PublicURL is where senders reach this server; "" as each request did.
+	PublicURL string
+
+	Collect http.Handler    // required: intake
+	System  System          // required
+	Querier Querier         // required
+	Waiter  Waiter          // required: for `after` in queries
+	Log     Log             // required: for the tail
+	Past    eventlog.Opener // the archive, for records that the log has forgotten; nil: those are not found
+	// Locate says where the archive has a record of a workspace and source;
+	// false when it is not there yet. Nil: that is not told.
+	Locate func(ctx context.Context, workspace, source string, p millrace.Position) (ArchivePlace, bool, error)
+	// TableSizes says how large tables are on disk, in bytes; nil: that is not told.
+	TableSizes  func(ctx context.Context, workspace string) (map[warehouse.TableName]int64, error)
+	History     History           // numbers over time; nil: there are none
+	Results     Results           // where results of queries are kept; nil: nowhere
+	Files       ProjectFiles      // of the project; nil: they are not shown
+	Logs        *logring.Ring     // the server's own log; nil: it cannot be read
 	Verdicts    eventlog.Verdicts // nil: the tail tells no duplicates
 	Readers     Readers           // required
 	Duplicates  Duplicates        // required
@@ -125,6 +147,9 @@ func (o *Options) complete() error {
 	if o.ClientIP == nil {
 		o.ClientIP = peer
 	}
+	if o.Secure == nil {
+		o.Secure = func(r *http.Request) bool { return r.TLS != nil }
+	}
 	if o.Workspace == "" {
 		o.Workspace = millrace.DefaultWorkspace
 	}
@@ -156,6 +181,9 @@ type server struct {
 	guard   *guard
 	metrics *metrics
 	tails   chan struct{} // a place each
+
+	catalogs catalogs
+	changed  changesCache
 }
 
 // New returns the handler of the whole server. Intake's paths go straight to
@@ -182,26 +210,44 @@ func New(o Options) (http.Handler, error) {
 	s.mux.HandleFunc("GET /{$}", s.landing)
 	s.mux.HandleFunc("/", s.unknown)
 	api := s.observed(s.guarded(s.mux))
+	var page http.Handler
+	if o.Page != nil {
+		page = s.page(o.Page)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isCollect(r.URL.Path) {
+		switch {
+		case isCollect(r.URL.Path):
 			o.Collect.ServeHTTP(w, r)
-			return
+		case page != nil && isPage(r.URL.Path):
+			page.ServeHTTP(w, r)
+		default:
+			api.ServeHTTP(w, r)
 		}
-		api.ServeHTTP(w, r)
 	}), nil
 }
 
 // routes adds the operations of the API.
 func (s *server) routes() {
 	s.api = newAPI(s.mux, s.o.Version)
+	s.registerSession()
 	s.registerStatus()
+	s.registerAttention()
+	s.registerHistory()
+	s.registerLogs()
+	s.registerBundle()
 	s.registerSources()
+	s.registerEvents()
+	s.registerSnippets()
 	s.registerQuery()
+	s.registerResults()
+	s.registerTables()
 	s.registerTail()
+	s.registerRecords()
 	s.registerRejected()
 	s.registerDuplicates()
 	s.registerReaders()
 	s.registerJobs()
+	s.registerFiles()
 	s.describeIntake()
 	s.describeOthers()
 	s.addExamples()
@@ -229,7 +275,7 @@ On the command line: millrace status, millrace query, millrace tail.
 // unknown answers what no route takes.
 func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		if _, pattern := s.mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "/" && pattern != "" {
 			allowed = append(allowed, method)
 		}

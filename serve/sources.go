@@ -26,17 +26,8 @@ func (s *server) registerSources() {
 		func(ctx context.Context, in *struct {
 			Source string `path:"source" maxLength:"63" example:"web" doc:"Name of the source."`
 		}) (*bodyOf[Source], error) {
-			all, err := s.o.System.Sources(ctx, s.o.Workspace)
-			if err != nil {
-				return nil, err
-			}
-			for _, source := range all {
-				if source.Name == in.Source {
-					source.WriteKeys = list(source.WriteKeys)
-					return &bodyOf[Source]{Body: source}, nil
-				}
-			}
-			return nil, noSource(in.Source, all)
+			source, err := s.sourceNamed(ctx, in.Source)
+			return &bodyOf[Source]{Body: source}, err
 		})
 }
 

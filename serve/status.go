@@ -48,6 +48,7 @@ type LogStatus struct {
 	RetentionSeconds int64             `json:"retention_seconds"`
 	FreeBytes        int64             `json:"free_bytes,omitempty" doc:"Of its disk."`
 	ReserveBytes     int64             `json:"reserve_bytes,omitempty" doc:"Free space below which intake is refused."`
+	FullInSeconds    float64           `json:"full_in_seconds,omitempty" doc:"How long until free_bytes is down to reserve_bytes, as it went in the last hours; absent when the disk does not fill up."`
 	Refusing         string            `json:"refusing,omitempty" doc:"Why intake is refused at this moment."`
 }
 

@@ -56,8 +56,11 @@ type tailInput struct {
 	LastEvent string `header:"Last-Event-ID" doc:"As after; browsers send it when they reconnect."`
 	Source    string `query:"source" maxLength:"63" doc:"Only of this source."`
 	Event     string `query:"event" maxLength:"200" doc:"Only track events of this name, or identify, page, screen, group, alias, rejected."`
+	User      string `query:"user" maxLength:"1024" doc:"Only records of the user with this ID or anonymous ID."`
+	Result    string `query:"result" enum:"accepted,duplicate,rejected,received" doc:"Only records that ended so. What is not judged within two seconds is received."`
 	Grep      string `query:"grep" maxLength:"200" doc:"Only records whose body, ID or key contains this text, in any case."`
 	After     string `query:"after" maxLength:"80" doc:"Begin with what follows this position, and miss nothing; when absent, with what arrives from now on."`
+	Backlog   int    `query:"backlog" minimum:"0" maximum:"5000" doc:"Without after: begin with so many of the last records that are in the log already, as far as they are found within two seconds."`
 	Limit     int    `query:"limit" minimum:"0" maximum:"1000000" doc:"End after so many records; 0 goes on until one of the two leaves."`
 }
 
@@ -89,14 +92,12 @@ func (s *server) tail(ctx context.Context, in *tailInput) (*huma.StreamResponse,
 		return nil, &millrace.Error{Kind: millrace.Limited, RetryAfter: 10 * time.Second,
 			Message: fmt.Sprintf("%d tails run already: end one of them", s.o.MaxTails)}
 	}
-	t := &tail{server: s, room: make(chan struct{}, 1), grep: []byte(strings.ToLower(in.Grep)), limit: in.Limit,
+	t := &tail{server: s, room: make(chan struct{}, 1), grep: []byte(strings.ToLower(in.Grep)), limit: in.Limit, user: in.User, result: in.Result,
 		keep: after != "", events: strings.Contains(in.Accept, "text/event-stream")}
-	reader, err := s.openTail(ctx, from, t.keep, in)
-	if err != nil {
+	if err := t.open(ctx, from, in); err != nil {
 		<-s.tails
 		return nil, err
 	}
-	t.reader = reader
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer func() { <-s.tails }()
 		_, t.w = humago.Unwrap(hc)
@@ -104,33 +105,58 @@ func (s *server) tail(ctx context.Context, in *tailInput) (*huma.StreamResponse,
 	}}, nil
 }
 
-// openTail opens the log after from, or at its end.
-func (s *server) openTail(ctx context.Context, from millrace.Position, given bool, in *tailInput) (eventlog.Reader, error) {
-	if !given {
-		_, last, err := s.o.Log.Bounds(ctx)
-		if err != nil {
-			return nil, err
-		}
-		from = last
-	}
-	filter := eventlog.Filter{Workspace: s.o.Workspace}
+// open opens the log after from, or at its end, with what is to be told of what
+// lies before.
+func (t *tail) open(ctx context.Context, from millrace.Position, in *tailInput) (err error) {
+	filter := eventlog.Filter{Workspace: t.o.Workspace}
 	if in.Source != "" {
 		filter.Sources = []string{in.Source}
 	}
 	if in.Event != "" {
 		filter.Streams = []string{millrace.StreamTrack + in.Event, millrace.StreamCustom + in.Event, in.Event}
 	}
-	return s.o.Log.Open(ctx, from, filter)
+	if !t.keep {
+		if _, from, err = t.o.Log.Bounds(ctx); err != nil {
+			return err
+		}
+		if in.Backlog > 0 {
+			if err := t.lookBack(ctx, from, filter, in.Backlog); err != nil {
+				return err
+			}
+		}
+	}
+	t.reader, err = t.o.Log.Open(ctx, from, filter)
+	return err
+}
+
+// lookBack finds what is told first: the last n lines up to last.
+func (t *tail) lookBack(ctx context.Context, last millrace.Position, f eventlog.Filter, n int) error {
+	var pieces [][]tailItem // newest first
+	count := 0
+	_, err := t.backward(ctx, last, f, backPatience, func(entries []eventlog.Entry) bool {
+		lines := t.lines(ctx, entries)
+		pieces = append(pieces, lines)
+		count += len(lines)
+		return count < n
+	})
+	for _, lines := range slices.Backward(pieces) {
+		t.first = append(t.first, lines...)
+	}
+	t.first = t.first[max(0, len(t.first)-n):]
+	return err
 }
 
 // A tail moves records from a reader to a client.
 type tail struct {
 	*server
 	reader eventlog.Reader
-	grep   []byte // in lower case
-	keep   bool   // let the log wait for the client, rather than drop
-	events bool   // server-sent events
-	limit  int    // 0: none
+	first  []tailItem // told before what is read
+	grep   []byte     // in lower case
+	user   string
+	result string
+	keep   bool // let the log wait for the client, rather than drop
+	events bool // server-sent events
+	limit  int  // 0: none
 	sent   int
 	w      http.ResponseWriter
 
@@ -215,6 +241,12 @@ func (t *tail) read(ctx context.Context, lines chan<- tailItem) {
 		}
 		return ok
 	}
+	for _, line := range t.first {
+		if !send(line, true) {
+			return
+		}
+	}
+	t.first = nil
 	for {
 		batch, err := t.reader.Next(ctx)
 		if err != nil {
@@ -240,32 +272,30 @@ func (t *tail) lines(ctx context.Context, entries []eventlog.Entry) []tailItem {
 	duplicates, judged := t.duplicates(ctx, entries[0].Position, entries[len(entries)-1].Position)
 	out := make([]tailItem, 0, len(entries))
 	for _, e := range entries {
-		line := TailLine{Position: e.Position, Source: e.Source, Stream: e.Stream, Op: e.Op.String(), ID: e.ID, Key: e.Key,
-			ReceivedAt: e.Received, OccurredAt: e.Occurred, Body: oneLine(e.Body), Meta: oneLine(e.Meta)}
-		line.Event, _ = strings.CutPrefix(e.Stream, millrace.StreamTrack)
-		if line.Event == e.Stream {
-			line.Event = ""
-		}
-		_, twice := slices.BinarySearchFunc(duplicates, e.Position, millrace.Position.Compare)
-		switch {
-		case e.Stream == millrace.StreamRejected:
-			line.Result = tailRejected
-		case !judged:
-			line.Result = tailReceived
-		case twice:
-			line.Result = tailDuplicate
-		default:
-			line.Result = tailAccepted
+		result := resultOf(&e, duplicates, judged)
+		if t.result != "" && t.result != result {
+			continue
 		}
 		var b bytes.Buffer
 		encoder := json.NewEncoder(&b)
 		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(line); err != nil {
+		if err := encoder.Encode(tailLine(&e, result)); err != nil {
 			continue // cannot be: every part is JSON
 		}
 		out = append(out, tailItem{position: e.Position, line: b.Bytes()})
 	}
 	return out
+}
+
+// tailLine is what is told of a record.
+func tailLine(e *eventlog.Entry, result string) TailLine {
+	line := TailLine{Position: e.Position, Result: result, Source: e.Source, Stream: e.Stream, Op: e.Op.String(), ID: e.ID, Key: e.Key,
+		ReceivedAt: e.Received, OccurredAt: e.Occurred, Body: oneLine(e.Body), Meta: oneLine(e.Meta)}
+	line.Event, _ = strings.CutPrefix(e.Stream, millrace.StreamTrack)
+	if line.Event == e.Stream {
+		line.Event = ""
+	}
+	return line
 }
 
 // oneLine returns JSON without line breaks; what is not JSON becomes text.
@@ -281,6 +311,9 @@ func oneLine(data []byte) json.RawMessage {
 }
 
 func (t *tail) matches(e eventlog.Entry) bool {
+	if t.user != "" && !ofUser(&e, t.user) {
+		return false
+	}
 	if len(t.grep) == 0 {
 		return true
 	}

@@ -29,7 +29,7 @@ const maxEnded = 100
 // A Job is work as it is at one moment.
 type Job struct {
 	ID       string     `json:"id" example:"WVPO6K3ZYD4FQ" doc:"The job's ID."`
-	Kind     string     `json:"kind" example:"warehouse.rebuild" doc:"What is done: warehouse.rebuild, archive.verify, log.verify."`
+	Kind     string     `json:"kind" example:"warehouse.rebuild" doc:"What is done: warehouse.rebuild, archive.verify, log.verify, query, table.profile, rejected.resend."`
 	State    string     `json:"state" enum:"running,done,failed,canceled" doc:"How it stands."`
 	Done     int64      `json:"done" doc:"How much is done, in units."`
 	Total    int64      `json:"total" doc:"How much there is to do, in units; 0 when that is not known."`
@@ -92,16 +92,28 @@ func NewRegistry(o Options) *Registry {
 
 // Start begins work in the background. It fails with Conflict when a job of
 // the kind is running, with Unavailable when the registry is closed.
-func (r *Registry) Start(kind string, work Work) (Job, error) {
+func (r *Registry) Start(kind string, work Work) (Job, error) { return r.StartBeside(kind, 1, work) }
+
+// StartBeside is Start of a kind of which so many jobs may run beside each
+// other; with more it fails with Limited.
+func (r *Registry) StartBeside(kind string, most int, work Work) (Job, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return Job{}, millrace.Errorf(millrace.Unavailable, "the server is stopping: start the job when it is back")
 	}
+	running := 0
 	for _, e := range r.jobs {
-		if e.job.Kind == kind && e.job.State == Running {
-			return Job{}, millrace.Errorf(millrace.Conflict, "%s is running already as job %s: wait for it, or cancel it", kind, e.job.ID)
+		if e.job.Kind != kind || e.job.State != Running {
+			continue
 		}
+		if running++; running < most {
+			continue
+		}
+		if most > 1 {
+			return Job{}, &millrace.Error{Kind: millrace.Limited, RetryAfter: time.Second, Message: fmt.Sprintf("%d jobs of the kind %s run already: wait for one, or cancel one", running, kind)}
+		}
+		return Job{}, millrace.Errorf(millrace.Conflict, "%s is running already as job %s: wait for it, or cancel it", kind, e.job.ID)
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
 	e := &entry{cancel: cancel, job: Job{ID: rand.Text()[:13], Kind: kind, State: Running, Started: r.now().UTC()}}

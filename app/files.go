@@ -1,0 +1,73 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/millrace/millrace/project"
+	"github.com/millrace/millrace/serve"
+)
+
+var _ serve.ProjectFiles = (*projectFiles)(nil)
+
+// projectFiles are the files of the project that is served, for the web page.
+type projectFiles struct {
+	*project.Folder
+	app *App
+}
+
+func (a *App) openFiles() (*projectFiles, error) {
+	secrets, err := filepath.Abs(secretsFolder(a.o.Dir))
+	if err != nil {
+		return nil, err
+	}
+	folder, err := project.NewFolder(a.o.Dir, a.dataWithin(), secrets)
+	if err == nil && a.o.Mode == serve.Dev {
+		if err := project.WriteSchemas(a.o.Dir, Kinds(), project.SourceDocs()); err != nil {
+			a.o.Logger.Warn("editors do not complete the project's files", "error", err)
+		}
+	}
+	return &projectFiles{folder, a}, err
+}
+
+// secretsFolder is where secrets are.
+func secretsFolder(dir string) string {
+	if named := os.Getenv("MILLRACE_SECRETS_DIR"); named != "" {
+		return named
+	}
+	return filepath.Join(dir, project.SecretsFolder)
+}
+
+// Check is what millrace check finds.
+func (f *projectFiles) Check(texts map[string][]byte) []project.Problem {
+	return project.Check(os.DirFS(f.app.o.Dir), texts, Kinds(), projectOptions(f.app.o.Dir, f.app.o.Environment))
+}
+
+// Known are the resources of the project that runs, and the secrets there are.
+func (f *projectFiles) Known() project.Known {
+	known := project.Known{Names: map[string][]string{}, Secrets: projectOptions(f.app.o.Dir, f.app.o.Environment).Secrets.Names()}
+	for _, r := range f.app.project.Load().Resources {
+		known.Names[r.Folder] = append(known.Names[r.Folder], r.Name)
+	}
+	return known
+}
+
+// SchemaFor is the name of a file's schema.
+func (f *projectFiles) SchemaFor(path string) string { return project.SchemaFor(path, Kinds()) }
+
+// Schemas are those of all files.
+func (f *projectFiles) Schemas() (map[string][]byte, error) {
+	return project.Schemas(Kinds(), project.SourceDocs())
+}
+
+// Saved serves the project anew, where saved files are. The watch would do it a
+// moment later.
+func (f *projectFiles) Saved() {
+	if f.app.o.Mode != serve.Dev {
+		return
+	}
+	if err := f.app.reload(); err != nil {
+		fmt.Fprintf(f.app.o.Stdout, "not reloaded, the last good version goes on:\n%v\n", err)
+	}
+}

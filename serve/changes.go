@@ -1,0 +1,153 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace/warehouse"
+)
+
+const (
+	maxChanges       = 10_000 // of the catalogue and of the notices
+	maxChangedTables = 200    // whose columns are looked at
+	changesAge       = 30 * time.Second
+)
+
+// A SchemaChange is a moment at which a source began to send something else.
+type SchemaChange struct {
+	At     time.Time `json:"at" doc:"When the first record came in that brought it."`
+	Kind   string    `json:"kind" enum:"event,stream,column,notice" doc:"What is new: an event, a stream, a column of a table; or what the warehouse did otherwise than one may think."`
+	Name   string    `json:"name" example:"Order Completed" doc:"The event or stream as sent; the column; what sort of notice."`
+	Table  string    `json:"table,omitempty" example:"order_completed" doc:"The table that it is about."`
+	Type   string    `json:"type,omitempty" example:"double" doc:"Of a column."`
+	Detail string    `json:"detail,omitempty" doc:"What a notice says, and what to do."`
+}
+
+// changesCache keeps the answers of a moment ago: they read whole tables.
+type changesCache struct {
+	mu   sync.Mutex
+	last map[string]changesOf
+}
+
+type changesOf struct {
+	at  time.Time
+	all []SchemaChange
+}
+
+// changes finds how what a source sends has changed, newest first.
+func (s *server) changes(ctx context.Context, source string) ([]SchemaChange, error) {
+	s.changed.mu.Lock()
+	defer s.changed.mu.Unlock()
+	maps.DeleteFunc(s.changed.last, func(_ string, c changesOf) bool { return time.Since(c.at) > changesAge })
+	if c, ok := s.changed.last[source]; ok {
+		return c.all, nil
+	}
+	all := []SchemaChange{}
+	err := s.each(ctx, fmt.Sprintf(`SELECT received_at, kind, original, name, '' AS detail FROM millrace.names WHERE source = $1 AND kind IN ('event', 'stream')
+UNION ALL SELECT received_at, 'notice' AS kind, kind AS original, coalesce(table_name, '') AS name, message AS detail FROM millrace.notices WHERE source = $2
+ORDER BY received_at DESC LIMIT %d`, maxChanges), []any{source, source}, maxChanges, func(columns []cell, i int) error {
+		var c SchemaChange
+		err := scan(columns, i, &c.At, &c.Kind, &c.Name, &c.Table, &c.Detail)
+		all = append(all, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	columns, err := s.columnChanges(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, columns...)
+	slices.SortStableFunc(all, func(a, b SchemaChange) int { return b.At.Compare(a.At) })
+	if s.changed.last == nil {
+		s.changed.last = map[string]changesOf{}
+	}
+	s.changed.last[source] = changesOf{time.Now(), all}
+	return all, nil
+}
+
+// columnChanges finds when the columns of a source's tables had their first value.
+func (s *server) columnChanges(ctx context.Context, source string) (all []SchemaChange, err error) {
+	tables, err := s.catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := tables.tables(source)
+	names = slices.DeleteFunc(names, func(t warehouse.TableName) bool {
+		kind := tables.tableKind(t)
+		return t.Table == "tracks" || kind != "event" && kind != "call" && kind != "stream"
+	})
+	for _, t := range names[:min(len(names), maxChangedTables)] {
+		columns := slices.DeleteFunc(slices.Clone(tables[t]), func(c TableColumn) bool { return c.Fixed || strings.HasPrefix(c.Name, "context_") })
+		for part := range slices.Chunk(columns, columnsAtOnce) {
+			found, err := s.firstValues(ctx, t, part)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, found...)
+		}
+	}
+	return all, nil
+}
+
+// firstValues finds when columns had their first value, of those that had none
+// in the table's first row.
+func (s *server) firstValues(ctx context.Context, t warehouse.TableName, part []TableColumn) (all []SchemaChange, err error) {
+	sql := "SELECT min(received_at) AS began"
+	var began *time.Time
+	firsts := make([]*time.Time, len(part))
+	into := []any{&began}
+	for i, c := range part {
+		sql += fmt.Sprintf(", min(CASE WHEN %s IS NOT NULL THEN received_at END) AS c%d", quoted(c.Name), i)
+		into = append(into, &firsts[i])
+	}
+	err = s.each(ctx, sql+" FROM "+place(t), nil, 1, func(columns []cell, i int) error { return scan(columns, i, into...) })
+	if err != nil || began == nil {
+		return nil, err
+	}
+	for i, c := range part {
+		if first := firsts[i]; first != nil && first.After(*began) {
+			all = append(all, SchemaChange{At: *first, Kind: "column", Name: c.Name, Table: t.Table, Type: c.Type})
+		}
+	}
+	return all, nil
+}
+
+func (s *server) registerChanges() {
+	type changePage struct {
+		Changes []SchemaChange `json:"changes" doc:"Newest first."`
+		Next    string         `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
+	}
+	register(s, operation{id: "list-source-changes", method: http.MethodGet, path: "/api/v1/sources/{source}/changes", tag: "sources",
+		summary: "How what a source sends has changed", description: "New events, streams and properties since each table began, and what the warehouse did otherwise than one may think. At most half a minute old.",
+		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
+		func(ctx context.Context, in *struct {
+			SourcePath
+			Table  string `query:"table" maxLength:"63" doc:"Only of this table."`
+			Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"1000" doc:"Most changes of a page."`
+			Cursor string `query:"cursor" maxLength:"20" doc:"From the page before."`
+		}) (*bodyOf[changePage], error) {
+			if err := s.checkSource(ctx, in.Source); err != nil {
+				return nil, err
+			}
+			all, err := s.changes(ctx, in.Source)
+			if err != nil {
+				return nil, err
+			}
+			if in.Table != "" {
+				all = slices.DeleteFunc(slices.Clone(all), func(c SchemaChange) bool {
+					table, _, _ := strings.Cut(c.Table, ".")
+					return table != in.Table
+				})
+			}
+			part, next, err := page(all, in.Cursor, in.Limit)
+			return &bodyOf[changePage]{Body: changePage{Changes: part, Next: next}}, err
+		})
+}

@@ -1,0 +1,361 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/project"
+)
+
+// ProjectFiles are the files of the project that is served.
+type ProjectFiles interface {
+	Files() (files []project.File, all bool, err error)
+	Read(path string) (text []byte, etag string, err error)
+	Save(path string, text []byte, etag string) (newETag string, err error)
+	Remove(path, etag string) error
+	Rename(from, to, etag string) error
+	// Check finds what is wrong with the project with other texts in place of
+	// some of its files; nil is a file that is removed.
+	Check(texts map[string][]byte) []project.Problem
+	// Known is what completion offers, and SchemaFor the name of a file's schema.
+	Known() project.Known
+	SchemaFor(path string) string
+	// Schemas are the JSON Schemas by name.
+	Schemas() (map[string][]byte, error)
+	// Saved is told of every change, so that it is served where saved files are.
+	Saved()
+}
+
+// A ProjectFile is a file of the project.
+type ProjectFile struct {
+	Path     string `json:"path" example:"sources/web.yaml" doc:"Within the project."`
+	Folder   string `json:"folder" example:"sources" doc:"Its first folder; empty for the project's own files."`
+	Kind     string `json:"kind" example:"yaml" doc:"How its text is written; empty when it is not edited here."`
+	Size     int64  `json:"size_bytes" doc:"How large it is."`
+	Editable bool   `json:"editable" doc:"It is text that can be read and saved here."`
+	ETag     string `json:"etag,omitempty" doc:"Of its content."`
+	Schema   string `json:"schema,omitempty" example:"sources.json" doc:"The JSON Schema of its content, by name."`
+}
+
+// A FileText is a file with its text.
+type FileText struct {
+	Path string `json:"path" doc:"Within the project."`
+	Text string `json:"text" doc:"Its text."`
+	ETag string `json:"etag" doc:"Of its text: to be given when it is saved."`
+}
+
+// A FileProblem is a mistake in a file.
+type FileProblem struct {
+	Path    string `json:"path" doc:"Of the file or folder."`
+	Line    int    `json:"line" doc:"From 1; 0: it is of the file as a whole."`
+	Column  int    `json:"column" doc:"In characters, from 1; 0 as line."`
+	Message string `json:"message" doc:"What is wrong, and what to do."`
+}
+
+// A FileConflict is what is in the way of saving.
+type FileConflict struct {
+	Path string `json:"path" doc:"Of the file."`
+	Text string `json:"text" doc:"What it says now."`
+	ETag string `json:"etag,omitempty" doc:"Of that; absent when the file is gone."`
+}
+
+func fileProblems(all []project.Problem) []FileProblem {
+	out := make([]FileProblem, len(all))
+	for i, p := range all {
+		out[i] = FileProblem{Path: p.File, Line: p.Line, Column: p.Column, Message: p.Message}
+	}
+	return out
+}
+
+// fileError adds to a conflict what the file says now.
+func fileError(ctx context.Context, err error) error {
+	var conflict *project.FileConflict
+	if !errors.As(err, &conflict) {
+		return err
+	}
+	p := problemOf(ctx, err)
+	p.Conflict = &FileConflict{Path: conflict.Path, Text: string(conflict.Theirs), ETag: conflict.ETag}
+	return p
+}
+
+// FilePath names a file in a query.
+type FilePath struct {
+	Path string `query:"path" required:"true" maxLength:"500" example:"sources/web.yaml" doc:"Of the file within the project."`
+}
+
+var errNoFiles = millrace.Errorf(millrace.NotFound, "this server does not show its project's files")
+
+func (s *server) registerFiles() {
+	type fileList struct {
+		Files    []ProjectFile `json:"files" doc:"By path."`
+		Complete bool          `json:"complete" doc:"Those are all; a project shows 10,000 at most."`
+		Reloads  bool          `json:"reloads" doc:"What is saved is served at once; otherwise when the server is started again."`
+	}
+	register(s, operation{id: "list-files", method: http.MethodGet, path: "/api/v1/files", tag: "files",
+		summary: "List the project's files", description: "Without secrets, hidden files and data.", errors: []int{http.StatusNotFound}},
+		func(context.Context, *struct{}) (*bodyOf[fileList], error) {
+			if s.o.Files == nil {
+				return nil, errNoFiles
+			}
+			files, all, err := s.o.Files.Files()
+			if err != nil {
+				return nil, err
+			}
+			out := fileList{Files: []ProjectFile{}, Complete: all, Reloads: s.o.Mode == Dev}
+			for _, f := range files {
+				out.Files = append(out.Files, ProjectFile{Path: f.Path, Folder: f.Folder, Kind: f.Kind, Size: f.SizeBytes, Editable: f.Editable, ETag: f.ETag, Schema: s.o.Files.SchemaFor(f.Path)})
+			}
+			return &bodyOf[fileList]{Body: out}, nil
+		})
+	register(s, operation{id: "read-file", method: http.MethodGet, path: "/api/v1/files/text", tag: "files",
+		summary: "Read a file of the project", errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}},
+		func(_ context.Context, in *FilePath) (*bodyOf[FileText], error) {
+			if s.o.Files == nil {
+				return nil, errNoFiles
+			}
+			text, etag, err := s.o.Files.Read(in.Path)
+			return &bodyOf[FileText]{Body: FileText{Path: in.Path, Text: string(text), ETag: etag}}, err
+		})
+	s.registerFileChanges()
+	s.registerEditor()
+	s.registerSchemas()
+}
+
+// saved is the answer to a change.
+type savedFile struct {
+	Path     string        `json:"path" doc:"Of the file."`
+	ETag     string        `json:"etag" doc:"Of its text now; empty when it is gone."`
+	Text     string        `json:"text,omitempty" doc:"Of edit: its text now."`
+	Problems []FileProblem `json:"problems" doc:"What is wrong with the whole project now; while there is something, the version before goes on."`
+}
+
+func (s *server) saved(path, etag string) *bodyOf[savedFile] {
+	s.o.Files.Saved()
+	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Problems: fileProblems(s.o.Files.Check(nil))}}
+}
+
+func (s *server) registerFileChanges() {
+	type saveBody struct {
+		Text string `json:"text" maxLength:"1048576" doc:"The whole text."`
+		ETag string `json:"etag,omitempty" maxLength:"200" doc:"Of the text that it is in place of, as reading it said; absent for a new file."`
+	}
+	conflicts := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge}
+	const bodyBytes = 8 << 20 // a text in JSON may be several times as long
+	register(s, operation{id: "save-file", method: http.MethodPut, path: "/api/v1/files/text", tag: "files", maxBodyBytes: bodyBytes,
+		summary: "Save a file of the project", description: "Also with mistakes in it, which are told: then the version before goes on. 409, with what the file says now, when someone else has changed it meanwhile.",
+		errors: conflicts},
+		func(ctx context.Context, in *struct {
+			FilePath
+			Body saveBody
+		}) (*bodyOf[savedFile], error) {
+			if s.o.Files == nil {
+				return nil, errNoFiles
+			}
+			etag, err := s.o.Files.Save(in.Path, []byte(in.Body.Text), in.Body.ETag)
+			if err != nil {
+				return nil, fileError(ctx, err)
+			}
+			return s.saved(in.Path, etag), nil
+		})
+	register(s, operation{id: "remove-file", method: http.MethodDelete, path: "/api/v1/files/text", tag: "files", status: http.StatusOK,
+		summary: "Remove a file of the project", errors: conflicts},
+		func(ctx context.Context, in *struct {
+			FilePath
+			ETag string `query:"etag" required:"true" maxLength:"200" doc:"Of its text, as reading it said."`
+		}) (*bodyOf[savedFile], error) {
+			if s.o.Files == nil {
+				return nil, errNoFiles
+			}
+			if err := s.o.Files.Remove(in.Path, in.ETag); err != nil {
+				return nil, fileError(ctx, err)
+			}
+			return s.saved(in.Path, ""), nil
+		})
+	type renameBody struct {
+		From string `json:"from" maxLength:"500" doc:"Its path."`
+		To   string `json:"to" maxLength:"500" doc:"Its new path, where there is none."`
+		ETag string `json:"etag" maxLength:"200" doc:"Of its text, as reading it said."`
+	}
+	register(s, operation{id: "rename-file", method: http.MethodPost, path: "/api/v1/files/rename", tag: "files",
+		summary: "Rename a file of the project", description: "A source is called like its file, so that one that is renamed has other tables.", errors: conflicts},
+		func(ctx context.Context, in *struct{ Body renameBody }) (*bodyOf[savedFile], error) {
+			if s.o.Files == nil {
+				return nil, errNoFiles
+			}
+			if err := s.o.Files.Rename(in.Body.From, in.Body.To, in.Body.ETag); err != nil {
+				return nil, fileError(ctx, err)
+			}
+			return s.saved(in.Body.To, in.Body.ETag), nil
+		})
+	type editBody struct {
+		Path    string       `json:"path" maxLength:"500" example:"sources/web.yaml" doc:"Of the file."`
+		ETag    string       `json:"etag,omitempty" maxLength:"200" doc:"Of its text, as reading it said; absent for a new file."`
+		Changes []fileChange `json:"changes" minItems:"1" maxItems:"200" doc:"One after another."`
+		Dry     bool         `json:"dry,omitempty" doc:"Only answer the text and what would be wrong; save nothing."`
+	}
+	register(s, operation{id: "edit-file", method: http.MethodPost, path: "/api/v1/files/edit", tag: "files",
+		summary: "Change values in a YAML file of the project", description: "Comments, order and style stay as they are.", errors: conflicts},
+		func(ctx context.Context, in *struct{ Body editBody }) (*bodyOf[savedFile], error) {
+			if s.o.Files == nil {
+				return nil, errNoFiles
+			}
+			return s.editFile(ctx, in.Body.Path, in.Body.ETag, in.Body.Changes, in.Body.Dry)
+		})
+}
+
+// fileChange is one change of a YAML file.
+type fileChange struct {
+	Op    string `json:"op" enum:"set,append,remove" doc:"set gives a value; append adds to a list; remove takes a field or item away."`
+	Path  []any  `json:"path" maxItems:"32" doc:"Names of fields, and numbers of items from 0, down to the value."`
+	Value any    `json:"value,omitempty" doc:"What is set or appended."`
+}
+
+func (s *server) editFile(ctx context.Context, path, etag string, changes []fileChange, dry bool) (*bodyOf[savedFile], error) {
+	var text []byte
+	if etag != "" {
+		has, current, err := s.o.Files.Read(path)
+		if err != nil {
+			return nil, err
+		}
+		if current != etag {
+			return nil, fileError(ctx, &project.FileConflict{Path: path, Theirs: has, ETag: current})
+		}
+		text = has
+	}
+	all := make([]project.Change, len(changes))
+	for i, c := range changes {
+		all[i] = project.Change{Op: c.Op, Path: c.Path, Value: c.Value}
+		for j, step := range c.Path {
+			if n, ok := step.(float64); ok && n == float64(int(n)) {
+				all[i].Path[j] = int(n)
+			}
+		}
+	}
+	edited, err := project.Edit(text, all...)
+	if err != nil {
+		return nil, err
+	}
+	if dry {
+		return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Text: string(edited), Problems: fileProblems(s.o.Files.Check(map[string][]byte{path: edited}))}}, nil
+	}
+	newETag, err := s.o.Files.Save(path, edited, etag)
+	if err != nil {
+		return nil, fileError(ctx, err)
+	}
+	out := s.saved(path, newETag)
+	out.Body.Text = string(edited)
+	return out, nil
+}
+
+func (s *server) registerEditor() {
+	type checkBody struct {
+		Texts map[string]*string `json:"texts,omitempty" doc:"Texts that are not saved yet, by path; null: as if the file were removed."`
+	}
+	type checked struct {
+		Problems []FileProblem `json:"problems" doc:"By file, line and column; empty when all is well."`
+	}
+	register(s, operation{id: "check-files", method: http.MethodPost, path: "/api/v1/files/check", tag: "files", maxBodyBytes: 8 << 20,
+		summary: "Check the project with texts that are not saved yet", description: "The same checks as millrace check.", errors: []int{http.StatusBadRequest, http.StatusNotFound}},
+		func(_ context.Context, in *struct {
+			Body *checkBody `required:"false"`
+		}) (*bodyOf[checked], error) {
+			if s.o.Files == nil {
+				return nil, errNoFiles
+			}
+			texts := map[string][]byte{}
+			if in.Body != nil {
+				for path, text := range in.Body.Texts {
+					if texts[path] = nil; text != nil {
+						texts[path] = []byte(*text)
+					}
+				}
+			}
+			return &bodyOf[checked]{Body: checked{Problems: fileProblems(s.o.Files.Check(texts))}}, nil
+		})
+	type completeBody struct {
+		Path   string `json:"path" maxLength:"500" example:"sources/web.yaml" doc:"Of the file."`
+		Text   string `json:"text" maxLength:"1048576" doc:"As it is now."`
+		Line   int    `json:"line" minimum:"1" doc:"Where, from 1."`
+		Column int    `json:"column" minimum:"1" doc:"Where, in characters, from 1."`
+	}
+	type completion struct {
+		Label  string `json:"label" doc:"To be shown."`
+		Insert string `json:"insert" doc:"To be written; may have several lines."`
+		Doc    string `json:"doc" doc:"What it is, in a paragraph."`
+		Kind   string `json:"kind" enum:"field,value,resource,secret" doc:"What it is."`
+	}
+	type completed struct {
+		From  int          `json:"from" doc:"In place of the characters of the line from here, from 1."`
+		To    int          `json:"to" doc:"Up to here, not including it."`
+		Items []completion `json:"items" doc:"What may be written."`
+	}
+	register(s, operation{id: "complete-file", method: http.MethodPost, path: "/api/v1/files/complete", tag: "files", maxBodyBytes: 8 << 20,
+		summary: "What may be written at a place of a file", description: "Fields, their values, names of resources and secrets. Nothing in files that have no schema.",
+		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}},
+		func(_ context.Context, in *struct{ Body completeBody }) (*bodyOf[completed], error) {
+			if s.o.Files == nil {
+				return nil, errNoFiles
+			}
+			out := completed{From: in.Body.Column, To: in.Body.Column, Items: []completion{}}
+			name := s.o.Files.SchemaFor(in.Body.Path)
+			if name == "" {
+				return &bodyOf[completed]{Body: out}, nil
+			}
+			schemas, err := s.o.Files.Schemas()
+			if err != nil {
+				return nil, err
+			}
+			found, err := project.Complete(schemas[name], []byte(in.Body.Text), in.Body.Line, in.Body.Column, s.o.Files.Known())
+			if err != nil {
+				return nil, err
+			}
+			out.From, out.To = found.From, found.To
+			for _, c := range found.Items {
+				out.Items = append(out.Items, completion(c))
+			}
+			return &bodyOf[completed]{Body: out}, nil
+		})
+}
+
+func (s *server) registerSchemas() {
+	type schemaList struct {
+		Schemas []string `json:"schemas" doc:"Their names."`
+	}
+	register(s, operation{id: "list-schemas", method: http.MethodGet, path: "/api/v1/schemas", tag: "files",
+		summary: "List the JSON Schemas of the project's files", errors: []int{http.StatusNotFound}},
+		func(context.Context, *struct{}) (*bodyOf[schemaList], error) {
+			if s.o.Files == nil {
+				return nil, errNoFiles
+			}
+			all, err := s.o.Files.Schemas()
+			return &bodyOf[schemaList]{Body: schemaList{Schemas: list(slices.Sorted(maps.Keys(all)))}}, err
+		})
+	register(s, operation{id: "get-schema", method: http.MethodGet, path: "/api/v1/schemas/{name}", tag: "files",
+		summary: "Get the JSON Schema of files of the project", errors: []int{http.StatusNotFound}},
+		func(_ context.Context, in *struct {
+			Name string `path:"name" maxLength:"100" example:"sources.json" doc:"Of the schema."`
+		}) (*bodyOf[json.RawMessage], error) {
+			if s.o.Files == nil {
+				return nil, errNoFiles
+			}
+			all, err := s.o.Files.Schemas()
+			if err != nil {
+				return nil, err
+			}
+			text, ok := all[in.Name]
+			if !ok {
+				return nil, millrace.Errorf(millrace.NotFound, "there is no schema %.100q: there are %s", in.Name, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+			}
+			if !json.Valid(text) {
+				return nil, fmt.Errorf("the schema %s is not JSON", in.Name)
+			}
+			return &bodyOf[json.RawMessage]{Body: text}, nil
+		})
+}

@@ -1,0 +1,164 @@
+package serve
+
+import (
+	"context"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/eventlog"
+)
+
+// Limits of reading the log backwards: how many frames at once, at first and at
+// most, how many records make a piece large enough, and how long it may take.
+const (
+	backFrames    = 4
+	maxBackFrames = 4096
+	backRecords   = 4000
+	backPatience  = 2 * time.Second
+)
+
+// backward reads the log from last towards its beginning, piece by piece, and
+// gives each piece, in the order of the log, to do, until that wants no more, the
+// log or its newest epoch begins, or the patience is over. whole says that there
+// is nothing before what do was given.
+func (s *server) backward(ctx context.Context, last millrace.Position, f eventlog.Filter, patience time.Duration, do func([]eventlog.Entry) (more bool)) (whole bool, err error) {
+	first, _, err := s.o.Log.Bounds(ctx)
+	if err != nil {
+		return false, err
+	}
+	begin := uint64(1)
+	if first.Epoch == last.Epoch {
+		begin = first.Seq
+	} else if log, ok := s.o.Log.(interface{ Eras() []eventlog.Era }); ok {
+		eras := log.Eras()
+		begin = eras[len(eras)-1].First
+	}
+	until := time.Now().Add(patience)
+	frames := uint64(backFrames)
+	for high := last.Seq; high >= begin && high > 0; {
+		low := begin
+		if high-begin >= frames {
+			low = high - frames + 1
+		}
+		entries, err := s.frames(ctx, millrace.Position{Epoch: last.Epoch, Seq: low - 1, Index: millrace.EndOfFrame}, high, f)
+		if millrace.KindOf(err) == millrace.Gone {
+			return true, nil // trimmed meanwhile
+		}
+		if err != nil {
+			return false, err
+		}
+		if !do(entries) || time.Now().After(until) {
+			return false, nil
+		}
+		if len(entries) < backRecords {
+			frames = min(2*frames, maxBackFrames)
+		}
+		high = low - 1
+	}
+	return true, nil
+}
+
+// frames returns the records that f chooses behind after, up to the frame high.
+func (s *server) frames(ctx context.Context, after millrace.Position, high uint64, f eventlog.Filter) ([]eventlog.Entry, error) {
+	reader, err := s.o.Log.Open(ctx, after, f)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	var all []eventlog.Entry
+	for {
+		batch, err := reader.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range batch.Records {
+			if e.Position.Epoch != after.Epoch || e.Position.Seq > high {
+				return all, nil
+			}
+			all = append(all, e)
+		}
+		if batch.AtEnd || batch.Through.Epoch != after.Epoch || batch.Through.Seq >= high {
+			return all, nil
+		}
+	}
+}
+
+// before is the position next to p, before it.
+func before(p millrace.Position) millrace.Position {
+	if p.Index > 0 {
+		p.Index--
+		return p
+	}
+	if p.Seq > 0 {
+		p.Seq, p.Index = p.Seq-1, millrace.EndOfFrame
+	}
+	return p
+}
+
+// recordAt returns the record at a position, from the log or, when that has
+// forgotten it, from the archive; archived says which.
+func (s *server) recordAt(ctx context.Context, p millrace.Position) (e eventlog.Entry, archived bool, err error) {
+	if p.Seq == 0 || p.Index >= millrace.EndOfFrame {
+		return e, false, millrace.Errorf(millrace.Invalid, "%s is not the position of a record: it is epoch-frame-index, as the tail and intake's Millrace-Position say it", p)
+	}
+	_, last, err := s.o.Log.Bounds(ctx)
+	if err != nil {
+		return e, false, err
+	}
+	if p.After(last) {
+		return e, false, millrace.Errorf(millrace.NotFound, "there is no record at %s: the log ends at %s", p, last)
+	}
+	e, found, err := find(ctx, s.o.Log, p, s.o.Workspace)
+	switch kind := millrace.KindOf(err); {
+	case err == nil && found:
+		return e, false, nil
+	case err != nil && kind != millrace.Gone && kind != millrace.Ahead:
+		return e, false, err
+	case s.o.Past != nil:
+		if e, found, err = find(ctx, s.o.Past, p, s.o.Workspace); err == nil && found {
+			return e, true, nil
+		}
+		if err != nil && millrace.KindOf(err) != millrace.Ahead {
+			return e, false, err
+		}
+	}
+	return e, false, millrace.Errorf(millrace.NotFound, "there is no record at %s, neither in the log nor in the archive: a duplicate is forgotten with the log, all others are kept", p)
+}
+
+// find reads the record at a position.
+func find(ctx context.Context, o eventlog.Opener, p millrace.Position, workspace string) (e eventlog.Entry, found bool, err error) {
+	reader, err := o.Open(ctx, before(p), eventlog.Filter{Workspace: workspace})
+	if err != nil {
+		return e, false, err
+	}
+	defer reader.Close()
+	for {
+		batch, err := reader.Next(ctx)
+		if err != nil {
+			return e, false, err
+		}
+		for _, e := range batch.Records {
+			if e.Position == p {
+				return e, true, nil
+			}
+		}
+		if batch.AtEnd || !batch.Through.Before(p) {
+			return e, false, nil
+		}
+	}
+}
+
+// ofUser says whether a record is of a user: by the user's ID or an anonymous one.
+func ofUser(e *eventlog.Entry, user string) bool {
+	if e.Key == user {
+		return true
+	}
+	for _, found := range gjson.GetManyBytes(e.Body, "userId", "anonymousId") {
+		if found.Type == gjson.String && found.Str == user {
+			return true
+		}
+	}
+	return false
+}
