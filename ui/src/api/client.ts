@@ -1,0 +1,123 @@
+// The one way in which the page asks the server: by operation of its API.
+import { routes, type Operations, type Problem } from './schema'
+
+export type OperationId = keyof Operations
+type Params<K extends OperationId> = Operations[K]['params']
+type Body<K extends OperationId> = Operations[K]['body']
+
+/** What an operation is given: its parameters, and its body when it has one. */
+export type Input<K extends OperationId> = (unknown extends Params<K> ? { params?: undefined } : object extends Params<K> ? { params?: Params<K> } : { params: Params<K> })
+  & (Body<K> extends undefined ? { body?: undefined } : { body: Body<K> })
+
+/** What an operation answers. */
+export type Answer<K extends OperationId> = Operations[K]['answer']
+
+/** A problem as the API tells it, or that the server was not reached. */
+export class ProblemError extends Error {
+  readonly kind: Problem['kind'] | 'unreachable'
+  readonly title: string
+  readonly detail: string
+  readonly status: number
+  readonly request_id?: string
+  readonly errors?: Problem['errors']
+  constructor(p: Omit<Problem, 'kind'> & { kind: Problem['kind'] | 'unreachable' }) {
+    super(p.detail)
+    this.kind = p.kind
+    this.title = p.title
+    this.detail = p.detail
+    this.status = p.status
+    this.request_id = p.request_id
+    this.errors = p.errors
+  }
+}
+
+/** problemOf makes a problem of whatever was thrown. */
+export function problemOf(thrown: unknown): ProblemError {
+  if (thrown instanceof ProblemError) return thrown
+  return new ProblemError({ kind: 'internal', status: 0, title: 'The page failed', detail: `${thrown instanceof Error ? thrown.message : String(thrown)}. Reload the page; if it happens again, it is a mistake in Millrace.` })
+}
+
+const out = new Set<() => void>()
+
+/** onSignedOut is told whenever the server wants a login. */
+export function onSignedOut(told: () => void): () => void {
+  out.add(told)
+  return () => out.delete(told)
+}
+
+/** urlOf is where an operation is, with its parameters in path and query. */
+export function urlOf<K extends OperationId>(id: K, params?: Params<K>): string {
+  let path: string = routes[id][1]
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries((params ?? {}) as Record<string, unknown>)) {
+    if (value === undefined || value === null || value === '') continue
+    const written = String(value)
+    if (path.includes(`{${name}}`)) path = path.replace(`{${name}}`, encodeURIComponent(written))
+    else query.set(name, written)
+  }
+  const asked = query.toString()
+  return asked ? `${path}?${asked}` : path
+}
+
+/** send asks and returns the answer whole; what is no success is thrown as a ProblemError. */
+export async function send<K extends OperationId>(id: K, input: Input<K>, init: { signal?: AbortSignal; accept?: string } = {}): Promise<Response> {
+  const headers: Record<string, string> = { Accept: init.accept ?? 'application/json' }
+  if (input.body !== undefined) headers['Content-Type'] = 'application/json'
+  let response: Response
+  try {
+    response = await fetch(urlOf(id, input.params as Params<K>), { method: routes[id][0], headers, signal: init.signal, body: input.body === undefined ? undefined : JSON.stringify(input.body) })
+  } catch (thrown) {
+    if (init.signal?.aborted) throw thrown
+    throw new ProblemError({ kind: 'unreachable', status: 0, title: 'The server does not answer', detail: 'Millrace was not reached: it may be stopped or restarting, or the network is down. The page tries again by itself.' })
+  }
+  if (response.ok) return response
+  const problem = await readProblem(response)
+  if (problem.status === 401) for (const told of out) told()
+  throw problem
+}
+
+async function readProblem(response: Response): Promise<ProblemError> {
+  try {
+    const told = await response.json() as Partial<Problem>
+    if (typeof told.detail === 'string') {
+      return new ProblemError({ ...told, kind: told.kind ?? 'internal', status: told.status ?? response.status, title: told.title ?? response.statusText, detail: told.detail, request_id: told.request_id ?? response.headers.get('X-Request-Id') ?? undefined })
+    }
+  } catch { /* it is no problem of ours: a proxy answered */ }
+  return new ProblemError({ kind: response.status >= 500 ? 'unavailable' : 'invalid', status: response.status, title: `The answer was ${response.status} ${response.statusText}`.trim(), detail: 'Something between this page and Millrace answered in its place: look at the proxy, and try again.' })
+}
+
+/** call asks for an operation of the API. */
+export async function call<K extends OperationId>(id: K, input: Input<K>, signal?: AbortSignal): Promise<Answer<K>> {
+  const response = await send(id, input, { signal })
+  const text = await response.text()
+  return (text === '' ? undefined : JSON.parse(text)) as Answer<K>
+}
+
+/** curlOf writes the same request for a terminal. */
+export function curlOf<K extends OperationId>(id: K, input: Input<K>, origin: string): string {
+  const method = routes[id][0]
+  const parts = ['curl', method === 'GET' ? '' : `-X ${method}`, shell(origin + urlOf(id, input.params as Params<K>))]
+  if (input.body !== undefined) parts.push(`-H 'Content-Type: application/json' -d ${shell(JSON.stringify(input.body))}`)
+  return parts.filter(Boolean).join(' ')
+}
+
+/** shell quotes a word for a shell. */
+export function shell(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+/** signIn gives the admin token for a session; the browser keeps its cookie. */
+export async function signIn(token: string): Promise<void> {
+  await session('POST', { token })
+}
+
+/** signOut ends the session. */
+export async function signOut(): Promise<void> {
+  await session('DELETE')
+  for (const told of out) told()
+}
+
+async function session(method: string, body?: object): Promise<void> {
+  const response = await fetch('/api/v1/session', { method, headers: body ? { 'Content-Type': 'application/json' } : {}, body: body && JSON.stringify(body) })
+  if (!response.ok) throw await readProblem(response)
+}

@@ -1,0 +1,38 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { problemOf, signIn, type ProblemError } from '@/api/client'
+import { Button } from '@/design/Button'
+import { ErrorBox } from '@/design/ErrorBox'
+import { Input } from '@/design/Input'
+
+/** Asks for the admin token; the server answers with a cookie that scripts cannot read. */
+export function Login({ onIn }: { onIn: () => void }) {
+  const [token, setToken] = useState('')
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<ProblemError>()
+  const client = useQueryClient()
+  const submit = async () => {
+    setBusy(true)
+    setProblem(undefined)
+    try {
+      await signIn(token.trim())
+      client.clear()
+      onIn()
+    } catch (thrown) {
+      setProblem(problemOf(thrown))
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <main className="grid h-full place-items-center bg-sunken p-4">
+      <title>Sign in · Millrace</title>
+      <form className="grid w-full max-w-90 gap-4 rounded-outer bg-surface p-6 shadow-float" onSubmit={(e) => { e.preventDefault(); void submit() }}>
+        <div className="flex items-center gap-2.5"><img src="/favicon.svg" alt="" width={28} height={28} /><h1 className="text-20 font-semibold">Millrace</h1></div>
+        <Input label="Admin token" type="password" autoComplete="current-password" required value={token} onChange={(e) => { setToken(e.target.value) }} hint="What MILLRACE_ADMIN_TOKEN was when the server started" mono />
+        {problem && <ErrorBox problem={problem} />}
+        <Button look="main" type="submit" busy={busy} disabled={token.trim() === ''}>Sign in</Button>
+      </form>
+    </main>
+  )
+}

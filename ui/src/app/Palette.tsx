@@ -1,0 +1,98 @@
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useId, useState, type KeyboardEvent } from 'react'
+import { statusQuery, tablesQuery } from '@/api/queries'
+import { cx } from '@/design/cx'
+import { useModal } from '@/design/Dialog'
+import { score } from '@/design/fuzzy'
+import { Icon, type IconName } from '@/design/Icon'
+import { Kbd } from '@/design/Kbd'
+import { useAllKeys } from '@/design/keys'
+import { copyText } from '@/design/CopyButton'
+import { theme } from '@/design/theme'
+import { toast } from '@/design/Toast'
+import { localZone, zone } from '@/design/zone'
+import { rooms } from './rooms'
+
+interface Command { title: string; about: string; icon: IconName; keys?: string; run: () => void; always?: boolean }
+
+function useCommands(typed: string, onKeys: () => void): Command[] {
+  const navigate = useNavigate()
+  const status = useQuery(statusQuery)
+  const tables = useQuery(tablesQuery)
+  const keys = useAllKeys()
+  const go = (to: string, search?: Record<string, string>) => () => { void navigate({ to, search }) }
+  const commands: Command[] = [
+    ...rooms.map((room) => ({ title: room.title, about: 'Room', icon: room.icon, keys: `g then ${room.key}`, run: go(room.to) })),
+    ...(status.data?.sources ?? []).flatMap((s): Command[] => [
+      { title: s.name, about: 'Source', icon: 'source', run: go(`/sources/${s.name}`) },
+      { title: `${s.name} live`, about: 'Follow a source', icon: 'live', run: go('/live', { source: s.name }) },
+    ]),
+    ...(tables.data ?? []).map((t): Command => ({ title: `${t.schema}.${t.table}`, about: 'Table', icon: 'table', run: go(`/warehouse/${t.schema}/${t.table}`) })),
+    ...keys.filter((k) => !['Everywhere', 'Go to'].includes(k.group)).map((k): Command => ({ title: k.label, about: k.group, icon: 'keyboard', keys: k.keys, run: k.run })),
+    { title: 'Light theme', about: 'Setting', icon: 'sun', run: () => { theme.set('light') } },
+    { title: 'Dark theme', about: 'Setting', icon: 'moon', run: () => { theme.set('dark') } },
+    { title: 'Theme of the system', about: 'Setting', icon: 'system', run: () => { theme.set('system') } },
+    { title: 'Times in UTC', about: 'Setting', icon: 'clock', run: () => { zone.set('UTC') } },
+    { title: `Times in ${localZone}`, about: 'Setting', icon: 'clock', run: () => { zone.set(localZone) } },
+    { title: 'Copy a link to this view', about: 'Action', icon: 'link', run: () => { void copyText(location.href).then(() => { toast('Link copied') }) } },
+    { title: 'Keys', about: 'Help', icon: 'keyboard', keys: '?', run: onKeys },
+    { title: 'The API', about: 'Help', icon: 'docs', run: go('/api/docs') },
+  ]
+  if (typed.trim()) commands.push({ title: `Watch for “${typed.trim()}”`, about: 'Live, in any event', icon: 'live', always: true, run: go('/live', { text: typed.trim() }) })
+  return commands
+}
+
+/** Finds anything: rooms, sources, tables, actions. */
+export function Palette({ onClose, onKeys }: { onClose: () => void; onKeys: () => void }) {
+  const [typed, setTyped] = useState('')
+  const [at, setAt] = useState(0)
+  const box = useModal()
+  const id = useId()
+  const found = useCommands(typed, onKeys)
+    .map((command) => ({ command, score: command.always ? -1e6 : score(typed, `${command.title} ${command.about}`) }))
+    .filter((f): f is { command: Command; score: number } => f.score !== undefined)
+    .sort((a, b) => b.score - a.score).slice(0, 50).map((f) => f.command)
+  const chosen = Math.min(at, found.length - 1)
+  const run = (command: Command | undefined) => {
+    if (!command) return
+    onClose()
+    command.run()
+  }
+  const onKey = (event: KeyboardEvent) => {
+    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
+    if (step) {
+      event.preventDefault()
+      const next = (chosen + step + found.length) % Math.max(1, found.length)
+      setAt(next)
+      document.getElementById(`${id}-${next}`)?.scrollIntoView({ block: 'nearest' })
+    } else if (event.key === 'Enter') {
+      event.preventDefault()
+      run(found[chosen])
+    }
+  }
+  return (
+    // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions
+    <dialog ref={box} aria-label="Find anything" onCancel={(e) => { e.preventDefault(); onClose() }} onClick={(e) => { if (e.target === e.currentTarget) onClose() }}
+      className="fade-in fixed top-[12vh] left-1/2 max-h-[70vh] w-[calc(100vw-24px)] max-w-150 -translate-x-1/2 overflow-hidden rounded-outer bg-surface text-13 text-ink shadow-float open:flex open:flex-col">
+      <div className="flex items-center gap-2 border-b border-line px-4">
+        <Icon name="search" className="text-faint" />
+        {/* Whoever opened the palette wants to type into it. */}
+        {/* eslint-disable-next-line jsx-a11y/no-autofocus */}
+        <input autoFocus role="combobox" aria-label="Find" aria-expanded="true" aria-controls={`${id}-list`} aria-activedescendant={found.length > 0 ? `${id}-${chosen}` : undefined} value={typed} placeholder="Find a room, source, table, action"
+          onChange={(e) => { setTyped(e.target.value); setAt(0) }} onKeyDown={onKey} autoComplete="off" spellCheck={false} className="h-12 min-w-0 grow bg-transparent text-15 outline-none placeholder:text-faint" />
+        <Kbd keys="Escape" />
+      </div>
+      <div id={`${id}-list`} role="listbox" aria-label="Found" className="min-h-0 overflow-auto p-1.5">
+        {found.map((command, i) => (
+          // The field above has the keys.
+          // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
+          <div key={command.about + command.title} id={`${id}-${i}`} role="option" aria-selected={i === chosen} onPointerMove={() => { setAt(i) }} onClick={() => { run(command) }}
+            className={cx('flex h-9 cursor-pointer items-center gap-2.5 rounded-inner px-2.5', i === chosen && 'bg-accent-tint')}>
+            <Icon name={command.icon} className="text-soft" /><span className="truncate">{command.title}</span><span className="grow truncate text-12 text-soft">{command.about}</span>{command.keys && <Kbd keys={command.keys} />}
+          </div>
+        ))}
+      </div>
+    </dialog>
+  )
+}

@@ -1,0 +1,48 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import { SkeletonRows } from '@/design/Skeleton'
+import { Failed, NotFound } from './Lost'
+import { Shell } from './Shell'
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
+
+/** texts keeps of what stands in the address the texts of these names. */
+const texts = <K extends string>(...names: K[]) => (search: Record<string, unknown>): Partial<Record<K, string>> => {
+  const kept: Partial<Record<K, string>> = {}
+  for (const name of names) {
+    const value = search[name]
+    if (value !== undefined && value !== '') kept[name] = typeof value === 'object' ? JSON.stringify(value) : String(value)
+  }
+  return kept
+}
+
+const home = createRoute({ getParentRoute: () => root, path: '/', component: lazyRouteComponent(() => import('@/home/Home')) })
+const sources = createRoute({ getParentRoute: () => root, path: '/sources', component: lazyRouteComponent(() => import('@/sources/Sources')) })
+const source = createRoute({ getParentRoute: () => sources, path: '$source', validateSearch: texts('tab', 'event'), component: lazyRouteComponent(() => import('@/sources/Source')) })
+const live = createRoute({ getParentRoute: () => root, path: '/live', validateSearch: texts('source', 'event', 'text', 'result', 'user', 'open'), component: lazyRouteComponent(() => import('@/live/Live')) })
+const rejected = createRoute({ getParentRoute: () => root, path: '/rejected', validateSearch: texts('source', 'reason', 'open'), component: lazyRouteComponent(() => import('@/rejected/Rejected')) })
+const warehouse = createRoute({ getParentRoute: () => root, path: '/warehouse', component: lazyRouteComponent(() => import('@/warehouse/Warehouse')) })
+const sql = createRoute({ getParentRoute: () => warehouse, path: '/', validateSearch: texts('sql'), component: lazyRouteComponent(() => import('@/warehouse/Sql')) })
+const table = createRoute({ getParentRoute: () => warehouse, path: '$schema/$table', validateSearch: texts('tab'), component: lazyRouteComponent(() => import('@/warehouse/TableDetail')) })
+const status = createRoute({ getParentRoute: () => root, path: '/status', validateSearch: texts('tab'), component: lazyRouteComponent(() => import('@/status/Status')) })
+const docs = createRoute({ getParentRoute: () => root, path: '/api/docs', component: lazyRouteComponent(() => import('@/apidocs/Docs')) })
+const design = createRoute({ getParentRoute: () => root, path: '/design', component: lazyRouteComponent(() => import.meta.env.DEV ? import('@/design/Design') : Promise.reject(new Error('only in development'))) })
+
+export const router = createRouter({
+  routeTree: root.addChildren([home, sources.addChildren([source]), live, rejected, warehouse.addChildren([sql, table]), status, docs, ...(import.meta.env.DEV ? [design] : [])]),
+  defaultPreload: 'intent',
+  defaultPendingComponent: () => <SkeletonRows />,
+  defaultPendingMs: 150,
+  defaultErrorComponent: Failed,
+  defaultNotFoundComponent: NotFound,
+  scrollRestoration: true,
+  // Addresses read like ?source=web&text=a%20b, not like JSON.
+  stringifySearch: (search) => {
+    const written = new URLSearchParams(Object.entries(search as Record<string, unknown>).filter(([, v]) => v !== undefined && v !== '').map(([k, v]) => [k, String(v)])).toString()
+    return written ? `?${written}` : ''
+  },
+  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+})
+
+declare module '@tanstack/react-router' {
+  interface Register { router: typeof router }
+}

@@ -1,0 +1,31 @@
+import { lazy, Suspense, type Ref } from 'react'
+import { Skeleton } from './Skeleton'
+
+export interface Mistake { line: number; column: number; message: string }
+
+export interface EditorHandle {
+  focus(): void
+  /** The text that is selected, or the statement at the cursor, and where it begins. */
+  chosen(): { text: string; line: number }
+}
+
+export interface EditorProps {
+  label: string
+  language: 'sql' | 'json' | 'yaml'
+  value: string
+  onChange?: (value: string) => void
+  /** Ctrl or ⌘ with Enter. */
+  onRun?: () => void
+  mistakes?: Mistake[]
+  /** For SQL: the columns of each table, by "schema.table". */
+  tables?: Record<string, string[]>
+  readOnly?: boolean
+  ref?: Ref<EditorHandle>
+}
+
+const Code = lazy(() => import('./EditorCode'))
+
+/** A text editor for code, loaded when the first one is seen. */
+export function Editor(props: EditorProps) {
+  return <Suspense fallback={<div className="p-4"><Skeleton className="w-1/2" /></div>}><Code {...props} /></Suspense>
+}

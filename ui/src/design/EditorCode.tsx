@@ -1,0 +1,123 @@
+// The editor itself. It lives in a shadow root, where its styles are constructed
+// sheets: the page's policy allows no style elements.
+import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete'
+import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
+import { json } from '@codemirror/lang-json'
+import { PostgreSQL, sql } from '@codemirror/lang-sql'
+import { yaml } from '@codemirror/lang-yaml'
+import { bracketMatching, HighlightStyle, indentOnInput, syntaxHighlighting } from '@codemirror/language'
+import { lintGutter, setDiagnostics } from '@codemirror/lint'
+import { highlightSelectionMatches, searchKeymap } from '@codemirror/search'
+import { Compartment, EditorState, type Extension } from '@codemirror/state'
+import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
+import { tags } from '@lezer/highlight'
+import { useEffect, useImperativeHandle, useRef } from 'react'
+import type { EditorProps, Mistake } from './Editor'
+import { statementAt } from './statements'
+
+const looks = EditorView.theme({
+  '&': { height: '100%', fontSize: '0.8125rem', color: 'var(--n12)', backgroundColor: 'var(--n1)' },
+  '&.cm-focused': { outline: 'none' },
+  '.cm-scroller': { fontFamily: "ui-monospace, 'SF Mono', 'Cascadia Mono', Menlo, Consolas, 'Liberation Mono', monospace", lineHeight: '1.3125rem' },
+  '.cm-content': { caretColor: 'var(--n12)', padding: '8px 0' },
+  '.cm-cursor': { borderLeftColor: 'var(--n12)' },
+  '.cm-gutters': { backgroundColor: 'var(--n1)', color: 'var(--n10)', border: 'none' },
+  '.cm-activeLine, .cm-activeLineGutter': { backgroundColor: 'var(--n2)' },
+  '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'color-mix(in oklch, var(--accent-solid) 26%, transparent)' },
+  '.cm-matchingBracket': { backgroundColor: 'var(--accent-tint) !important', color: 'inherit' },
+  '.cm-tooltip': { backgroundColor: 'var(--n1)', color: 'var(--n12)', border: 'none', borderRadius: '6px', boxShadow: 'var(--shadow-float)', overflow: 'hidden' },
+  '.cm-tooltip-autocomplete ul li': { padding: '3px 8px !important' },
+  '.cm-tooltip-autocomplete ul li[aria-selected]': { backgroundColor: 'var(--accent-tint)', color: 'var(--n12)' },
+  '.cm-completionDetail': { color: 'var(--n10)', fontStyle: 'normal' },
+  '.cm-diagnostic': { padding: '6px 10px', fontSize: '0.8125rem', whiteSpace: 'pre-wrap' },
+  '.cm-diagnostic-error': { borderLeft: '3px solid var(--bad-solid)' },
+  '.cm-panels': { backgroundColor: 'var(--n2)', color: 'var(--n12)', border: 'none' },
+  '.cm-panels input, .cm-panels button': { fontSize: '0.8125rem' },
+})
+
+const colours = HighlightStyle.define([
+  { tag: [tags.keyword, tags.operatorKeyword, tags.modifier], color: 'var(--accent-text)', fontWeight: '500' },
+  { tag: [tags.string, tags.special(tags.string)], color: 'var(--good-text)' },
+  { tag: [tags.number, tags.bool, tags.null], color: 'var(--info-text)' },
+  { tag: [tags.comment], color: 'var(--n10)', fontStyle: 'italic' },
+  { tag: [tags.propertyName, tags.typeName, tags.definition(tags.propertyName)], color: 'var(--warning-text)' },
+  { tag: [tags.invalid], color: 'var(--bad-text)' },
+])
+
+function languageOf({ language, tables }: Pick<EditorProps, 'language' | 'tables'>): Extension {
+  switch (language) {
+    case 'sql': return sql({ dialect: PostgreSQL, schema: tables, upperCaseKeywords: true })
+    case 'json': return json()
+    case 'yaml': return yaml()
+  }
+}
+
+export default function EditorCode(props: EditorProps) {
+  const { value, label, readOnly = false, mistakes, language, tables, ref } = props
+  const host = useRef<HTMLDivElement>(null)
+  const view = useRef<EditorView>(undefined)
+  const current = useRef(props)
+  const languages = useRef(new Compartment())
+  useEffect(() => { current.current = props })
+
+  useEffect(() => {
+    const element = host.current
+    if (!element) return
+    const root = element.shadowRoot ?? element.attachShadow({ mode: 'open' })
+    const parent = document.createElement('div')
+    parent.style.height = '100%'
+    root.replaceChildren(parent)
+    const made = new EditorView({
+      root, parent,
+      state: EditorState.create({
+        doc: current.current.value,
+        extensions: [
+          lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(),
+          autocompletion(), syntaxHighlighting(colours), looks, lintGutter(), languages.current.of(languageOf(current.current)),
+          EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label }), EditorView.lineWrapping,
+          keymap.of([
+            { key: 'Mod-Enter', run: () => { current.current.onRun?.(); return true } },
+            // Escape leaves the editor with the keyboard: Tab indents within it.
+            { key: 'Escape', run: (v) => { v.contentDOM.blur(); element.focus(); return true } },
+            ...closeBracketsKeymap, ...completionKeymap, ...searchKeymap, ...historyKeymap, ...defaultKeymap, indentWithTab,
+          ]),
+          EditorView.updateListener.of((update) => { if (update.docChanged) current.current.onChange?.(update.state.doc.toString()) }),
+        ],
+      }),
+    })
+    view.current = made
+    return () => {
+      made.destroy()
+      view.current = undefined
+    }
+  }, [label, readOnly])
+
+  useEffect(() => {
+    const editor = view.current
+    if (editor && editor.state.doc.toString() !== value) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } })
+  }, [value])
+  useEffect(() => { view.current?.dispatch({ effects: languages.current.reconfigure(languageOf({ language, tables })) }) }, [language, tables])
+  useEffect(() => {
+    const editor = view.current
+    if (editor) editor.dispatch(setDiagnostics(editor.state, (mistakes ?? []).map((m) => diagnostic(editor.state, m))))
+  }, [mistakes])
+  useImperativeHandle(ref, () => ({
+    focus: () => view.current?.focus(),
+    chosen: () => {
+      const state = view.current?.state
+      if (!state) return { text: current.current.value, line: 1 }
+      const { from, to, head, empty } = state.selection.main
+      if (!empty) return { text: state.sliceDoc(from, to), line: state.doc.lineAt(from).number }
+      return statementAt(state.doc.toString(), head)
+    },
+  }), [])
+  return <div ref={host} role="group" aria-label={label} tabIndex={-1} className="h-full min-h-0 outline-none" />
+}
+
+/** diagnostic marks the word at the place of a mistake. */
+function diagnostic(state: EditorState, mistake: Mistake) {
+  const line = state.doc.line(Math.max(1, Math.min(mistake.line, state.doc.lines)))
+  const from = Math.min(line.to, line.from + Math.max(0, mistake.column - 1))
+  const word = state.wordAt(from)
+  return { from, to: Math.max(word?.to ?? from, Math.min(line.to, from + 1)), severity: 'error' as const, message: mistake.message }
+}

@@ -1,0 +1,132 @@
+// The drawing part of Chart, loaded when the first chart is seen.
+import { useEffect, useRef } from 'react'
+import uPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+import { clock, day, exact, number } from '@/format/format'
+import { colourOf, type ChartProps } from './Chart'
+import { huesOf } from './hues'
+import { useDark } from './theme'
+import { useZone } from './zone'
+
+export default function Plot(props: ChartProps) {
+  const box = useRef<HTMLDivElement>(null)
+  const dark = useDark()
+  const zone = useZone()
+  const plot = useRef<uPlot>(undefined)
+  const shape = JSON.stringify([props.kind, props.series.map((s) => [s.name, s.meaning]), props.stacked, props.time, dark, zone, props.marks?.length])
+  const current = useRef(props)
+  useEffect(() => { current.current = props })
+  useEffect(() => {
+    const element = box.current
+    if (!element) return
+    const made = new uPlot(options(current, element, zone), dataOf(current.current), element)
+    plot.current = made
+    const sized = new ResizeObserver(() => { made.setSize({ width: element.clientWidth, height: element.clientHeight }) })
+    sized.observe(element)
+    return () => {
+      sized.disconnect()
+      made.destroy()
+      plot.current = undefined
+    }
+  }, [shape, zone])
+  useEffect(() => { plot.current?.setData(dataOf(props)) }, [props])
+  return <div ref={box} className="relative h-full w-full" />
+}
+
+function xOf(props: ChartProps): number[] {
+  return props.x.map((v, i) => typeof v === 'string' ? i : props.time ? v / 1000 : v)
+}
+
+/** dataOf stacks the series when they are to be stacked; each is drawn over the ones above it. */
+function dataOf(props: ChartProps): uPlot.AlignedData {
+  if (!props.stacked) return [xOf(props), ...props.series.map((s) => s.values)]
+  const sums = props.x.map(() => 0)
+  const stacked = props.series.map((s) => s.values.map((v, i) => (sums[i] = (sums[i] ?? 0) + (v ?? 0))))
+  return [xOf(props), ...stacked.reverse()]
+}
+
+function options(current: { current: ChartProps }, element: HTMLElement, zone: string): uPlot.Options {
+  const props = current.current
+  const style = getComputedStyle(document.documentElement)
+  const colour = (value: string) => style.getPropertyValue(value.slice(4, -1)).trim()
+  const named = huesOf(props.series.map((s) => s.name))
+  const write = (v: number) => (current.current.write ?? number)(v)
+  const faint = colour('var(--n10)')
+  const grid = { stroke: colour('var(--n6)'), width: 1 }
+  const font = `11px ${getComputedStyle(document.body).fontFamily}`
+  const words = typeof props.x[0] === 'string'
+  const series = props.series.map((s): uPlot.Series => {
+    const stroke = colour(colourOf(s, named))
+    const filled = props.kind === 'area' || props.kind === 'bar' || props.stacked === true
+    return {
+      label: s.name, stroke, width: 1.5, points: { show: props.kind === 'line' && props.x.length < 3 },
+      fill: filled ? (props.stacked || props.kind === 'bar' ? stroke : `color-mix(in oklch, ${stroke} 22%, transparent)`) : undefined,
+      paths: props.kind === 'bar' ? uPlot.paths.bars?.({ size: [0.8, 60], align: words ? 0 : 1 }) : undefined,
+    }
+  })
+  if (props.stacked) series.reverse()
+  const span = (u: uPlot) => (u.scales['x']?.max ?? 0) - (u.scales['x']?.min ?? 0)
+  return {
+    width: element.clientWidth || 300, height: element.clientHeight || 160, legend: { show: false },
+    padding: [8, 8, 0, 0],
+    cursor: { drag: { x: props.onRange !== undefined, y: false, setScale: false }, points: { size: 6 }, y: false },
+    scales: { x: { time: props.time === true, ...(words ? { range: (_u, least, most): [number, number] => [least - 0.5, most + 0.5] } : {}) }, y: { range: (_u, least, most) => [Math.min(0, least), most > 0 ? most * 1.08 : 1] } },
+    axes: [
+      { stroke: faint, font, grid: { show: false }, ticks: { show: false }, size: 24, gap: 4,
+        values: (u, splits) => splits.map((v) => words ? (Number.isInteger(v) ? String(current.current.x[v] ?? '') : '') : props.time ? (span(u) > 2 * 86400 ? day(v * 1000, zone).slice(5) : span(u) > 300 ? clock(v * 1000, zone).slice(0, 5) : clock(v * 1000, zone)) : number(v)) },
+      { stroke: faint, font, grid, ticks: { show: false }, size: 52, gap: 4, values: (_u, splits) => splits.map(write) },
+    ],
+    series: [{}, ...series],
+    plugins: [hover(current, zone, write), marks(current, faint)],
+    hooks: {
+      setSelect: [(u) => {
+        if (u.select.width < 8) return
+        const scale = props.time ? 1000 : 1
+        current.current.onRange?.(u.posToVal(u.select.left, 'x') * scale, u.posToVal(u.select.left + u.select.width, 'x') * scale)
+        u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
+      }],
+    },
+  }
+}
+
+/** hover shows the values under the pointer. */
+function hover(current: { current: ChartProps }, zone: string, write: (v: number) => string): uPlot.Plugin {
+  const tip = document.createElement('div')
+  tip.className = 'pointer-events-none absolute z-10 hidden rounded-inner bg-ink px-2 py-1 text-11 text-surface whitespace-nowrap'
+  return { hooks: {
+    init: [(u) => { u.over.append(tip) }],
+    setCursor: [(u) => {
+      const at = u.cursor.idx
+      const props = current.current
+      tip.classList.toggle('hidden', at === null || at === undefined || (u.cursor.left ?? -1) < 0)
+      if (at === null || at === undefined) return
+      const x = props.x[at]
+      const rows = [typeof x === 'number' ? (props.time ? exact(x, zone).replace('.000', '') : number(x)) : String(x ?? '')]
+      for (const s of props.series) { const v = s.values[at]; if (v !== null && v !== undefined) rows.push(`${s.name}: ${write(v)}`) }
+      tip.replaceChildren(...rows.map((text) => Object.assign(document.createElement('div'), { textContent: text })))
+      const left = u.cursor.left ?? 0
+      tip.style.left = `${left > u.over.clientWidth / 2 ? left - tip.offsetWidth - 10 : left + 10}px`
+      tip.style.top = '4px'
+    }],
+  } }
+}
+
+/** marks draws a line where something happened: a deploy, a restart. */
+function marks(current: { current: ChartProps }, stroke: string): uPlot.Plugin {
+  return { hooks: { draw: [(u) => {
+    for (const mark of current.current.marks ?? []) {
+      const x = Math.round(u.valToPos(mark.at / 1000, 'x', true))
+      if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue
+      u.ctx.save()
+      u.ctx.strokeStyle = stroke
+      u.ctx.fillStyle = stroke
+      u.ctx.setLineDash([3, 3])
+      u.ctx.beginPath()
+      u.ctx.moveTo(x, u.bbox.top)
+      u.ctx.lineTo(x, u.bbox.top + u.bbox.height)
+      u.ctx.stroke()
+      u.ctx.fillText(mark.text, x + 4, u.bbox.top + 12)
+      u.ctx.restore()
+    }
+  }] } }
+}

@@ -1,0 +1,46 @@
+import { cloneElement, useId, useRef, useState, type ReactElement, type ReactNode } from 'react'
+import { cx } from './cx'
+import { place, type Side } from './place'
+
+interface Opener {
+  popoverTarget?: string
+  'aria-expanded'?: boolean
+  'aria-haspopup'?: 'dialog' | 'menu'
+}
+
+interface Props {
+  label: string
+  /** The button that opens it. */
+  button: ReactElement<Opener>
+  children: (close: () => void) => ReactNode
+  side?: Side
+  align?: 'start' | 'end' | 'center'
+  role?: 'dialog' | 'menu'
+  className?: string
+}
+
+/** Something small that opens beside a button and closes with Escape or a click elsewhere. */
+export function Popover({ label, button, children, side = 'below', align = 'start', role = 'dialog', className }: Props) {
+  const id = useId()
+  const anchor = useRef<HTMLSpanElement>(null)
+  const box = useRef<HTMLDivElement>(null)
+  const [open, setOpen] = useState(false)
+  const close = () => { box.current?.hidePopover() }
+  const settle = (element: HTMLDivElement | null) => {
+    const beside = anchor.current?.querySelector('button')?.getBoundingClientRect()
+    const floating = element?.parentElement
+    if (!floating || !beside) return
+    place(floating, beside, side, align)
+    const first = floating.querySelector<HTMLElement>('[autofocus], [data-first], input, select, textarea, button, a[href]')
+    first?.focus()
+  }
+  return (
+    <>
+      <span ref={anchor} className="contents">{cloneElement(button, { popoverTarget: id, 'aria-expanded': open, 'aria-haspopup': role })}</span>
+      <div ref={box} id={id} popover="auto" role={role} aria-label={label} onToggle={(e) => { setOpen(e.newState === 'open') }}
+        className={cx('fixed max-h-[80vh] max-w-[calc(100vw-16px)] overflow-auto rounded-outer bg-surface text-13 text-ink shadow-float', open ? 'fade-in' : 'invisible', className)}>
+        {open && <div ref={settle} className="contents">{children(close)}</div>}
+      </div>
+    </>
+  )
+}

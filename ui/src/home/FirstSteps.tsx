@@ -1,0 +1,83 @@
+import { useMutation } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import { call, problemOf } from '@/api/client'
+import type { QueryResult, Status } from '@/api/schema'
+import { Button } from '@/design/Button'
+import { CodeBlock } from '@/design/CodeBlock'
+import { cx } from '@/design/cx'
+import { ErrorBox } from '@/design/ErrorBox'
+import { Icon } from '@/design/Icon'
+import { choice, useChoice } from '@/design/theme'
+import { TimeText } from '@/design/TimeText'
+import { Part } from '@/design/View'
+import { number } from '@/format/format'
+
+const asked = choice<boolean>('asked', false, (v): v is boolean => typeof v === 'boolean')
+const seenThrough = choice<boolean>('firstSteps', false, (v): v is boolean => typeof v === 'boolean')
+
+export interface Steps { shown: boolean; source: boolean; landed: boolean; asked: boolean; done: () => void; ask: () => void }
+
+/** useFirstSteps says which of the first steps have really happened. */
+export function useFirstSteps(status: Status): Steps {
+  const [through, setThrough] = useChoice(seenThrough)
+  const [hasAsked, setAsked] = useChoice(asked)
+  const records = status.sources.reduce((n, s) => n + s.accepted, 0)
+  const young = records < 50
+  return { shown: !through && young, source: status.sources.length > 0, landed: records > 0, asked: hasAsked && records > 0, done: () => { setThrough(true) }, ask: () => { setAsked(true) } }
+}
+
+/** From an empty project to an answer in SQL; each step ticks itself. */
+export function FirstSteps({ status, steps }: { status: Status; steps: Steps }) {
+  const source = status.sources.find((s) => s.write_keys.length > 0) ?? status.sources[0]
+  const key = source?.write_keys[0] ?? 'KEY'
+  const landed = status.sources.find((s) => s.accepted > 0)
+  return (
+    <Part title="First steps" actions={steps.asked ? <Button small icon="check" onClick={steps.done}>Done</Button> : <Button small look="quiet" onClick={steps.done}>Hide</Button>}>
+      <ol className="grid gap-2">
+        <Step done={steps.source} now={!steps.source} title="Have a source" about={source ? <>sources/{source.name}.yaml</> : undefined}>
+          <p className="mb-2">Save this as sources/web.yaml in the project. It is read as soon as it is saved.</p>
+          <CodeBlock label="sources/web.yaml" code={'kind: http\nwrite_keys: [dev_web]'} />
+        </Step>
+        <Step done={steps.landed} now={steps.source && !steps.landed} title="Send the first event" about={landed && <>it landed <TimeText at={landed.last_received} /></>}>
+          <p className="mb-2">Paste this into a terminal. The key is {source?.name}'s own.</p>
+          <CodeBlock label="curl" code={`curl -u ${key}: ${location.origin}/v1/track \\\n  -H 'Content-Type: application/json' \\\n  -d '{"event": "Hello", "userId": "ada", "properties": {"from": "curl"}}'`} />
+          <p role="status" className="mt-2 flex items-center gap-2 text-soft"><Icon name="refresh" size={14} className="spin" />Waiting for it</p>
+        </Step>
+        <Step done={steps.asked} now={steps.landed && !steps.asked} title="Ask for it in SQL">{landed && <Ask schema={landed.name} onAsked={steps.ask} />}</Step>
+      </ol>
+    </Part>
+  )
+}
+
+function Step({ done, now, title, about, children }: { done: boolean; now: boolean; title: string; about?: ReactNode; children?: ReactNode }) {
+  return (
+    <li className={cx('rounded-outer border border-line px-4 py-3', !now && !done && 'text-faint')}>
+      <div className="flex items-center gap-2.5">
+        <span className={cx('grid size-5 place-items-center rounded-full', done ? 'bg-accent text-on-solid' : 'border-2 border-control')}>{done && <Icon name="check" size={12} />}</span>
+        <span className="font-medium">{title}<span className="sr-only">{done ? ', done' : ', to do'}</span></span>{about && <span className="text-12 text-soft">{about}</span>}
+      </div>
+      {now && <div className="mt-3 wide:pl-7.5">{children}</div>}
+    </li>
+  )
+}
+
+function Ask({ schema, onAsked }: { schema: string; onAsked: () => void }) {
+  const sql = `SELECT event, count(*) AS n\nFROM "${schema.replaceAll('"', '""')}".tracks\nGROUP BY event`
+  const ask = useMutation({ mutationFn: () => call('query', { body: { sql } }), onSuccess: onAsked })
+  return (
+    <div className="grid gap-2">
+      <CodeBlock label="SQL" code={sql} />
+      <div className="flex gap-2"><Button look="main" icon="play" busy={ask.isPending} onClick={() => { ask.mutate() }}>Ask</Button><Link to="/warehouse" search={{ sql }} className="inline-flex h-8 items-center rounded-outer px-3 text-soft hover:bg-hover">Open in the editor</Link></div>
+      {ask.error && <ErrorBox problem={problemOf(ask.error)} />}
+      {ask.data && <Rows result={ask.data} />}
+    </div>
+  )
+}
+
+function Rows({ result }: { result: QueryResult }) {
+  return (
+    <table className="w-fit text-12"><thead><tr>{result.columns.map((c) => <th key={c.name} scope="col" className="pr-6 text-left font-medium text-soft">{c.name}</th>)}</tr></thead>
+      <tbody>{result.rows.map((row, i) => <tr key={i}>{row.map((v, j) => <td key={j} className="pr-6 font-mono">{typeof v === 'number' ? number(v) : String(v)}</td>)}</tr>)}</tbody></table>
+  )
+}

@@ -1,0 +1,47 @@
+import type { TailLine } from '@/api/schema'
+
+/** What a row of the list shows of a record. */
+export interface Summary {
+  number: number
+  position: string
+  result: TailLine['result']
+  source: string
+  name: string
+  id: string
+  key: string
+  receivedAt: number
+  preview: string
+}
+
+/** summarise makes a row of a record. */
+export function summarise(number: number, line: TailLine): Summary {
+  return { number, position: line.position, result: line.result, source: line.source, name: line.event ?? line.stream, id: line.id, key: line.key ?? '', receivedAt: Date.parse(line.received_at), preview: preview(line.body) }
+}
+
+const most = 240
+
+/** preview writes the properties of an event in one line: total 42.5 · currency GBP. */
+export function preview(body: unknown): string {
+  if (body === null || typeof body !== 'object') return String(body ?? '').slice(0, most)
+  const event = body as Record<string, unknown>
+  const inner = [event['properties'], event['traits']].find((v) => v !== null && typeof v === 'object')
+  const parts: string[] = []
+  let length = 0
+  for (const [key, value] of Object.entries(inner ?? event)) {
+    if (inner === undefined && envelope.has(key)) continue
+    const text = `${key} ${short(value)}`
+    parts.push(text)
+    length += text.length
+    if (length > most) break
+  }
+  return parts.join(' · ').slice(0, most)
+}
+
+// What the other columns show already.
+const envelope = new Set(['event', 'type', 'userId', 'anonymousId', 'messageId', 'timestamp', 'sentAt', 'originalTimestamp', 'context', 'integrations', 'writeKey', 'receivedAt'])
+
+function short(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.length}]`
+  if (value !== null && typeof value === 'object') return '{…}'
+  return String(value)
+}

@@ -1,0 +1,23 @@
+/** pretty lays JSON out to be read; what is not JSON stays as it is. */
+export function pretty(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2)
+  } catch {
+    return text
+  }
+}
+
+/** mistakeIn says why a text is no JSON, with the line, or undefined when it is. */
+export function mistakeIn(text: string): string | undefined {
+  if (text.trim() === '') return 'It is empty: an event is a JSON object.'
+  try {
+    JSON.parse(text)
+    return undefined
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown)
+    const at = /position (\d+)/.exec(message)
+    if (!at) return `It is not JSON: ${message}`
+    const before = text.slice(0, Number(at[1])).split('\n')
+    return `It is not JSON: line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}: ${message.replace(/ in JSON at position.*/, '')}`
+  }
+}

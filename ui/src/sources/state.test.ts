@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest'
+import { stateOf } from './state'
+
+const source = { name: 'web', kind: 'http', write_keys: [], dedup: '24h', accepted: 1, duplicates: 0, rejected: 0, silent: false }
+const now = Date.parse('2026-01-31T10:15:00Z')
+
+test('a word for how a source is', () => {
+  expect(stateOf(source, now).word).toBe('Nothing yet')
+  expect(stateOf({ ...source, last_received: '2026-01-31T10:14:50Z' }, now).word).toBe('Receiving')
+  expect(stateOf({ ...source, last_received: '2026-01-31T09:00:00Z' }, now).word).toBe('Quiet')
+  expect(stateOf({ ...source, last_received: '2026-01-31T09:00:00Z', silent: true }, now)).toMatchObject({ word: 'Fell silent', meaning: 'warning' })
+})

@@ -1,0 +1,42 @@
+import { useMemo, useState } from 'react'
+import type { QueryColumn } from '@/api/schema'
+import { Table, type Column, type Sorting } from '@/design/Table'
+import { isNumber, written } from './sqltext'
+
+/** The rows of a result: of the types of their columns, sorted on a click. */
+export function Grid({ name, label, columns, rows }: { name: string; label: string; columns: QueryColumn[]; rows: unknown[][] }) {
+  const [sort, setSort] = useState<Sorting>()
+  const shown = useMemo(() => columns.map((c, i): Column<unknown[]> => ({
+    id: `${i}:${c.name}`, name: c.name, sortable: true, mono: true, align: isNumber(c.type) ? 'right' : undefined, width: widthOf(c, rows, i),
+    title: <span title={`${c.name} ${c.type}`}>{c.name} <span className="font-normal text-faint">{c.type.toLowerCase()}</span></span>,
+    cell: (row) => row[i] === null || row[i] === undefined ? <span className="text-faint italic">null</span> : <span title={longer(row[i])}>{written(row[i])}</span>,
+    text: (row) => written(row[i]),
+  })), [columns, rows])
+  const sorted = useMemo(() => {
+    const at = sort ? Number.parseInt(sort.column, 10) : -1
+    const type = columns[at]?.type
+    return sort && type !== undefined ? [...rows].sort((a, b) => compare(a[at], b[at], isNumber(type)) * (sort.down ? -1 : 1)) : rows
+  }, [rows, columns, sort])
+  return <Table name={name} label={label} columns={shown} count={sorted.length} rowAt={(i) => sorted[i]} sort={sort} onSort={setSort} compact empty={<p className="p-4 text-soft">No rows.</p>} />
+}
+
+function longer(value: unknown): string | undefined {
+  const text = written(value)
+  return text.length > 24 ? text : undefined
+}
+
+/** widthOf fits a column to its name and first rows. */
+function widthOf(column: QueryColumn, rows: unknown[][], at: number): number {
+  let letters = column.name.length + column.type.length + 2
+  for (const row of rows.slice(0, 50)) letters = Math.max(letters, Math.min(42, written(row[at]).length))
+  return Math.min(360, 30 + letters * 7.3)
+}
+
+/** compare puts nulls last, numbers by size also when they are written as text. */
+export function compare(a: unknown, b: unknown, numeric: boolean): number {
+  if (a === null || a === undefined) return b === null || b === undefined ? 0 : 1
+  if (b === null || b === undefined) return -1
+  if (numeric) return Number(a) - Number(b)
+  if (typeof a === 'boolean' && typeof b === 'boolean') return Number(a) - Number(b)
+  return written(a) < written(b) ? -1 : written(a) > written(b) ? 1 : 0
+}

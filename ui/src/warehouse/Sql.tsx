@@ -1,0 +1,165 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { getRouteApi } from '@tanstack/react-router'
+import { useEffect, useMemo, useRef, useState } from 'react'
+import { call, curlOf, problemOf, shell, type ProblemError } from '@/api/client'
+import { tablesQuery } from '@/api/queries'
+import type { QueryResult } from '@/api/schema'
+import { Badge } from '@/design/Badge'
+import { Button } from '@/design/Button'
+import { copyText } from '@/design/CopyButton'
+import { cx } from '@/design/cx'
+import { Editor, type EditorHandle, type Mistake } from '@/design/Editor'
+import { Empty } from '@/design/Empty'
+import { ErrorBox } from '@/design/ErrorBox'
+import { Icon } from '@/design/Icon'
+import { IconButton } from '@/design/IconButton'
+import { Kbd } from '@/design/Kbd'
+import { useKeys } from '@/design/keys'
+import { Menu } from '@/design/Menu'
+import { useNow } from '@/design/now'
+import { Popover } from '@/design/Popover'
+import { SplitPane } from '@/design/SplitPane'
+import { useChoice } from '@/design/theme'
+import { TimeText } from '@/design/TimeText'
+import { toast } from '@/design/Toast'
+import { View } from '@/design/View'
+import { duration, number, plural } from '@/format/format'
+import { Grid } from './Grid'
+import { csvOf, mistakeOf, name } from './sqltext'
+import { add, close, open, ran, remember, tabs as tabsChoice } from './tabs'
+
+const route = getRouteApi('/warehouse/')
+const mostRows = 10_000
+
+type Run =
+  | { state: 'running'; since: number; stop: () => void }
+  | { state: 'done'; sql: string; result: QueryResult }
+  | { state: 'failed'; sql: string; problem: ProblemError; mistake?: Mistake }
+  | { state: 'stopped' }
+
+export default function Sql() {
+  const { sql: linked } = route.useSearch()
+  const [all, setAll] = useChoice(tabsChoice)
+  const [runs, setRuns] = useState<Record<string, Run>>({})
+  const editor = useRef<EditorHandle>(null)
+  const client = useQueryClient()
+  const tables = useQuery(tablesQuery)
+  const tab = all.open.find((t) => t.id === all.chosen) ?? all.open[0]
+  const run = tab && runs[tab.id]
+  // A link to a query opens it, once.
+  useEffect(() => { if (linked) tabsChoice.set(open(tabsChoice.get(), linked)) }, [linked])
+
+  const start = () => {
+    if (!tab) return
+    const { text, line } = editor.current?.chosen() ?? { text: tab.sql, line: 1 }
+    if (text.trim() === '') return
+    const control = new AbortController()
+    const put = (next: Run) => { setRuns((before) => ({ ...before, [tab.id]: next })) }
+    put({ state: 'running', since: Date.now(), stop: () => { control.abort() } })
+    call('query', { body: { sql: text, limit: mostRows } }, control.signal).then((result) => {
+      put({ state: 'done', sql: text, result })
+      remember({ sql: text, at: Date.now(), rows: result.row_count, ms: result.elapsed_ms })
+      void client.invalidateQueries({ queryKey: ['tables'] })
+    }).catch((thrown: unknown) => {
+      if (control.signal.aborted) { put({ state: 'stopped' }); return }
+      const problem = problemOf(thrown)
+      put({ state: 'failed', sql: text, problem, mistake: mistakeOf(problem.detail, text, line) })
+      remember({ sql: text, at: Date.now(), failed: true })
+    })
+  }
+  const change = (sql: string) => { if (tab) tabsChoice.set({ ...tabsChoice.get(), open: tabsChoice.get().open.map((t) => t.id === tab.id ? { ...t, sql } : t) }) }
+  const known = useMemo(() => Object.fromEntries((tables.data ?? []).map((t) => [`${t.schema}.${t.table}`, t.columns.map((c) => c.name)])), [tables.data])
+  const mistakes = useMemo(() => run?.state === 'failed' && run.mistake ? [run.mistake] : [], [run])
+  useKeys([{ keys: 'Mod+Enter', label: 'Run the statement', group: 'SQL', run: start }])
+  if (!tab) return null
+  const copy = (text: string, what: string) => { void copyText(text).then(() => { toast(`Copied ${what}`) }) }
+  return (
+    <View crumbs={[{ title: 'Warehouse' }, { title: 'SQL' }]}
+      actions={<>
+        {run?.state === 'running' ? <Button icon="stop" onClick={run.stop}>Stop</Button> : <Button look="main" icon="play" disabled={tab.sql.trim() === ''} onClick={start}>Run</Button>}
+        <History onOpen={(sql) => { setAll(open(all, sql)) }} />
+        <Menu label="More" button={<IconButton icon="more" label="More" />} items={[
+          { label: 'Copy a link', icon: 'link', onChoose: () => { copy(`${location.origin}/warehouse?${new URLSearchParams({ sql: tab.sql })}`, 'a link') } },
+          { label: 'Copy as curl', icon: 'copy', onChoose: () => { copy(curlOf('query', { body: { sql: tab.sql } }, location.origin), 'as curl') } },
+          { label: 'Copy as command', icon: 'copy', onChoose: () => { copy(`millrace query ${shell(tab.sql)}`, 'as command') } },
+        ]} />
+      </>}>
+      <TabLine all={all} onChange={setAll} />
+      <SplitPane name="sql" label="Editor and result" vertical start={0.36} className="grow"
+        first={<Editor key={tab.id} ref={editor} label="SQL" language="sql" value={tab.sql} onChange={change} onRun={start} mistakes={mistakes} tables={known} />}
+        second={<Outcome run={run} onExample={(sql) => { setAll(open(all, sql)) }} example={tables.data?.[0] && `SELECT count(*) AS n\nFROM ${name(tables.data[0].schema)}.${name(tables.data[0].table)}`} />} />
+    </View>
+  )
+}
+
+function TabLine({ all, onChange }: { all: ReturnType<typeof tabsChoice.get>; onChange: (next: ReturnType<typeof tabsChoice.get>) => void }) {
+  return (
+    <div className="flex items-center gap-1 overflow-x-auto border-b border-line px-2 py-1">
+      {all.open.map((t) => (
+        <span key={t.id} className={cx('flex h-7 shrink-0 items-center rounded-inner', t.id === all.chosen ? 'bg-active' : 'text-soft hover:bg-hover')}>
+          <button type="button" aria-pressed={t.id === all.chosen} onClick={() => { onChange({ ...all, chosen: t.id }) }} className="h-full max-w-48 truncate px-2 text-12 -outline-offset-2" title={t.sql}>{t.title}</button>
+          {all.open.length > 1 && <IconButton small icon="cross" label={`Close ${t.title}`} onClick={() => { onChange(close(all, t.id)) }} />}
+        </span>
+      ))}
+      <IconButton small icon="plus" label="New query" onClick={() => { onChange(add(all)) }} />
+    </div>
+  )
+}
+
+function History({ onOpen }: { onOpen: (sql: string) => void }) {
+  const [all] = useChoice(ran)
+  return (
+    <Popover label="History" align="end" button={<IconButton icon="history" label="History" />} className="w-120 p-1">
+      {(close) => all.length === 0 ? <p className="p-3 text-soft">What you run is listed here, in this browser only.</p> : (
+        <ul>{all.map((one) => (
+          <li key={one.sql}><button type="button" onClick={() => { onOpen(one.sql); close() }} className="block w-full rounded-inner px-2.5 py-1.5 text-left hover:bg-hover">
+            <span className="line-clamp-2 font-mono text-12">{one.sql}</span>
+            <span className="text-11 text-soft"><TimeText at={one.at} />{one.failed ? ' · failed' : ` · ${plural(one.rows ?? 0, 'row')} · ${duration(one.ms)}`}</span>
+          </button></li>
+        ))}</ul>
+      )}
+    </Popover>
+  )
+}
+
+function Outcome({ run, example, onExample }: { run: Run | undefined; example?: string; onExample: (sql: string) => void }) {
+  switch (run?.state) {
+    case undefined:
+      return <Empty icon="warehouse" title="Ask the warehouse" action={example && <Button onClick={() => { onExample(example) }}>Begin with an example</Button>}>Write one SELECT and press <Kbd keys="Mod+Enter" />. With several, the one at the cursor runs, or what is selected. Nothing that you run can change anything.</Empty>
+    case 'running':
+      return <Running since={run.since} />
+    case 'stopped':
+      return <Empty icon="stop" title="Stopped">The query was cancelled on the server too.</Empty>
+    case 'failed':
+      return <div className="overflow-auto p-3"><ErrorBox problem={{ ...run.problem, title: run.problem.title, detail: run.problem.detail, request_id: run.problem.request_id }} /></div>
+    case 'done':
+      return <Result sql={run.sql} result={run.result} />
+  }
+}
+
+function Running({ since }: { since: number }) {
+  const now = useNow()
+  return <div role="status" className="flex items-center gap-2 p-4 text-soft"><Icon name="refresh" className="spin" />Running{now - since > 1500 && <>, {duration(Math.round((now - since) / 1000) * 1000)}</>}</div>
+}
+
+function Result({ sql, result }: { sql: string; result: QueryResult }) {
+  const save = () => {
+    const link = document.createElement('a')
+    const url = URL.createObjectURL(new Blob([csvOf(result.columns, result.rows)], { type: 'text/csv' }))
+    link.href = url
+    link.download = 'result.csv'
+    link.click()
+    URL.revokeObjectURL(url)
+  }
+  return (
+    <div className="flex min-h-0 grow flex-col">
+      <div className="flex min-h-9 flex-wrap items-center gap-3 px-3 text-12 text-soft">
+        <span><strong className="font-semibold text-ink">{number(result.row_count)}</strong> {result.row_count === 1 ? 'row' : 'rows'}</span><span>{duration(result.elapsed_ms)}</span>
+        {result.truncated && <Badge meaning="warning">Cut at {number(mostRows)} rows</Badge>}
+        <span className="ml-auto flex gap-1"><Button small look="quiet" icon="download" onClick={save}>CSV</Button></span>
+      </div>
+      {result.error && <div className="px-3 pb-2"><ErrorBox problem={result.error} /></div>}
+      <Grid key={sql} name={`result:${result.columns.map((c) => c.name).join(',').slice(0, 200)}`} label="Result" columns={result.columns} rows={result.rows} />
+    </div>
+  )
+}

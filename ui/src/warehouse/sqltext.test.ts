@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { csvOf, isNumber, mistakeOf, name, sampleOf } from './sqltext'
+
+test('names are quoted where they have to be', () => {
+  expect(['tracks', 'order', 'Order Completed', 'a"b', 'x1'].map(name)).toEqual(['tracks', '"order"', '"Order Completed"', '"a""b"', 'x1'])
+  expect(sampleOf('web', 'tracks', [{ name: 'id' }, { name: 'received_at' }])).toBe('SELECT *\nFROM web.tracks\nORDER BY received_at DESC\nLIMIT 100')
+})
+
+test('errors point at the place', () => {
+  const sql = 'SELECT x\nFROM web.track'
+  expect(mistakeOf('Catalog Error: Table with name track does not exist!\n\nLINE 2: FROM web.track\n             ^', sql)).toEqual({ line: 2, column: 6, message: 'Catalog Error: Table with name track does not exist!' })
+  expect(mistakeOf('syntax error at position 10', sql, 3)).toMatchObject({ line: 4, column: 1 })
+  expect(mistakeOf('the warehouse is paused', sql)).toBeUndefined()
+})
+
+test('types of numbers', () => {
+  expect(['bigint', 'DOUBLE', 'decimal(18,2)', 'UINTEGER', 'text', 'timestamp', 'interval'].map(isNumber)).toEqual([true, true, true, true, false, false, false])
+})
+
+test('CSV neutralises formulas', () => {
+  expect(csvOf([{ name: 'a' }, { name: 'b,c' }], [['=1+1', null], ['x"y', -5], ['-5', { a: 1 }]])).toBe('a,"b,c"\r\n\'=1+1,\r\n"x""y",-5\r\n\'-5,"{""a"":1}"\r\n')
+})

@@ -1,0 +1,60 @@
+import type { Mistake } from '@/design/Editor'
+
+/** name quotes a name of SQL where it has to be. */
+export function name(word: string): string {
+  return /^[a-z_][a-z0-9_]*$/.test(word) && !reserved.has(word) ? word : `"${word.replaceAll('"', '""')}"`
+}
+
+const reserved = new Set('all and any array as asc between both case cast check collate column constraint create cross current_date current_time current_timestamp default desc distinct do else end except false fetch for foreign from full group having in inner intersect into is join lateral leading left like limit not null offset on only or order outer primary references returning right select some table then to trailing true union unique user using when where window with'.split(' '))
+
+/** sampleOf selects the newest rows of a table. */
+export function sampleOf(schema: string, table: string, columns: { name: string }[], limit = 100): string {
+  const newest = ['received_at', 'timestamp'].find((n) => columns.some((c) => c.name === n))
+  return `SELECT *\nFROM ${name(schema)}.${name(table)}${newest ? `\nORDER BY ${newest} DESC` : ''}\nLIMIT ${limit}`
+}
+
+/** mistakeOf finds the place that an engine's error names: DuckDB's LINE with a caret, or a position. */
+export function mistakeOf(detail: string, sql: string, firstLine = 1): Mistake | undefined {
+  const caret = /LINE (\d+): ([^\n]*)\n( *)\^/.exec(detail)
+  if (caret) {
+    const line = Number(caret[1])
+    const shown = caret[2] ?? ''
+    const under = (caret[3] ?? '').length - `LINE ${caret[1]}: `.length
+    const whole = sql.split('\n')[line - 1] ?? ''
+    // A long line is shown in part, with … in front.
+    const cut = shown.startsWith('...') ? whole.indexOf(shown.slice(3, 40)) - 3 : 0
+    return { line: line + firstLine - 1, column: Math.max(1, under + 1 + Math.max(cut, cut === 0 ? 0 : -3)), message: summaryOf(detail) }
+  }
+  const place = /(?:position|character) (\d+)/i.exec(detail)
+  if (place) {
+    const before = sql.slice(0, Math.max(0, Number(place[1]) - 1)).split('\n')
+    return { line: before.length + firstLine - 1, column: (before.at(-1)?.length ?? 0) + 1, message: summaryOf(detail) }
+  }
+  const line = /\bline (\d+)/i.exec(detail)
+  return line ? { line: Number(line[1]) + firstLine - 1, column: 1, message: summaryOf(detail) } : undefined
+}
+
+function summaryOf(detail: string): string {
+  return detail.split(/\n\s*\nLINE |\nLINE /)[0]?.trim() ?? detail
+}
+
+/** isNumber says whether values of a type are numbers, which stand on the right. */
+export function isNumber(type: string): boolean {
+  return /^(tinyint|smallint|integer|int\d?\b|bigint|hugeint|u(tiny|small|big|huge)?int(eger)?|float\d?|double|real|decimal|numeric)/i.test(type)
+}
+
+/** written is how a cell is shown and copied; null is null. */
+export function written(value: unknown): string {
+  if (value === null || value === undefined) return 'null'
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+/** csvOf writes rows as CSV. What a spreadsheet would take for a formula is made text. */
+export function csvOf(columns: { name: string }[], rows: unknown[][]): string {
+  const cell = (value: unknown) => {
+    let text = value === null || value === undefined ? '' : written(value)
+    if (typeof value === 'string' && /^[=+\-@\t\r]/.test(text)) text = `'${text}`
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  }
+  return [columns.map((c) => cell(c.name)), ...rows.map((row) => row.map(cell))].map((row) => row.join(',')).join('\r\n') + '\r\n'
+}
