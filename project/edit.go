@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -36,6 +37,9 @@ type Change struct {
 // cannot be read. Then the text is for a person to edit.
 func Edit(text []byte, changes ...Change) ([]byte, error) {
 	src := string(text)
+	if len(changes) > maxSteps || len(changes)*len(src) > maxReadBytes {
+		return nil, tooMany()
+	}
 	for _, c := range changes {
 		path, err := stepsOf(c.Path)
 		if err != nil {
@@ -52,6 +56,78 @@ func Edit(text []byte, changes ...Change) ([]byte, error) {
 		}
 	}
 	return []byte(src), nil
+}
+
+// maxSteps is how many places are changed at once, and maxReadBytes how much
+// may be read for that: after each, the file is read again.
+const (
+	maxSteps     = 500
+	maxReadBytes = 16 << 20
+)
+
+func tooMany() error {
+	return millrace.Errorf(millrace.Invalid, "more than %d changes at once, or too many for so large a file: edit the text", maxSteps)
+}
+
+// UnmarshalJSON reads a change; the fields of its value keep their order.
+func (c *Change) UnmarshalJSON(data []byte) error {
+	var raw struct {
+		Op    string          `json:"op"`
+		Path  []any           `json:"path"`
+		Value json.RawMessage `json:"value"`
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	*c = Change{Op: raw.Op, Path: raw.Path}
+	if raw.Value == nil {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(raw.Value))
+	d.UseNumber()
+	var err error
+	c.Value, err = ordered(d, 0)
+	return err
+}
+
+// ordered reads the next value.
+func ordered(d *json.Decoder, depth int) (any, error) {
+	t, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	if depth > maxDepth {
+		return nil, millrace.Errorf(millrace.Invalid, "the value is nested deeper than %d levels", maxDepth)
+	}
+	switch t {
+	case json.Delim('['):
+		items := []any{}
+		for d.More() {
+			item, err := ordered(d, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, item)
+		}
+		_, err = d.Token()
+		return items, err
+	case json.Delim('{'):
+		fields := Fields{}
+		for d.More() {
+			name, err := d.Token()
+			if err != nil {
+				return nil, err
+			}
+			inner, err := ordered(d, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			fields = append(fields, Field{name.(string), inner})
+		}
+		_, err = d.Token()
+		return fields, err
+	}
+	return t, nil
 }
 
 // change makes one change, in as many steps as keep most of what is there.
@@ -79,6 +155,9 @@ func change(src, op string, path []step, v *value) (string, error) {
 		}
 	default:
 		return "", millrace.Errorf(millrace.Invalid, "there is no change %.40q: it is set, append or remove", op)
+	}
+	if len(steps) > maxSteps || len(steps)*len(src) > maxReadBytes {
+		return "", tooMany()
 	}
 	for i, e := range steps {
 		if i > 0 {
@@ -184,8 +263,12 @@ func (n *node) child(s step) *node {
 	return nil
 }
 
-// longestDiff is the longest list that is compared item by item.
-const longestDiff = 500
+// longestDiff is the longest list that is compared item by item, mostFields
+// the largest mapping that is compared field by field.
+const (
+	longestDiff = 500
+	mostFields  = 5000
+)
 
 // differences are the steps that make one value of another: of mappings and
 // lists, only of those parts that differ.
@@ -196,7 +279,7 @@ func differences(path []step, old *value, n *node, v *value) []edit {
 		return whole
 	case old.same(v):
 		return nil
-	case n.kind == nodeMap && v.shape == shapeMap && len(v.fields) > 0:
+	case n.kind == nodeMap && v.shape == shapeMap && len(v.fields) > 0 && len(v.fields)+len(old.fields) <= mostFields:
 		var out []edit
 		for _, f := range v.fields {
 			s := step{f.name, -1}

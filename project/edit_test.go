@@ -3,10 +3,13 @@ package project_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -95,4 +98,69 @@ func edited(t *testing.T, text []byte, changes []project.Change, crlf, cut bool)
 		out = append(out, '\n')
 	}
 	return string(out)
+}
+
+// The largest files are edited and completed in a time that can be waited for.
+func TestEditLarge(t *testing.T) {
+	t.Parallel()
+	var fields strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&fields, "k%d: v # c\n", i)
+	}
+	for name, text := range map[string]string{
+		"fields":   fields.String(),
+		"one line": "a: " + strings.Repeat("#", 1<<20-10) + "\n",
+		"comment":  "a: b # " + strings.Repeat("# ", 1<<19-10) + "\n",
+		"list":     "a: [" + strings.Repeat("b, ", 60_000) + "b]\n",
+		"dashes":   strings.Repeat("- - - - - - -\n", 10_000),
+		"blank":    "a: b\n" + strings.Repeat(" \n", 1<<19-10) + "c: d\n",
+		"quotes":   strings.Repeat("a'\"[{", 1<<17),
+		"literal":  "a: |\n" + strings.Repeat(" b\n", 1<<18),
+	} {
+		start := time.Now()
+		_, err := project.Edit([]byte(text), project.Change{Op: "set", Path: []any{"k7"}, Value: "x"})
+		half := time.Now()
+		schemas, _ := project.Schemas(sourceKinds, nil)
+		_, _ = project.Complete(schemas["sources.json"], []byte(text), 1+strings.Count(text, "\n"), 1, project.Known{})
+		_, _ = project.Complete(schemas["sources.json"], []byte(text), 1, 1<<20, project.Known{})
+		t.Logf("%s: edited in %s (%.80v), completed in %s", name, half.Sub(start), err, time.Since(half))
+		if d := time.Since(start); d > 20*time.Second {
+			t.Errorf("%s took %s", name, d)
+		}
+	}
+	changes := make([]project.Change, 501)
+	var fields501 project.Fields
+	for i := range changes {
+		changes[i] = project.Change{Op: "set", Path: []any{"a"}, Value: i}
+		fields501 = append(fields501, project.Field{Name: fmt.Sprint("a", i), Value: i})
+	}
+	if _, err := project.Edit([]byte("a: 1\n"), changes...); millrace.KindOf(err) != millrace.Invalid {
+		t.Errorf("501 changes: %v", err)
+	}
+	if _, err := project.Edit([]byte("a: 1\n"), project.Change{Op: "set", Value: fields501}); millrace.KindOf(err) != millrace.Invalid {
+		t.Errorf("501 places: %v", err)
+	}
+}
+
+// A value's fields are written in the order that they were sent in.
+func TestChangeJSON(t *testing.T) {
+	t.Parallel()
+	var c project.Change
+	if err := json.Unmarshal([]byte(`{"op":"set","path":["z",0],"value":{"b":9007199254740993,"a":[{"d":1.50,"c":null}],"e":"x"}}`), &c); err != nil {
+		t.Fatal(err)
+	}
+	out, err := project.Edit([]byte("z:\n  - 1\n"), c)
+	if want := "z:\n  - b: 9007199254740993\n    a:\n      - d: 1.5\n        c:\n    e: x\n"; err != nil || string(out) != want {
+		t.Errorf("%s %v", out, err)
+	}
+	for _, wrong := range []string{`{"op":"set","path":["a"],"value":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, `{"op":1}`, `{"path":"a"}`, `[]`} {
+		if err := json.Unmarshal([]byte(wrong), &c); err == nil {
+			t.Errorf("%.40s was read", wrong)
+		}
+	}
+	for _, value := range []any{math.NaN(), math.Inf(1), "a\x00", "\xff", map[string]any{"": 1}, project.Fields{{"a", 1}, {"a", 2}}, make(chan int), struct{}{}} {
+		if _, err := project.Edit([]byte("a: 1\n"), project.Change{Op: "set", Path: []any{"a"}, Value: value}); err == nil {
+			t.Errorf("%v was written", value)
+		}
+	}
 }

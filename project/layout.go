@@ -130,7 +130,7 @@ func (s *scanner) blanks() {
 
 // commentAt says whether a comment begins here.
 func (s *scanner) commentAt(pos int) bool {
-	return s.at(pos) == '#' && (pos == s.lineStart(pos) || isBlank(s.src[pos-1]))
+	return s.at(pos) == '#' && (pos == 0 || strings.IndexByte(" \t\n", s.src[pos-1]) >= 0 || s.src[:pos] == "\ufeff")
 }
 
 func (s *scanner) comment() {

@@ -231,7 +231,14 @@ func (d *document) replace(container, n *node, v *value) ([]splice, error) {
 	if container.kind == nodeList {
 		list, mapping = container.indent+2, container.indent+2
 	}
+	dashed := container.kind == nodeList && d.src[n.at-1] == '-'
+	if column := n.start - d.lineStart(n.start); dashed && n.kind == nodeScalar && column > container.indent {
+		list, mapping = column, column
+	}
 	inline, below := d.hand.lines(v, list, mapping, n.quote)
+	if dashed && inline == "" && len(below) > 0 && n.kind <= nodeScalar {
+		inline, below = strings.TrimLeft(below[0], " "), below[1:] // on the line of the dash
+	}
 	if container.kind == nodeList && inline == "" && len(below) == 0 {
 		inline = "null" // with nothing behind it, a dash is read in several ways
 	}

@@ -132,8 +132,19 @@ func (v *value) same(other *value) bool {
 			return false
 		}
 	}
-	for _, f := range v.fields {
-		if o := other.field(f.name); o == nil || !f.value.same(o.value) {
+	var byName map[string]*value
+	for i, f := range v.fields {
+		o := other.fields[i].value
+		if other.fields[i].name != f.name {
+			if byName == nil {
+				byName = make(map[string]*value, len(other.fields))
+				for _, of := range other.fields {
+					byName[of.name] = of.value
+				}
+			}
+			o = byName[f.name]
+		}
+		if o == nil || !f.value.same(o) {
 			return false
 		}
 	}
