@@ -164,3 +164,41 @@ func TestChangeJSON(t *testing.T) {
 		}
 	}
 }
+
+// Values are what is written, in order; written again they change nothing.
+func TestValues(t *testing.T) {
+	t.Parallel()
+	text := "z: 1 # one\na: &x [b, 0x1F, 2.50, -.5, ~, 'yes', yes, True, .inf]\nc:\n  secret: ${secret:x}\n  d: *x\n\"e\": |\n  f\n"
+	values, err := project.Values([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(values)
+	want := `{"z":1,"a":["b",31,2.5,-0.5,null,"yes","yes",true,".inf"],"c":{"secret":"${secret:x}","d":["b",31,2.5,-0.5,null,"yes","yes",true,".inf"]},"e":"f\n"}`
+	if err != nil || string(got) != want {
+		t.Errorf("%s %v", got, err)
+	}
+	for text, want := range map[string]string{"": "{}", "# a\n": "{}", "- a\n": "line 1: a file is a mapping of names to values, not a list", "a: [\n": "line 1: the list", "a: 1\na: 2\n": "line 2: a: is there twice"} {
+		values, err := project.Values([]byte(text))
+		got, _ := json.Marshal(values)
+		if err != nil {
+			got = []byte(err.Error())
+		}
+		if !strings.HasPrefix(string(got), want) {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+	for _, file := range []string{"shop/sources/shop.yaml", "website/sources/site.yaml", "webhook/sources/github.yaml", "webhook/sources/stripe.yaml", "shop/millrace.yaml"} {
+		text, err := os.ReadFile(filepath.Join("..", "examples", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, err := project.Values(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := project.Edit(text, project.Change{Op: "set", Value: values}); err != nil || string(out) != string(text) {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
+}

@@ -23,8 +23,7 @@ func openDocument(src string) (*document, error) {
 	r := &report{}
 	values, ok := parse([]byte(src), r)
 	if len(r.problems) > 0 || !ok {
-		p := append(r.done(), Problem{Line: 1, Message: "cannot be read"})[0]
-		return nil, millrace.Errorf(millrace.Invalid, "line %d: %s: mend that in the text first", max(p.Line, 1), p.Message)
+		return nil, unreadableFile(r)
 	}
 	root, comments, odd := layout(src)
 	if odd != nil {
@@ -37,6 +36,11 @@ func openDocument(src string) (*document, error) {
 		return nil, millrace.Errorf(millrace.Invalid, "%w is written in a way that only a person can edit: edit the text", err)
 	}
 	return &document{src: src, root: root, values: values, comments: comments, hand: handOf(src, root)}, nil
+}
+
+func unreadableFile(r *report) error {
+	p := append(r.done(), Problem{Line: 1, Message: "cannot be read"})[0]
+	return millrace.Errorf(millrace.Invalid, "line %d: %s: mend that in the text first", max(p.Line, 1), p.Message)
 }
 
 // A splice replaces a piece of the text.

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -327,4 +328,78 @@ func isPlain(text string, flow bool) bool {
 		return false
 	}
 	return !flow || !strings.Contains(text, ":") || strings.Contains(text, "://")
+}
+
+// MarshalJSON writes the fields as an object, in order.
+func (f Fields) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, field := range f {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(field.Name)
+		if err != nil {
+			return nil, err
+		}
+		v, err := json.Marshal(field.Value)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(v)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// Values returns what a YAML file says, as it is written: references to
+// secrets stay references. It is what a Change would hold: nil, bool, string,
+// json.Number, []any and Fields. It fails with Invalid when the file cannot be
+// read.
+func Values(text []byte) (Fields, error) {
+	r := &report{}
+	root, ok := parse(text, r)
+	if len(r.problems) > 0 || !ok && root != nil {
+		return nil, unreadableFile(r)
+	}
+	if root == nil {
+		return Fields{}, nil
+	}
+	fields, isMap := root.any().(Fields)
+	if !isMap {
+		return nil, millrace.Errorf(millrace.Invalid, "line %d: a file is a mapping of names to values, not %s", root.line, root.shape)
+	}
+	return fields, nil
+}
+
+func (v *value) any() any {
+	switch v.shape {
+	case shapeNull:
+		return nil
+	case shapeBool:
+		return strings.EqualFold(v.text, "true")
+	case shapeList:
+		items := make([]any, len(v.items))
+		for i, item := range v.items {
+			items[i] = item.any()
+		}
+		return items
+	case shapeMap:
+		fields := make(Fields, len(v.fields))
+		for i, f := range v.fields {
+			fields[i] = Field{f.name, f.value.any()}
+		}
+		return fields
+	case shapeInt:
+		if n, err := strconv.ParseInt(v.text, 0, 64); err == nil {
+			return json.Number(strconv.FormatInt(n, 10))
+		}
+	case shapeFloat:
+		if f, err := strconv.ParseFloat(v.text, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
+			return json.Number(strconv.FormatFloat(f, 'g', -1, 64))
+		}
+	}
+	return v.text
 }
