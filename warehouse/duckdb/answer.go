@@ -140,6 +140,9 @@ func (w *watch) end() stopReason {
 // runQuery answers a query over a connection of its own.
 func (c *child) runQuery(w *wire, watch *watch, req *request) (result, error) {
 	yieldPriority()
+	if req.Op == opReadResult {
+		return c.shelf.readResult(w, watch, req)
+	}
 	s := c.store(req.Workspace)
 	db, err := s.acquire(watch.stopped)
 	if err != nil {

@@ -23,6 +23,8 @@ type childConfig struct {
 	Parent             int // its process id
 	Dir                string
 	SpillDir           string
+	ResultsDir         string // of stored results; "" is none
+	ResultMemoryBytes  int64  // of the engine that reads them, for buffers
 	MemoryLimitBytes   int64 // resident, of the whole child
 	EngineMemoryBytes  int64 // of each open workspace's engine, for buffers
 	SpillLimitBytes    int64
@@ -80,6 +82,7 @@ func RunChild() error {
 		return fmt.Errorf("say hello: %w", err)
 	}
 	c := &child{config: config, stores: map[string]*store{}}
+	c.shelf = &shelf{config: &c.config}
 	go c.closeIdle()
 	for {
 		conn, err := receiveConnection(control)
@@ -96,6 +99,7 @@ func RunChild() error {
 // A child is the engine's side: the open files of all workspaces.
 type child struct {
 	config childConfig
+	shelf  *shelf
 
 	mu     sync.Mutex
 	stores map[string]*store // by workspace
@@ -132,6 +136,9 @@ func (c *child) serve(conn *net.UnixConn) {
 func (c *child) handle(w *wire, req *request) (result, error) {
 	if req.Op == opPulse {
 		return result{}, nil
+	}
+	if req.Op == opReadResult {
+		return c.query(w, req)
 	}
 	if !validWorkspace(req.Workspace) {
 		return result{}, millrace.Errorf(millrace.Invalid, "%.60q is not the name of a workspace", req.Workspace)
@@ -213,6 +220,7 @@ func (c *child) closeIdle() {
 		for _, s := range stores {
 			s.closeIfIdle()
 		}
+		c.shelf.closeIfIdle()
 	}
 }
 

@@ -50,6 +50,9 @@ type Options struct {
 	MaxConcurrentQueries int
 	// IdleTimeout is when the file of an unused workspace is closed; default 5 min.
 	IdleTimeout time.Duration
+	// ResultsDir has the stored results of queries, for ReadResult; it is made if
+	// it is not there. Default none.
+	ResultsDir string
 	// Command starts the child; default this executable. The child's main has
 	// to call ChildMain first. Its standard error goes to Logger.
 	Command func() *exec.Cmd
@@ -70,6 +73,8 @@ type Options struct {
 	silence time.Duration
 	// mostBackoff bounds the pause before a child that keeps ending is started again.
 	mostBackoff time.Duration
+	// resultsOnly says that the child reads stored results and nothing else.
+	resultsOnly bool
 }
 
 func (o *Options) complete() error {
@@ -113,6 +118,10 @@ func (o *Options) complete() error {
 // for its buffers.
 const engineShare = 60
 
+// resultShare is the part that the engine has that reads stored results, where
+// there are others.
+const resultShare = 20
+
 // leastGoMemory is what the Go side of the child may take at least before it
 // collects harder, in bytes. It holds the records that wait for their tables.
 const leastGoMemory = 128 << 20
@@ -135,7 +144,8 @@ func defaultThreads() int {
 type Warehouse struct {
 	o          Options
 	supervisor *supervisor
-	slots      *slots
+	slots      *slots // of queries
+	reads      *slots // of those on stored results
 	kills      *kills
 	metrics    []prometheus.Collector
 
@@ -155,7 +165,13 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, millrace.Errorf(millrace.Internal, "make the folder of the warehouse: %w", err)
 	}
-	for _, dir := range []*string{&o.Dir, &o.SpillDir} {
+	if err := o.prepareResults(); err != nil {
+		return nil, err
+	}
+	for _, dir := range []*string{&o.Dir, &o.SpillDir, &o.ResultsDir} {
+		if *dir == "" {
+			continue
+		}
 		path, err := filepath.Abs(*dir)
 		if err != nil {
 			return nil, millrace.Errorf(millrace.Internal, "find the folder of the warehouse: %w", err)
@@ -169,6 +185,7 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	w := &Warehouse{
 		o: o, settings: map[string]warehouse.Settings{}, lives: map[string]int64{},
 		slots: newSlots(o.MaxConcurrentQueries, 8*o.MaxConcurrentQueries), kills: newKills(o.mostKills, o.Now),
+		reads: newSlots(o.MaxConcurrentQueries, 8*o.MaxConcurrentQueries),
 	}
 	s, err := startSupervisor(ctx, &w.o)
 	if err != nil {
@@ -213,7 +230,7 @@ func (w *Warehouse) Close() error {
 // Status says how the engine is.
 func (w *Warehouse) Status(context.Context) (warehouse.Status, error) {
 	s := warehouse.Status{
-		Backend: "duckdb", Restarts: w.supervisor.restarts.Load(), Queries: w.slots.running(),
+		Backend: "duckdb", Restarts: w.supervisor.restarts.Load(), Queries: w.slots.running() + w.reads.running(),
 	}
 	s.RSSBytes, s.Problem = w.supervisor.state()
 	files, err := filepath.Glob(filepath.Join(w.o.Dir, "*.duckdb*"))

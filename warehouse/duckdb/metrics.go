@@ -23,7 +23,7 @@ func (w *Warehouse) collectors() []prometheus.Collector {
 			}
 			return float64(status.SizeBytes)
 		}),
-		gauge("queries", "Queries that run now.", func() float64 { return float64(w.slots.running()) }),
+		gauge("queries", "Queries that run now.", func() float64 { return float64(w.slots.running() + w.reads.running()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "millrace_duckdb_restarts_total", Help: "How often the engine's process was restarted.",
 		}, func() float64 { return float64(w.supervisor.restarts.Load()) }),

@@ -20,20 +20,25 @@ import (
 // Query runs one read-only statement in the child. See warehouse.Query. The
 // deadline counts from here to the last row that is read.
 func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Rows, error) {
+	return w.ask(ctx, w.slots, request{Op: opQuery, Workspace: q.Workspace}, q)
+}
+
+// ask runs a query in the child, when there is a slot for it.
+func (w *Warehouse) ask(ctx context.Context, slots *slots, req request, q warehouse.Query) (warehouse.Rows, error) {
 	wq, err := w.completeQuery(q)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.kills.refuse(q.SQL); err != nil {
+	if err := w.kills.refuse(req.File + q.SQL); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, wq.Timeout)
-	release, err := w.slots.enter(ctx)
+	release, err := slots.enter(ctx)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	r, err := w.startQuery(ctx, q.Workspace, wq)
+	r, err := w.startQuery(ctx, req, wq)
 	if err != nil {
 		release()
 		cancel()
@@ -71,7 +76,7 @@ func (w *Warehouse) completeQuery(q warehouse.Query) (*wireQuery, error) {
 }
 
 // startQuery sends a query to the child.
-func (w *Warehouse) startQuery(ctx context.Context, workspace string, q *wireQuery) (*rows, error) {
+func (w *Warehouse) startQuery(ctx context.Context, req request, q *wireQuery) (*rows, error) {
 	p, err := w.supervisor.process(ctx, restartWait)
 	if err != nil {
 		return nil, err
@@ -85,7 +90,7 @@ func (w *Warehouse) startQuery(ctx context.Context, workspace string, q *wireQue
 		switch {
 		case !p.blamed.CompareAndSwap(false, true): // for this life of the child
 		case known:
-			w.kills.note(q.SQL)
+			w.kills.note(req.File + q.SQL)
 		default:
 			w.kills.note("")
 		}
@@ -94,7 +99,8 @@ func (w *Warehouse) startQuery(ctx context.Context, workspace string, q *wireQue
 	if deadline, ok := ctx.Deadline(); ok { // less what waiting took
 		q.Timeout = time.Until(deadline)
 	}
-	if err := r.wire.sendJSON(messageRequest, request{Op: opQuery, Workspace: workspace, Query: q}); err != nil {
+	req.Query = q
+	if err := r.wire.sendJSON(messageRequest, req); err != nil {
 		w.supervisor.leave(r)
 		conn.Close()
 		return nil, p.ended(nil, err)

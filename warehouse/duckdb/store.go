@@ -139,23 +139,28 @@ func (s *store) spillDir() string { return filepath.Join(s.config.SpillDir, s.wo
 // databaseSettings are the engine's settings. The block size counts when the
 // file is made: small blocks keep many small tables small.
 func (s *store) databaseSettings() map[string]string {
-	spill := s.spillDir()
+	settings := engineSettings(s.config, s.spillDir())
+	settings["default_block_size"] = "16384"
+	settings["checkpoint_threshold"] = "1TB" // explicit: see maintain
+	settings["auto_checkpoint_skip_wal_threshold"] = "1099511627776"
+	settings["max_vacuum_tasks"] = "0" // see merge
+	return settings
+}
+
+// engineSettings are those of every engine in the child.
+func engineSettings(config *childConfig, spill string) map[string]string {
 	return map[string]string{
-		"threads":                            strconv.Itoa(s.config.Threads),
-		"memory_limit":                       bytesSetting(s.config.EngineMemoryBytes),
-		"temp_directory":                     spill,
-		"max_temp_directory_size":            bytesSetting(s.config.SpillLimitBytes),
-		"default_block_size":                 "16384",
-		"allow_community_extensions":         "false",
-		"allow_persistent_secrets":           "false",
-		"autoinstall_known_extensions":       "false",
-		"autoload_known_extensions":          "false",
-		"extension_directory":                filepath.Join(spill, "extensions"),
-		"secret_directory":                   filepath.Join(spill, "secrets"),
-		"checkpoint_threshold":               "1TB", // explicit: see maintain
-		"auto_checkpoint_skip_wal_threshold": "1099511627776",
-		"max_expression_depth":               "100",
-		"max_vacuum_tasks":                   "0", // see merge
+		"threads":                      strconv.Itoa(config.Threads),
+		"memory_limit":                 bytesSetting(config.EngineMemoryBytes),
+		"temp_directory":               spill,
+		"max_temp_directory_size":      bytesSetting(config.SpillLimitBytes),
+		"allow_community_extensions":   "false",
+		"allow_persistent_secrets":     "false",
+		"autoinstall_known_extensions": "false",
+		"autoload_known_extensions":    "false",
+		"extension_directory":          filepath.Join(spill, "extensions"),
+		"secret_directory":             filepath.Join(spill, "secrets"),
+		"max_expression_depth":         "100",
 	}
 }
 

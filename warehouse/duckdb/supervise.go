@@ -66,9 +66,14 @@ func (s *supervisor) start(life int64) (*process, error) {
 	logs, output := io.Pipe()
 	cmd.Stderr = output
 	go s.log(logs)
+	share := int64(resultShare)
+	if s.o.resultsOnly {
+		share = engineShare
+	}
 	p, err := startProcess(cmd, childConfig{
 		Parent: os.Getpid(), Dir: s.o.Dir, SpillDir: s.o.SpillDir,
 		MemoryLimitBytes: s.o.MemoryLimitBytes, EngineMemoryBytes: s.o.MemoryLimitBytes / 100 * engineShare,
+		ResultsDir: s.o.ResultsDir, ResultMemoryBytes: s.o.MemoryLimitBytes / 100 * share,
 		SpillLimitBytes: s.o.SpillLimitBytes, Threads: s.o.Threads,
 		IdleTimeout: s.o.IdleTimeout, Checkpoint: s.o.checkpoint, Merge: s.o.merge,
 		GoMemoryLimitBytes: max(s.o.MemoryLimitBytes/6, leastGoMemory),

@@ -52,6 +52,7 @@ type request struct {
 	ShadowID  uint64                   `json:",omitempty"`
 	Spare     warehouse.Spare          `json:",omitempty"`
 	Reason    string                   `json:",omitempty"`
+	File      string                   `json:",omitempty"` // of a stored result
 }
 
 // The operations of a request.
@@ -61,6 +62,7 @@ const (
 	opConfigure     = "configure"
 	opApply         = "apply"
 	opQuery         = "query"
+	opReadResult    = "read result"
 	opShadowBegin   = "shadow begin"
 	opShadowApply   = "shadow apply"
 	opShadowCompare = "shadow compare"

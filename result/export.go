@@ -1,0 +1,258 @@
+package result
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"errors"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// Formats are what a result can be downloaded as.
+var Formats = []string{"csv", "json", "ndjson", "parquet"}
+
+// MediaTypes are the formats' media types.
+var MediaTypes = map[string]string{
+	"csv": "text/csv; charset=utf-8", "json": "application/json", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet",
+}
+
+// Export writes a view of a result: CSV in which no text is a formula (see
+// HarmlessCSV), JSON as one array of objects, NDJSON as an object a line, or
+// Parquet. The rows are read while they are written: w must not stand still
+// for long. After an error what was written is not whole. Errors are those of
+// Page, and those of w.
+func (s *Store) Export(ctx context.Context, id string, v View, format string, w io.Writer) error {
+	if !slices.Contains(Formats, format) {
+		return millrace.Errorf(millrace.Invalid, "a result is downloaded as one of %s, not %.40q", strings.Join(Formats, ", "), format)
+	}
+	if v.Limit < 0 || v.Offset < 0 {
+		return millrace.Errorf(millrace.Invalid, "a download begins with row 0 or later, and has rows")
+	}
+	e, done, err := s.use(id)
+	if err != nil {
+		return err
+	}
+	if format == "parquet" && len(v.Columns)+len(v.Sort)+len(v.Filters) == 0 && v.Offset == 0 && (v.Limit == 0 || v.Limit >= e.Rows) {
+		defer done()
+		return s.copyFile(e, w)
+	}
+	picked, q, err := e.export(v)
+	if err != nil {
+		done()
+		return err
+	}
+	q.Timeout = s.o.ExportTimeout
+	rows, err := s.read(ctx, e, picked, q, done)
+	if err != nil {
+		done()
+		return err
+	}
+	defer rows.Close()
+	out := bufio.NewWriterSize(w, 64<<10)
+	switch format {
+	case "csv":
+		err = exportCSV(ctx, rows, out)
+	case "parquet":
+		err = exportParquet(ctx, rows, e, picked, out)
+	default:
+		err = exportJSON(ctx, rows, out, format == "json")
+	}
+	if err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// export is the query for all rows of a view.
+func (e *entry) export(v View) ([]int, warehouse.Query, error) {
+	if v.Limit == 0 {
+		v.Limit = warehouse.MaxQueryRows
+	}
+	q := warehouse.Query{Limit: int(min(v.Limit, max(e.Rows, 1))), MaxBytes: 1 << 40}
+	b := e.builder()
+	picked, err := b.pick(v.Columns)
+	if err != nil {
+		return nil, q, err
+	}
+	where, err := b.where(v.Filters)
+	if err != nil {
+		return nil, q, err
+	}
+	order := "" // files are read in their order
+	if len(v.Sort) > 0 {
+		if order, err = b.order(v.Sort); err != nil {
+			return nil, q, err
+		}
+		order = " ORDER BY " + order
+	}
+	q.SQL = "SELECT " + list(picked) + " FROM result" + where + order
+	if v.Offset > 0 {
+		q.SQL += " OFFSET CAST(" + b.bind(v.Offset) + " AS BIGINT)"
+	}
+	q.Params = b.params
+	return picked, q, nil
+}
+
+func (s *Store) copyFile(e *entry, w io.Writer) error {
+	f, err := os.Open(s.path(e.ID, fileEnding))
+	if err != nil {
+		return millrace.Errorf(millrace.Unavailable, "read the result: %w", err)
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// each calls do for every batch of rows, and releases it.
+func each(ctx context.Context, rows warehouse.Rows, do func(arrow.RecordBatch) error) error {
+	for {
+		batch, err := rows.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = do(batch)
+		batch.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func exportCSV(ctx context.Context, rows warehouse.Rows, out *bufio.Writer) error {
+	w := csv.NewWriter(out)
+	line := make([]string, rows.Schema().NumFields())
+	for i, f := range rows.Schema().Fields() {
+		line[i] = HarmlessCSV(f.Name)
+	}
+	if err := w.Write(line); err != nil {
+		return err
+	}
+	var buf []byte
+	err := each(ctx, rows, func(batch arrow.RecordBatch) error {
+		columns := csvCells(batch)
+		for i := range int(batch.NumRows()) {
+			for j, c := range columns {
+				line[j], buf = c(buf[:0], i)
+			}
+			if err := w.Write(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	w.Flush()
+	return errors.Join(err, w.Error())
+}
+
+// csvCells returns what gives the values of a batch as text: nothing for null.
+func csvCells(batch arrow.RecordBatch) []func(buf []byte, i int) (string, []byte) {
+	out := make([]func([]byte, int) (string, []byte), batch.NumCols())
+	for j, c := range Cells(batch) {
+		a := batch.Column(j)
+		if text, ok := a.(*array.String); ok && !isJSON(batch.Schema().Field(j)) {
+			out[j] = func(buf []byte, i int) (string, []byte) {
+				if text.IsNull(i) {
+					return "", buf
+				}
+				return HarmlessCSV(text.Value(i)), buf
+			}
+			continue
+		}
+		out[j] = func(buf []byte, i int) (string, []byte) {
+			if a.IsNull(i) {
+				return "", buf
+			}
+			buf = c(buf, i)
+			switch {
+			case len(buf) > 0 && buf[0] == '"':
+				return HarmlessCSV(unquote(buf)), buf
+			case string(buf) == "null": // of JSON
+				return "", buf
+			}
+			return string(buf), buf
+		}
+	}
+	return out
+}
+
+var plainNumber = regexp.MustCompile(`^[-+]?[0-9][0-9.,]*$`)
+
+// HarmlessCSV puts a ' before text that a spreadsheet would run as a formula.
+func HarmlessCSV(s string) string {
+	if s == "" || !strings.ContainsRune("=+-@\t\r\n|", rune(s[0])) && !strings.HasPrefix(s, "＝") && !strings.HasPrefix(s, "＋") &&
+		!strings.HasPrefix(s, "－") && !strings.HasPrefix(s, "＠") || plainNumber.MatchString(s) {
+		return s
+	}
+	return "'" + s
+}
+
+func exportJSON(ctx context.Context, rows warehouse.Rows, out *bufio.Writer, list bool) error {
+	fields := rows.Schema().Fields()
+	names := make([][]byte, len(fields))
+	for i, f := range fields {
+		names[i] = append(appendText(nil, f.Name), ':')
+	}
+	begin, between, end := "", "\n", "\n"
+	if list {
+		begin, between, end = "[\n", ",\n", "\n]\n"
+	}
+	var b []byte
+	b, first := append(b, begin...), true
+	err := each(ctx, rows, func(batch arrow.RecordBatch) error {
+		columns := Cells(batch)
+		for i := range int(batch.NumRows()) {
+			if !first {
+				b = append(b, between...)
+			}
+			first = false
+			b = append(b, '{')
+			for j, c := range columns {
+				if j > 0 {
+					b = append(b, ',')
+				}
+				b = c(append(b, names[j]...), i)
+			}
+			b = append(b, '}')
+			if _, err := out.Write(b); err != nil {
+				return err
+			}
+			b = b[:0]
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if list || !first {
+		b = append(b, end...)
+	}
+	_, err = out.Write(b)
+	return err
+}
+
+func exportParquet(ctx context.Context, rows warehouse.Rows, e *entry, picked []int, out io.Writer) error {
+	ks := make([]keeper, len(picked))
+	for i, f := range rows.Schema().Fields() {
+		f.Metadata = arrow.Metadata{} // JSON is in the file already
+		ks[i] = keeperOf(f)
+		ks[i].field.Name, ks[i].field.Nullable = fileName(e.Columns[picked[i]].Name), true
+	}
+	w, err := newFileWriter(out, ks)
+	if err != nil {
+		return millrace.Errorf(millrace.Internal, "the result cannot be written as Parquet: %w", err)
+	}
+	return errors.Join(each(ctx, rows, w.write), w.close())
+}
