@@ -352,7 +352,7 @@ func (w *writer) value(indent, dashes, depth int) {
 // TestEditStyles edits files of many styles, all of which can be edited.
 func TestEditStyles(t *testing.T) {
 	t.Parallel()
-	const rounds = 4000
+	const rounds = 600
 	refused := 0
 	for seed := range uint64(rounds) {
 		w := &writer{Rand: rand.New(rand.NewPCG(seed, 4)), step: 2}
