@@ -237,7 +237,17 @@ func TestSave(t *testing.T) {
 	if _, _, err := f.Read("sources/app.yaml"); millrace.KindOf(err) != millrace.NotFound {
 		t.Error(err)
 	}
-	if os.Geteuid() == 0 { // who may write anything is told all the same
+	if os.Geteuid() == 0 { // files of others stay theirs; who may write anything is told all the same
+		if err := os.Chown(filepath.Join(dir, "millrace.yaml"), 1234, 4321); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Save("millrace.yaml", []byte("name: store\n"), project.ETagOf([]byte("name: shop\n"))); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(dir, "millrace.yaml"))
+		if owner, ok := info.Sys().(*syscall.Stat_t); err != nil || !ok || owner.Uid != 1234 || owner.Gid != 4321 {
+			t.Errorf("the owner is %+v, %v", owner, err)
+		}
 		if err := os.Chmod(filepath.Join(dir, "b.yaml"), 0o444); err != nil {
 			t.Fatal(err)
 		}
