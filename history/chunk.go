@@ -38,6 +38,10 @@ func (bs *buckets) add(b bucket) {
 			return
 		}
 	}
+	if at == len(*bs) {
+		*bs = append(*bs, b)
+		return
+	}
 	*bs = slices.Insert(*bs, at, b)
 }
 

@@ -80,6 +80,7 @@ func TestSeries(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	s := open(t, history.Options{Now: c.Now})
+	history.Fast(t, s)
 	start := c.now
 	accepted, lag := 0.0, 0.0
 	for i := range 13 * 360 { // 13 hours
@@ -284,6 +285,7 @@ func TestAWrongClock(t *testing.T) {
 			c.now = c.now.Add(10 * time.Second)
 		}
 	}
+	history.Fast(t, s)
 	start := c.now
 	run(3 * 360)
 	c.now = c.now.Add(-2 * time.Hour) // set back: two hours are there twice
@@ -314,14 +316,15 @@ func TestYears(t *testing.T) {
 	c := newClock()
 	o := history.Options{File: filepath.Join(t.TempDir(), "history.db"), Now: c.Now}
 	s := open(t, o)
+	history.Fast(t, s)
 	start, n := c.now, 0.0
-	for c.now.Before(start.AddDate(4, 0, 0)) { // runs for some minutes a day
-		for range 3 {
+	for c.now.Before(start.AddDate(4, 0, 0)) { // runs for a moment each day
+		for range 2 {
 			n++
 			record(t, s, c.now, counter("n", n), gauge("g", math.Sqrt(n)))
 			c.now = c.now.Add(10 * time.Second)
 		}
-		c.now = c.now.Add(24*time.Hour - 30*time.Second)
+		c.now = c.now.Add(24*time.Hour - 20*time.Second)
 	}
 	s.Close()
 	s = open(t, o)

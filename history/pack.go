@@ -155,8 +155,9 @@ func (l level) merge(ctx context.Context, tx *sql.Tx, start int64, ids []int64, 
 		return err
 	}
 	var out []byte
+	room := make(buckets, 0, l.span/l.step)
 	for i, id := range ids {
-		var all buckets
+		all := room[:0]
 		if there {
 			var data []byte
 			err := get.QueryRowContext(ctx, l.step, start, id).Scan(&data)
@@ -167,7 +168,8 @@ func (l level) merge(ctx context.Context, tx *sql.Tx, start int64, ids []int64, 
 				return err
 			}
 		}
-		for _, b := range fine[i].roll(l.step) {
+		for _, b := range fine[i] {
+			b.start = floor(b.start, l.step)
 			all.add(b)
 		}
 		out = appendChunk(out[:0], all, start, l.step, kinds[id] == Gauge)
