@@ -50,11 +50,14 @@ func (s *server) bundleFiles() []bundleFile {
 			return out, err
 		}),
 		jsonFile("process.json", func(context.Context) (any, error) {
-			build, _ := debug.ReadBuildInfo()
+			var modules []*debug.Module
+			if build, ok := debug.ReadBuildInfo(); ok {
+				modules = build.Deps
+			}
 			var memory runtime.MemStats
 			runtime.ReadMemStats(&memory)
 			return map[string]any{"version": s.o.Version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "processors": runtime.NumCPU(),
-				"goroutines": runtime.NumGoroutine(), "heap_bytes": memory.HeapAlloc, "from_os_bytes": memory.Sys, "collections": memory.NumGC, "modules": build.Deps}, nil
+				"goroutines": runtime.NumGoroutine(), "heap_bytes": memory.HeapAlloc, "from_os_bytes": memory.Sys, "collections": memory.NumGC, "modules": modules}, nil
 		}),
 		{"log.ndjson", func(context.Context) ([]byte, error) {
 			var b bytes.Buffer

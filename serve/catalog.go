@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	catalogAge     = 2 * time.Second // for which the list of tables is believed
-	maxCatalogRows = 1_000_000       // columns of all tables
-	tablesAtOnce   = 50              // counted by one query
+	catalogAge     = 300 * time.Millisecond // for which the list of tables is believed
+	maxCatalogRows = 1_000_000              // columns of all tables
+	tablesAtOnce   = 50                     // counted by one query
 )
 
 // hiddenTables are what Millrace keeps for itself; queries may read them.
@@ -61,9 +61,21 @@ type catalogs struct {
 
 // catalog reads what tables there are. Nobody changes it.
 func (s *server) catalog(ctx context.Context) (catalog, error) {
+	return s.catalogWith(ctx, func(catalog) bool { return true })
+}
+
+// catalogOf is the catalog for those who ask about a schema: one that lacks it
+// is read again.
+func (s *server) catalogOf(ctx context.Context, schema string) (catalog, error) {
+	return s.catalogWith(ctx, func(all catalog) bool { return len(all.tables(schema)) > 0 })
+}
+
+// catalogWith reads the catalog again when the last one is too old, or not
+// enough to whoever asks.
+func (s *server) catalogWith(ctx context.Context, enough func(catalog) bool) (catalog, error) {
 	s.catalogs.mu.Lock()
 	defer s.catalogs.mu.Unlock()
-	if s.catalogs.last != nil && time.Since(s.catalogs.at) < catalogAge {
+	if s.catalogs.last != nil && time.Since(s.catalogs.at) < catalogAge && enough(s.catalogs.last) {
 		return s.catalogs.last, nil
 	}
 	all := catalog{}
@@ -116,7 +128,7 @@ func (c catalog) tables(schema string) []warehouse.TableName {
 // table finds a table by its name; NotFound says which is nearest.
 func (s *server) table(ctx context.Context, schema, name string) (warehouse.TableName, catalog, error) {
 	t := warehouse.TableName{Schema: schema, Table: name}
-	all, err := s.catalog(ctx)
+	all, err := s.catalogWith(ctx, func(all catalog) bool { return len(all[t]) > 0 })
 	if err != nil {
 		return t, nil, err
 	}
@@ -267,7 +279,7 @@ func (s *server) registerTables() {
 			if err := s.waitAfter(ctx, in.After, newestPatience); err != nil {
 				return nil, err
 			}
-			all, err := s.catalog(ctx)
+			all, err := s.catalogOf(ctx, in.Schema)
 			if err != nil {
 				return nil, err
 			}

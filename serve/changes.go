@@ -16,7 +16,8 @@ import (
 const (
 	maxChanges       = 10_000 // of the catalogue and of the notices
 	maxChangedTables = 200    // whose columns are looked at
-	changesAge       = 30 * time.Second
+	maxChangesAge    = 30 * time.Second
+	changesAgeFactor = 20 // an answer is kept for so many times as long as it took
 )
 
 // A SchemaChange is a moment at which a source began to send something else.
@@ -36,15 +37,16 @@ type changesCache struct {
 }
 
 type changesOf struct {
-	at  time.Time
-	all []SchemaChange
+	until time.Time
+	all   []SchemaChange
 }
 
 // changes finds how what a source sends has changed, newest first.
 func (s *server) changes(ctx context.Context, source string) ([]SchemaChange, error) {
 	s.changed.mu.Lock()
 	defer s.changed.mu.Unlock()
-	maps.DeleteFunc(s.changed.last, func(_ string, c changesOf) bool { return time.Since(c.at) > changesAge })
+	began := time.Now()
+	maps.DeleteFunc(s.changed.last, func(_ string, c changesOf) bool { return began.After(c.until) })
 	if c, ok := s.changed.last[source]; ok {
 		return c.all, nil
 	}
@@ -69,7 +71,8 @@ ORDER BY received_at DESC LIMIT %d`, maxChanges), []any{source, source}, maxChan
 	if s.changed.last == nil {
 		s.changed.last = map[string]changesOf{}
 	}
-	s.changed.last[source] = changesOf{time.Now(), all}
+	now := time.Now()
+	s.changed.last[source] = changesOf{now.Add(min(maxChangesAge, changesAgeFactor*now.Sub(began))), all}
 	return all, nil
 }
 

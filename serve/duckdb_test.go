@@ -90,3 +90,18 @@ func TestDuckDB(t *testing.T) {
 	resp, body = call(t, "POST", s.URL+"/api/v1/query", `{"sql":"SELECT nothing FROM web.tracks"}`)
 	wantProblem(t, resp, body, 400, "invalid", "nothing")
 }
+
+// TestDuckDBRooms asks a real warehouse everything that the web page asks.
+func TestDuckDBRooms(t *testing.T) {
+	t.Parallel()
+	db, err := duckdb.Open(t.Context(), duckdb.Options{Dir: t.TempDir(), MemoryLimitBytes: 256 << 20, MaxConcurrentQueries: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	testRooms(t, db)
+}

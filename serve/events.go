@@ -40,22 +40,18 @@ var callKinds = map[string]string{"identifies": "identify", "pages": "page", "sc
 // eventsQuery lists the events of a source, from all of its tables.
 func eventsQuery(all catalog, source string, streams map[string]string) string {
 	var parts []string
-	one := func(kind, event, table string) {
-		t := warehouse.TableName{Schema: source, Table: table}
-		parts = append(parts, fmt.Sprintf("SELECT %s AS kind, %s AS event, %s AS place, count(*) AS n, min(received_at) AS first_seen, max(received_at) AS last_seen FROM %s",
-			textOf(kind), textOf(event), textOf(table), place(t)))
+	one := func(t warehouse.TableName, kind, event, table, group string) {
+		parts = append(parts, fmt.Sprintf("SELECT %s AS kind, %s AS event, %s AS place, count(*) AS n, min(received_at) AS first_seen, max(received_at) AS last_seen FROM %s%s",
+			textOf(kind), event, table, place(t), group))
 	}
 	for _, t := range all.tables(source) {
 		switch kind := callKinds[t.Table]; {
 		case t.Table == "tracks":
-			one("track", "", "")
-			i := len(parts) - 1
-			parts[i] = strings.Replace(strings.Replace(parts[i], "'' AS event", "coalesce(event_text, event) AS event", 1), "'' AS place", "event AS place", 1) +
-				" GROUP BY event, event_text"
+			one(t, "track", "coalesce(event_text, event)", "event", " GROUP BY event, event_text")
 		case kind != "":
-			one(kind, kind, t.Table)
+			one(t, kind, textOf(kind), textOf(t.Table), "")
 		case streams[t.Table] != "":
-			one("stream", streams[t.Table], t.Table)
+			one(t, "stream", textOf(streams[t.Table]), textOf(t.Table), "")
 		}
 	}
 	return strings.Join(parts, "\nUNION ALL ")
@@ -66,7 +62,7 @@ var eventOrders = map[string]string{"count": "n DESC, ", "last_seen": "last_seen
 
 // events lists what a source has received.
 func (s *server) events(ctx context.Context, source, search, order string, from, limit int) ([]SourceEvent, error) {
-	all, err := s.catalog(ctx)
+	all, err := s.catalogOf(ctx, source)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +124,7 @@ type Property struct {
 func (s *server) eventTable(ctx context.Context, source, kind, event string) (warehouse.TableName, catalog, conditions, error) {
 	var c conditions
 	t := warehouse.TableName{Schema: source}
-	all, err := s.catalog(ctx)
+	all, err := s.catalogOf(ctx, source)
 	if err != nil {
 		return t, nil, c, err
 	}

@@ -43,3 +43,18 @@ func TestPostgres(t *testing.T) {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 }
+
+// TestPostgresRooms asks Postgres everything that the web page asks.
+func TestPostgresRooms(t *testing.T) {
+	t.Parallel()
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: testserver.Postgres(t).Database("rooms")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	testRooms(t, db)
+}

@@ -55,15 +55,22 @@ func TestTail(t *testing.T) {
 	s := start(t, o)
 	other := record("web", "identify", "x", `{}`)
 	other.Workspace = "someone_else"
-	appendAll(t, log, record("web", "track:Order Completed", "a", "{\n  \"total\": 5\n}"), record("web", "identify", "b", `{"traits":{"city":"Köln"}}`),
+	appendAll(t, log, record("web", "track:Order Completed", "a", "{\n  \"total\": 5\n}"), record("web", "identify", "b", `{"anonymousId":"anonymous-7","traits":{"city":"Köln"}}`),
 		record("ios", "track:App Opened", "c", `{}`), record("web", millrace.StreamRejected, "d", `{"reason":"no type"}`), other)
 	for query, want := range map[string]string{
-		"after=0-0-0&limit=4":                  "a duplicate,b accepted,c duplicate,d rejected",
-		"after=0-0-0&limit=1&source=ios":       "c duplicate",
-		"after=0-0-0&limit=1&event=identify":   "b accepted",
-		"after=0-0-0&limit=1&event=App+Opened": "c duplicate",
-		"after=0-0-0&limit=1&event=rejected":   "d rejected",
-		"after=0-0-0&limit=1&grep=K%C3%96LN":   "b accepted",
+		"after=0-0-0&limit=4":                         "a duplicate,b accepted,c duplicate,d rejected",
+		"after=0-0-0&limit=1&source=ios":              "c duplicate",
+		"after=0-0-0&limit=1&event=identify":          "b accepted",
+		"after=0-0-0&limit=1&event=App+Opened":        "c duplicate",
+		"after=0-0-0&limit=1&event=rejected":          "d rejected",
+		"after=0-0-0&limit=1&grep=K%C3%96LN":          "b accepted",
+		"after=0-0-0&limit=1&result=accepted":         "b accepted",
+		"after=0-0-0&limit=2&result=duplicate":        "a duplicate,c duplicate",
+		"after=0-0-0&limit=4&user=ada":                "a duplicate,b accepted,c duplicate,d rejected",
+		"after=0-0-0&limit=1&user=anonymous-7":        "b accepted",
+		"backlog=2&limit=2":                           "c duplicate,d rejected",
+		"backlog=1&limit=1&source=web&event=identify": "b accepted",
+		"backlog=100&limit=2&result=duplicate":        "a duplicate,c duplicate",
 	} {
 		resp, body := call(t, "GET", s.URL+"/api/v1/tail?"+query, "")
 		var got []string
