@@ -145,7 +145,7 @@ func (l level) merge(ctx context.Context, tx *sql.Tx, start int64, ids []int64, 
 		return err
 	}
 	defer get.Close()
-	put, err := tx.PrepareContext(ctx, "INSERT OR REPLACE INTO chunk (step, start, series, data) VALUES (?, ?, ?, ?)")
+	put, err := tx.PrepareContext(ctx, "INSERT INTO chunk (step, start, series, data) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET data = excluded.data")
 	if err != nil {
 		return err
 	}
