@@ -16,9 +16,9 @@ import (
 
 // million is a result as analysts have them: ten columns of ids, times, texts
 // that repeat, texts that do not, and numbers.
-const million = `SELECT i AS id, md5(i::VARCHAR) AS message, 'user ' || (hash(i) % 50000) AS customer, ['page', 'order', 'search', 'login'][1 + hash(i + 1) % 4] AS event,
-	TIMESTAMPTZ '2026-01-01 00:00:00+00' + to_milliseconds(i * 1700) AS at, (hash(i + 2) % 100000) / 100.0::DECIMAL(12,2) AS total, random() AS ratio,
-	hash(i + 3) % 2 = 0 AS paid, CASE WHEN hash(i + 4) % 3 = 0 THEN NULL ELSE ['de', 'fr', 'uk', 'us', 'jp'][1 + hash(i + 5) % 5] END AS country,
+const million = `SELECT i AS id, md5(i::VARCHAR) AS message, 'user ' || (hash(i) % 50000) AS customer, ['page', 'order', 'search', 'login'][1 + (hash(i + 1) % 4)::INTEGER] AS event,
+	TIMESTAMPTZ '2026-01-01 00:00:00+00' + to_milliseconds(i * 1700) AS at, ((hash(i + 2) % 100000) / 100.0)::DECIMAL(12,2) AS total, random() AS ratio,
+	hash(i + 3) % 2 = 0 AS paid, CASE WHEN hash(i + 4) % 3 = 0 THEN NULL ELSE ['de', 'fr', 'uk', 'us', 'jp'][1 + (hash(i + 5) % 5)::INTEGER] END AS country,
 	'https://shop.example/products/' || (hash(i + 6) % 2000) || '?ref=' || (hash(i + 7) % 10) AS url FROM range(1000000) t(i)`
 
 // cpu is what the process and the engine's have used of the processors, in seconds.

@@ -178,6 +178,7 @@ func (s *Store) remove(id string, agree func(*entry) bool) (removed bool, err er
 			delete(s.totals, key)
 		}
 	}
+	s.dropWindows(id)
 	e.gone = true
 	unused := e.users == 0
 	s.mu.Unlock()

@@ -46,10 +46,19 @@ func (s *Store) Page(ctx context.Context, id string, v View) (_ Page, err error)
 	if err != nil {
 		return Page{}, err
 	}
-	p.Rows, err = s.read(ctx, e, picked, warehouse.Query{SQL: sql, Params: params, Limit: int(v.Limit), Timeout: s.o.Timeout}, done)
 	for _, i := range picked {
 		p.Columns = append(p.Columns, e.Columns[i])
 	}
+	rows, err := s.pieces(ctx, e, v, p.Total)
+	if err != nil {
+		return Page{}, err
+	}
+	if rows != nil {
+		done()
+		p.Rows = rows
+		return p, nil
+	}
+	p.Rows, err = s.read(ctx, e, picked, warehouse.Query{SQL: sql, Params: params, Limit: int(v.Limit), Timeout: s.o.Timeout}, done)
 	return p, err
 }
 

@@ -46,9 +46,11 @@ type Options struct {
 	Timeout time.Duration
 	// ExportTimeout is how long a download may take; default 10 min.
 	ExportTimeout time.Duration
-	Logger        *slog.Logger          // default discard
-	Metrics       prometheus.Registerer // nil is none
-	Now           func() time.Time      // default time.Now
+	// CacheBytes of rows that were looked at stay in memory; default 32 MiB.
+	CacheBytes int64
+	Logger     *slog.Logger          // default discard
+	Metrics    prometheus.Registerer // nil is none
+	Now        func() time.Time      // default time.Now
 
 	// disk returns the free bytes and the size of the disk of a folder.
 	disk func(dir string) (free, size int64, err error)
@@ -64,6 +66,7 @@ func (o *Options) complete() error {
 	def(&o.MaxBytes, 256<<20)
 	def(&o.MaxRows, 5_000_000)
 	def(&o.TotalBytes, 4<<30)
+	def(&o.CacheBytes, 32<<20)
 	def(&o.KeepFor, 24*time.Hour)
 	def(&o.Timeout, 30*time.Second)
 	def(&o.ExportTimeout, 10*time.Minute)
@@ -115,6 +118,10 @@ type Store struct {
 	results map[string]*entry
 	writing int64            // bytes of files that are being written
 	totals  map[string]int64 // rows behind a filter, by result and filter
+
+	windows  map[string]*window // by result and view
+	windowed int64              // bytes of those that are read
+	uses     uint64             // of windows
 }
 
 // An entry is a stored result in the Store.
@@ -141,7 +148,7 @@ func Open(o Options) (*Store, error) {
 		return nil, millrace.Errorf(millrace.Internal, "make the folder for the results of queries: %w", err)
 	}
 	o.Dir = dir
-	s := &Store{o: o, results: map[string]*entry{}, totals: map[string]int64{}}
+	s := &Store{o: o, results: map[string]*entry{}, totals: map[string]int64{}, windows: map[string]*window{}}
 	if s.o.ReserveBytes == 0 {
 		_, size, err := o.disk(dir)
 		if err != nil {

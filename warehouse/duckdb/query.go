@@ -45,7 +45,9 @@ func (w *Warehouse) ask(ctx context.Context, slots *slots, req request, q wareho
 		return nil, err
 	}
 	r.release = func() { w.supervisor.leave(r); release(); cancel() }
+	r.mu.Lock() // who left already is noticed at once: not before stopWatching is there
 	r.stopWatching = context.AfterFunc(ctx, func() { r.abandon(r.contextError(ctx)) })
+	r.mu.Unlock()
 	if err := r.begin(); err != nil {
 		r.abandon(err)
 		return nil, err

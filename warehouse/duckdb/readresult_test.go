@@ -232,3 +232,30 @@ func TestResultReader(t *testing.T) {
 		t.Errorf("no folder: %v", err)
 	}
 }
+
+// An asker who leaves at any moment, the first included, leaves nothing behind.
+func TestAskerLeavesEarly(t *testing.T) {
+	t.Parallel()
+	w := openTest(t, withResults)
+	storeResult(t, w.o.ResultsDir, "numbers.parquet", numbers)
+	for i := range 300 {
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(time.Duration(i)*20*time.Microsecond, cancel)
+		rows, err := w.ReadResult(ctx, "numbers.parquet", warehouse.Query{SQL: "SELECT count(*) FROM result"})
+		if err == nil {
+			err = rows.Close()
+		}
+		if err != nil && millrace.KindOf(err) != millrace.Canceled {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	for deadline := time.Now().Add(10 * time.Second); w.reads.running() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d still run", w.reads.running())
+		}
+	}
+	if n := w.supervisor.restarts.Load(); n != 0 {
+		t.Errorf("the engine was restarted %d times", n)
+	}
+}
