@@ -250,7 +250,7 @@ func (s *server) nameOriginals(ctx context.Context, source, kind, event string, 
 		return
 	}
 	originals, seen := map[string]string{}, 0
-	_, err = s.backward(ctx, last, eventlog.Filter{Workspace: s.o.Workspace, Sources: []string{source}, Streams: []string{stream}}, time.Second/2,
+	_, err = s.backward(ctx, millrace.Position{}, last, eventlog.Filter{Workspace: s.o.Workspace, Sources: []string{source}, Streams: []string{stream}}, time.Second/2,
 		func(entries []eventlog.Entry) bool {
 			for _, e := range slices.Backward(entries) {
 				if seen++; seen > originalBodies || len(originals) > maxOriginals {

@@ -55,6 +55,17 @@ func labelsOf(texts []string) (map[string]string, error) {
 	return out, nil
 }
 
+func historySeries(one history.Series) HistorySeries {
+	out := HistorySeries{Name: one.Name, Labels: one.Labels, Kind: one.Kind.String(), Unit: one.Unit, StepSeconds: one.Step.Seconds(), Points: make([]HistoryPoint, len(one.Points))}
+	if out.Labels == nil {
+		out.Labels = map[string]string{}
+	}
+	for i, p := range one.Points {
+		out.Points[i] = HistoryPoint(p)
+	}
+	return out
+}
+
 func (s *server) registerHistory() {
 	type seriesList struct {
 		Series []HistorySeries `json:"series" doc:"By name and labels."`
@@ -95,14 +106,7 @@ func (s *server) registerHistory() {
 			}
 			out := seriesList{Series: make([]HistorySeries, len(found))}
 			for i, one := range found {
-				h := HistorySeries{Name: one.Name, Labels: one.Labels, Kind: one.Kind.String(), Unit: one.Unit, StepSeconds: one.Step.Seconds(), Points: make([]HistoryPoint, len(one.Points))}
-				if h.Labels == nil {
-					h.Labels = map[string]string{}
-				}
-				for j, p := range one.Points {
-					h.Points[j] = HistoryPoint(p)
-				}
-				out.Series[i] = h
+				out.Series[i] = historySeries(one)
 			}
 			return &bodyOf[seriesList]{Body: out}, nil
 		})

@@ -122,11 +122,11 @@ func (s *server) judge(ctx context.Context, e *eventlog.Entry, archived bool) (r
 
 // firstOf finds the record that a duplicate repeats.
 func (s *server) firstOf(ctx context.Context, e *eventlog.Entry) *millrace.Position {
-	found, err := s.records(ctx, recordQuery{source: e.Source, id: e.ID, before: &e.Position, limit: 50})
+	found, err := s.loadedRecords(ctx, recordQuery{source: e.Source, id: e.ID, before: &e.Position, limit: 50})
 	if err != nil {
 		return nil
 	}
-	for _, r := range found.Records {
+	for _, r := range found {
 		if r.Result == tailAccepted && r.ID == e.ID {
 			return &r.Position
 		}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -98,40 +99,52 @@ func (s *server) loadedRecords(ctx context.Context, q recordQuery) ([]RecordSumm
 	return out, err
 }
 
-// freshPatience is how long the end of the log is searched for what the tables
-// do not have: duplicates, and what came in a moment ago.
+// freshPatience is how long the log is searched for what the tables do not have:
+// what came in a moment ago, and duplicates.
 const (
-	freshPatience = time.Second
+	freshPatience = 500 * time.Millisecond
 	maxFresh      = 100_000 // records
 )
 
-// loggedRecords finds records in the newest part of the log, newest first.
+// loggedRecords finds records that only the log has. whole says that all of the
+// log was searched for those that no table has yet.
 func (s *server) loggedRecords(ctx context.Context, q recordQuery) (out []RecordSummary, whole bool, err error) {
 	_, last, err := s.o.Log.Bounds(ctx)
 	if err != nil {
 		return nil, false, err
+	}
+	var loaded millrace.Position
+	if st, err := s.o.System.Status(ctx); err == nil && st.Warehouse != nil {
+		loaded = st.Warehouse.Committed
 	}
 	f := eventlog.Filter{Workspace: s.o.Workspace}
 	if q.source != "" {
 		f.Sources = []string{q.source}
 	}
 	seen := 0
-	whole, err = s.backward(ctx, last, f, freshPatience, func(entries []eventlog.Entry) bool {
+	whole, err = s.backward(ctx, loaded, last, f, freshPatience, func(entries []eventlog.Entry) bool {
 		seen += len(entries)
 		found := slices.DeleteFunc(entries, func(e eventlog.Entry) bool { return !q.matches(&e) })
-		for i, r := range slices.Backward(s.summarize(ctx, found)) {
-			if q.before == nil || found[i].Position.Before(*q.before) {
-				out = append(out, r)
-			}
+		for _, r := range slices.Backward(s.summarize(ctx, found)) {
+			out = append(out, r)
 		}
 		return len(out) < q.limit && seen < maxFresh
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	_, _, err = s.duplicates(ctx, f, freshPatience, func(e eventlog.Entry) bool {
+		if q.matches(&e) {
+			out = append(out, summaryOf(&e, tailDuplicate))
+		}
+		return len(out) < 2*q.limit
 	})
 	return out, whole, err
 }
 
 func (q recordQuery) matches(e *eventlog.Entry) bool {
 	switch {
-	case e.Stream == millrace.StreamResent:
+	case e.Stream == millrace.StreamResent, q.before != nil && !e.Position.Before(*q.before):
 		return false
 	case q.user != "":
 		return ofUser(e, q.user)
@@ -147,15 +160,19 @@ func (s *server) summarize(ctx context.Context, entries []eventlog.Entry) []Reco
 		return nil
 	}
 	t := tail{server: s}
-	duplicates, judged := t.duplicates(ctx, entries[0].Position, entries[len(entries)-1].Position)
+	duplicates, judged := t.judge(ctx, entries[0].Position, entries[len(entries)-1].Position)
 	out := make([]RecordSummary, len(entries))
 	for i, e := range entries {
-		occurred := e.Occurred
-		out[i] = RecordSummary{Position: e.Position, Result: resultOf(&e, duplicates, judged), Source: e.Source, ID: e.ID, User: e.Key,
-			ReceivedAt: e.Received, OccurredAt: &occurred}
-		out[i].Kind, out[i].Event = kindAndEvent(e.Stream)
+		out[i] = summaryOf(&e, resultOf(&e, duplicates, judged))
 	}
 	return out
+}
+
+func summaryOf(e *eventlog.Entry, result string) RecordSummary {
+	occurred := e.Occurred
+	r := RecordSummary{Position: e.Position, Result: result, Source: e.Source, ID: e.ID, User: e.Key, ReceivedAt: e.Received, OccurredAt: &occurred}
+	r.Kind, r.Event = kindAndEvent(e.Stream)
+	return r
 }
 
 // resultOf is what became of a record, as far as it is judged.
@@ -194,8 +211,13 @@ type recordList struct {
 // counted, and in the newest part of the log, which has the rest.
 func (s *server) records(ctx context.Context, q recordQuery) (recordList, error) {
 	out := recordList{Records: []RecordSummary{}}
-	logged, whole, logErr := s.loggedRecords(ctx, q)
+	var logged []RecordSummary
+	var whole bool
+	var logErr error
+	var searching sync.WaitGroup
+	searching.Go(func() { logged, whole, logErr = s.loggedRecords(ctx, q) })
 	loaded, err := s.loadedRecords(ctx, q)
+	searching.Wait()
 	switch {
 	case err != nil && (logErr != nil || ctx.Err() != nil):
 		return out, err
@@ -218,7 +240,7 @@ func (s *server) records(ctx context.Context, q recordQuery) (recordList, error)
 func (s *server) registerRecords() {
 	register(s, operation{id: "list-records", method: http.MethodGet, path: "/api/v1/records", tag: "records",
 		summary:     "Find records by ID or user",
-		description: "At any age, newest first. Duplicates and rejected records are found too: duplicates as long as they are in the newest part of the log.",
+		description: "At any age, newest first. Duplicates and rejected records are found too: duplicates as long as the log has them, and it could be searched for them in half a second.",
 		errors:      []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
 			ID     string `query:"id" maxLength:"1024" doc:"The messageId; this or user."`

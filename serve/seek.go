@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -21,19 +22,15 @@ const (
 
 // backward reads the log from last towards its beginning, piece by piece, and
 // gives each piece, in the order of the log, to do, until that wants no more, the
-// log or its newest epoch begins, or the patience is over. whole says that there
-// is nothing before what do was given.
-func (s *server) backward(ctx context.Context, last millrace.Position, f eventlog.Filter, patience time.Duration, do func([]eventlog.Entry) (more bool)) (whole bool, err error) {
-	first, _, err := s.o.Log.Bounds(ctx)
+// frame of after is reached, the log or its newest epoch begins, or the patience is
+// over. whole says that there is nothing before what do was given.
+func (s *server) backward(ctx context.Context, after, last millrace.Position, f eventlog.Filter, patience time.Duration, do func([]eventlog.Entry) (more bool)) (whole bool, err error) {
+	begin, err := s.newestBegin(ctx, last)
 	if err != nil {
 		return false, err
 	}
-	begin := uint64(1)
-	if first.Epoch == last.Epoch {
-		begin = first.Seq
-	} else if log, ok := s.o.Log.(interface{ Eras() []eventlog.Era }); ok {
-		eras := log.Eras()
-		begin = eras[len(eras)-1].First
+	if after.Epoch == last.Epoch {
+		begin = max(begin, after.Seq)
 	}
 	until := time.Now().Add(patience)
 	frames := uint64(backFrames)
@@ -58,6 +55,75 @@ func (s *server) backward(ctx context.Context, last millrace.Position, f eventlo
 		high = low - 1
 	}
 	return true, nil
+}
+
+// newestBegin is the first frame of the newest epoch that the log still has.
+func (s *server) newestBegin(ctx context.Context, last millrace.Position) (uint64, error) {
+	first, _, err := s.o.Log.Bounds(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if first.Epoch == last.Epoch {
+		return first.Seq, nil
+	}
+	if log, ok := s.o.Log.(interface{ Eras() []eventlog.Era }); ok {
+		eras := log.Eras()
+		return max(1, eras[len(eras)-1].First), nil
+	}
+	return 1, nil
+}
+
+// duplicates reads the duplicates that the newest epoch of the log has, newest
+// first, and gives them to do, until that wants no more or the patience is over.
+// It reads only frames that hold any. since is the time from which on they are
+// known; whole says that those are all.
+func (s *server) duplicates(ctx context.Context, f eventlog.Filter, patience time.Duration, do func(eventlog.Entry) (more bool)) (since time.Time, whole bool, err error) {
+	if s.o.Verdicts == nil {
+		return since, false, nil
+	}
+	_, last, err := s.o.Log.Bounds(ctx)
+	if err != nil {
+		return since, false, err
+	}
+	begin, err := s.newestBegin(ctx, last)
+	if err != nil || last.Seq < begin {
+		return since, err == nil, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := s.o.Verdicts.Wait(waiting, last); err != nil {
+		return since, false, nil // who judges is behind: what is not known is not told
+	}
+	positions, err := s.o.Verdicts.Duplicates(ctx, millrace.Position{Epoch: last.Epoch, Seq: begin - 1, Index: millrace.EndOfFrame}, last)
+	if err != nil {
+		return since, false, err
+	}
+	until := time.Now().Add(patience)
+	for end := len(positions); end > 0; {
+		seq, from := positions[end-1].Seq, end-1
+		for from > 0 && positions[from-1].Seq == seq {
+			from--
+		}
+		entries, err := s.frames(ctx, millrace.Position{Epoch: last.Epoch, Seq: seq - 1, Index: millrace.EndOfFrame}, seq, f)
+		if millrace.KindOf(err) == millrace.Gone {
+			return since, true, nil // trimmed meanwhile
+		}
+		if err != nil {
+			return since, false, err
+		}
+		if len(entries) > 0 {
+			since = entries[0].Time
+		}
+		for _, e := range slices.Backward(entries) {
+			if _, twice := slices.BinarySearchFunc(positions[from:end], e.Position, millrace.Position.Compare); twice && !do(e) {
+				return since, false, nil
+			}
+		}
+		if end = from; end > 0 && time.Now().After(until) {
+			return since, false, nil
+		}
+	}
+	return since, true, nil
 }
 
 // frames returns the records that f chooses behind after, up to the frame high.

@@ -133,7 +133,7 @@ func (t *tail) open(ctx context.Context, from millrace.Position, in *tailInput) 
 func (t *tail) lookBack(ctx context.Context, last millrace.Position, f eventlog.Filter, n int) error {
 	var pieces [][]tailItem // newest first
 	count := 0
-	_, err := t.backward(ctx, last, f, backPatience, func(entries []eventlog.Entry) bool {
+	_, err := t.backward(ctx, millrace.Position{}, last, f, backPatience, func(entries []eventlog.Entry) bool {
 		lines := t.lines(ctx, entries)
 		pieces = append(pieces, lines)
 		count += len(lines)
@@ -269,7 +269,7 @@ func (t *tail) lines(ctx context.Context, entries []eventlog.Entry) []tailItem {
 	if len(entries) == 0 {
 		return nil
 	}
-	duplicates, judged := t.duplicates(ctx, entries[0].Position, entries[len(entries)-1].Position)
+	duplicates, judged := t.judge(ctx, entries[0].Position, entries[len(entries)-1].Position)
 	out := make([]tailItem, 0, len(entries))
 	for _, e := range entries {
 		result := resultOf(&e, duplicates, judged)
@@ -325,9 +325,9 @@ func (t *tail) matches(e eventlog.Entry) bool {
 	return false
 }
 
-// duplicates returns the positions of duplicates from first through last;
-// judged is false when they are not known in time.
-func (t *tail) duplicates(ctx context.Context, first, last millrace.Position) (_ []millrace.Position, judged bool) {
+// judge returns the positions of duplicates from first through last; judged
+// is false when they are not known in time.
+func (t *tail) judge(ctx context.Context, first, last millrace.Position) (_ []millrace.Position, judged bool) {
 	if t.o.Verdicts == nil {
 		return nil, false
 	}

@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	maxReasonRows = 50_000  // reasons times pieces of time
-	maxSearched   = 300_000 // records of the log, for duplicates
-	maxDuplicates = 5000    // that are listed
+	maxReasonRows = 50_000 // reasons times pieces of time
+	maxDuplicates = 5000   // that are listed
 )
 
 // Why says what is not in a table as its senders may think.
@@ -193,40 +192,29 @@ func streamTables(source, stream string) []string {
 	return nil
 }
 
-// duplicatesOf finds the duplicates of a table in the newest part of the log,
-// newest first, and how far back it was searched.
-func (s *server) duplicatesOf(ctx context.Context, q whyQuery, most int) (found []eventlog.Entry, since time.Time, whole bool, err error) {
-	_, last, err := s.o.Log.Bounds(ctx)
-	if err != nil {
-		return nil, since, false, err
-	}
-	t := tail{server: s}
+// duplicatesOf finds the duplicates of a table that the log has, newest first, and
+// how far back it was searched.
+func (s *server) duplicatesOf(ctx context.Context, q whyQuery, patience time.Duration, most int) (found []eventlog.Entry, since time.Time, whole bool, err error) {
 	tables := map[string]bool{} // by stream
-	seen := 0
-	whole, err = s.backward(ctx, last, eventlog.Filter{Workspace: s.o.Workspace, Sources: []string{q.table.Schema}}, backPatience, func(entries []eventlog.Entry) bool {
-		if len(entries) == 0 {
+	since, whole, err = s.duplicates(ctx, eventlog.Filter{Workspace: s.o.Workspace, Sources: []string{q.table.Schema}}, patience, func(e eventlog.Entry) bool {
+		if !q.until.IsZero() && !e.Received.Before(q.until) {
 			return true
 		}
-		since = entries[0].Received
-		seen += len(entries)
-		twice, judged := t.duplicates(ctx, entries[0].Position, entries[len(entries)-1].Position)
-		if !judged {
+		if !q.from.IsZero() && e.Received.Before(q.from) {
 			return false
 		}
-		for _, e := range slices.Backward(entries) {
-			if resultOf(&e, twice, true) != tailDuplicate || !q.from.IsZero() && e.Received.Before(q.from) || !q.until.IsZero() && !e.Received.Before(q.until) {
-				continue
+		is, known := tables[e.Stream]
+		if !known {
+			if len(tables) >= 10_000 {
+				clear(tables)
 			}
-			is, known := tables[e.Stream]
-			if !known && len(tables) < 10_000 {
-				is = slices.Contains(streamTables(e.Source, e.Stream), q.table.Table)
-				tables[e.Stream] = is
-			}
-			if is && len(found) < most {
-				found = append(found, e)
-			}
+			is = slices.Contains(streamTables(e.Source, e.Stream), q.table.Table)
+			tables[e.Stream] = is
 		}
-		return seen < maxSearched && len(found) < most && (q.from.IsZero() || since.After(q.from))
+		if is {
+			found = append(found, e)
+		}
+		return len(found) < most
 	})
 	return found, since, whole, err
 }
@@ -241,10 +229,7 @@ func (s *server) whyDuplicates(ctx context.Context, q whyQuery, all reasons) (ou
 			out.Source = source.Duplicates
 		}
 	}
-	if s.o.Verdicts == nil {
-		return out, nil
-	}
-	found, since, whole, err := s.duplicatesOf(ctx, q, maxSearched)
+	found, since, whole, err := s.duplicatesOf(ctx, q, freshPatience, maxReasonRows)
 	if err != nil {
 		return out, err
 	}
@@ -336,7 +321,7 @@ func (s *server) registerWhy() {
 			}
 			out := whyRows{Discards: []Discard{}, Duplicates: []RecordSummary{}}
 			if in.Category == "duplicate" {
-				found, _, _, err := s.duplicatesOf(ctx, whyQuery{table: t, from: in.From, until: in.Until}, maxDuplicates)
+				found, _, _, err := s.duplicatesOf(ctx, whyQuery{table: t, from: in.From, until: in.Until}, backPatience, maxDuplicates)
 				if err != nil {
 					return nil, err
 				}
