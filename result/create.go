@@ -83,10 +83,7 @@ func (c *creation) run(ctx context.Context) (*manifest, error) {
 	}
 	defer f.Close() // a second time where all went well
 	buffered := bufio.NewWriterSize(f, 1<<20)
-	w, err := newFileWriter(buffered, c.keepers)
-	if err != nil {
-		return nil, millrace.Errorf(millrace.Internal, "the result cannot be written as Parquet: %w", err)
-	}
+	w := newFileWriter(buffered, c.keepers)
 	cut, err := c.copyRows(ctx, w)
 	if err != nil {
 		return nil, errors.Join(err, w.close())

@@ -3,7 +3,6 @@ package result
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
 	"errors"
 	"io"
 	"os"
@@ -132,29 +131,57 @@ func each(ctx context.Context, rows warehouse.Rows, do func(arrow.RecordBatch) e
 }
 
 func exportCSV(ctx context.Context, rows warehouse.Rows, out *bufio.Writer) error {
-	w := csv.NewWriter(out)
-	line := make([]string, rows.Schema().NumFields())
+	var b []byte
 	for i, f := range rows.Schema().Fields() {
-		line[i] = HarmlessCSV(f.Name)
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendCSV(b, HarmlessCSV(f.Name))
 	}
-	if err := w.Write(line); err != nil {
-		return err
-	}
+	b = append(b, '\n')
+	alone := rows.Schema().NumFields() == 1
 	var buf []byte
 	err := each(ctx, rows, func(batch arrow.RecordBatch) error {
 		columns := csvCells(batch)
 		for i := range int(batch.NumRows()) {
 			for j, c := range columns {
-				line[j], buf = c(buf[:0], i)
+				if j > 0 {
+					b = append(b, ',')
+				}
+				var text string
+				if text, buf = c(buf[:0], i); text == "" && alone { // readers skip empty lines
+					b = append(b, `""`...)
+				}
+				b = appendCSV(b, text)
 			}
-			if err := w.Write(line); err != nil {
+			b = append(b, '\n')
+			if _, err := out.Write(b); err != nil {
 				return err
 			}
+			b = b[:0]
 		}
 		return nil
 	})
-	w.Flush()
-	return errors.Join(err, w.Error())
+	if err == nil {
+		_, err = out.Write(b)
+	}
+	return err
+}
+
+// appendCSV writes a value as RFC 4180 has it.
+func appendCSV(b []byte, s string) []byte {
+	if !strings.ContainsAny(s, ",\"\r\n") && !strings.HasPrefix(s, " ") {
+		return append(b, s...)
+	}
+	b = append(b, '"')
+	for {
+		before, after, found := strings.Cut(s, `"`)
+		b = append(b, before...)
+		if !found {
+			return append(b, '"')
+		}
+		b, s = append(b, `""`...), after
+	}
 }
 
 // csvCells returns what gives the values of a batch as text: nothing for null.
@@ -250,9 +277,6 @@ func exportParquet(ctx context.Context, rows warehouse.Rows, e *entry, picked []
 		ks[i] = keeperOf(f)
 		ks[i].field.Name, ks[i].field.Nullable = fileName(e.Columns[picked[i]].Name), true
 	}
-	w, err := newFileWriter(out, ks)
-	if err != nil {
-		return millrace.Errorf(millrace.Internal, "the result cannot be written as Parquet: %w", err)
-	}
+	w := newFileWriter(out, ks)
 	return errors.Join(each(ctx, rows, w.write), w.close())
 }

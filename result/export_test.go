@@ -50,6 +50,10 @@ lines, ""quoted""","""=1""",,,
 	if rows, err := csv.NewReader(strings.NewReader(wants["csv"])).ReadAll(); err != nil || len(rows) != 5 {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
+	one := f.create(t, "SELECT unnest([NULL, '', ' a', 'b,c', e'\\r', 'd']) AS v")
+	if got := f.export(t, one.ID, result.View{}, "csv"); got != "v\n\"\"\n\"\"\n\" a\"\n\"b,c\"\n\"'\r\"\nd\n" {
+		t.Errorf("%q", got)
+	}
 	if !json.Valid([]byte(wants["json"])) {
 		t.Error("the JSON is none")
 	}

@@ -40,21 +40,53 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func newFileWriter(w io.Writer, keepers []keeper) (*fileWriter, error) {
+func newFileWriter(w io.Writer, keepers []keeper) *fileWriter {
 	fields := make([]arrow.Field, len(keepers))
 	for i, k := range keepers {
 		fields[i] = k.field
 	}
-	f := &fileWriter{keepers: keepers, schema: arrow.NewSchema(fields, nil), out: &counter{w: w}}
-	properties := parquet.NewWriterProperties(
+	return &fileWriter{keepers: keepers, schema: arrow.NewSchema(fields, nil), out: &counter{w: w}}
+}
+
+// open begins the file. The first rows, if there are any, say how columns are
+// best encoded.
+func (f *fileWriter) open(first arrow.RecordBatch) error {
+	properties := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST), parquet.WithDataPageVersion(parquet.DataPageV1),
 		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1),
 		parquet.WithDictionaryDefault(true), parquet.WithStoreDecimalAsInteger(true),
-		parquet.WithMaxStatsSize(256), parquet.WithCreatedBy("millrace"), parquet.WithMaxRowGroupLength(1<<40),
-	)
-	file, err := pqarrow.NewFileWriter(f.schema, f.out, properties, pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+		parquet.WithMaxStatsSize(256), parquet.WithCreatedBy("millrace"), parquet.WithMaxRowGroupLength(1 << 40),
+	}
+	for i, k := range f.keepers {
+		path := parquet.ColumnPath{k.field.Name}
+		switch k.field.Type.ID() {
+		case arrow.INT8, arrow.INT16, arrow.INT32, arrow.INT64, arrow.UINT8, arrow.UINT16, arrow.UINT32, arrow.UINT64, arrow.DATE32, arrow.TIMESTAMP, arrow.TIME64:
+			properties = append(properties, parquet.WithDictionaryPath(path, false), parquet.WithEncodingPath(path, parquet.Encodings.DeltaBinaryPacked))
+		case arrow.FLOAT32, arrow.FLOAT64:
+			properties = append(properties, parquet.WithDictionaryPath(path, false))
+		case arrow.STRING:
+			if first != nil && !repeats(first.Column(i).(*array.String)) {
+				properties = append(properties, parquet.WithDictionaryPath(path, false))
+			}
+		}
+	}
+	file, err := pqarrow.NewFileWriter(f.schema, f.out, parquet.NewWriterProperties(properties...), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
 	f.file = file
-	return f, err
+	return err
+}
+
+// repeats says whether texts are there more than once each, or nearly so: a
+// dictionary of them is worth making.
+func repeats(a *array.String) bool {
+	seen := make(map[string]bool, a.Len())
+	values := 0
+	for i := range a.Len() {
+		if a.IsValid(i) {
+			values++
+			seen[a.Value(i)] = true
+		}
+	}
+	return len(seen) <= values*3/4
 }
 
 // write adds rows, which stay the caller's.
@@ -72,6 +104,11 @@ func (f *fileWriter) write(batch arrow.RecordBatch) error {
 	}
 	record := array.NewRecordBatch(f.schema, columns, batch.NumRows())
 	defer record.Release()
+	if f.file == nil {
+		if err := f.open(record); err != nil {
+			return err
+		}
+	}
 	size := recordBytes(record)
 	if f.group > 0 && (f.group+record.NumRows() > groupRows || f.pending+size > groupBytes) {
 		if err := f.endGroup(); err != nil {
@@ -99,7 +136,15 @@ func (f *fileWriter) endGroup() error {
 // bytes is about how large the file would be at most if it ended here.
 func (f *fileWriter) bytes() int64 { return f.out.n + f.pending }
 
-func (f *fileWriter) close() error { return f.file.Close() }
+// close ends the file.
+func (f *fileWriter) close() error {
+	if f.file == nil {
+		if err := f.open(nil); err != nil {
+			return err
+		}
+	}
+	return f.file.Close()
+}
 
 // recordBytes is about what rows take in memory, without what only others in
 // the same memory have.
