@@ -28,8 +28,17 @@ collect/browser/dist/.built: collect/browser/package-lock.json collect/browser/b
 	cd collect/browser && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts && node build.mjs
 	@touch $@
 
+.PHONY: page
+page: bootstrap ui/dist/.built ## build the web page that the binary serves
+ui/node_modules/.installed: ui/package-lock.json ui/package.json
+	cd ui && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts
+	@touch $@
+ui/dist/.built: ui/node_modules/.installed ui/index.html ui/vite.config.ts ui/scripts/clean.mjs ui/scripts/compress.mjs $(shell find ui/src ui/public -type f)
+	cd ui && npm run --silent build
+	@touch $@
+
 .PHONY: build
-build: browser ## build bin/millrace
+build: browser page ## build bin/millrace
 	go build -trimpath $(PGO) -ldflags '$(LDFLAGS)' -o bin/millrace ./cmd/millrace
 
 .PHONY: run
@@ -41,7 +50,7 @@ test: build ## all tests, with the race detector
 	MILLRACE_TEST_BINARY=$(CURDIR)/bin/millrace $(GOTEST) -race ./...
 
 .PHONY: check
-check: browser ## everything else that CI runs: format, vet, lint, generated files
+check: browser page ## everything else that CI runs: format, vet, lint, generated files, the page
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files -co --exclude-standard '*.go'); exit 1; }
 	go mod verify >/dev/null
 	go mod tidy -diff
@@ -51,6 +60,7 @@ check: browser ## everything else that CI runs: format, vet, lint, generated fil
 	cd tools && go build -o ../.build/notice ./notice
 	.build/notice -check
 	$(TOOL) revive -config .revive.toml ./...
+	cd ui && npm run --silent check && npm run --silent budget
 	@for f in scripts/*.sh .ci/run; do bash -n $$f; done
 	@git diff --exit-code --stat || { echo 'make check left edits behind'; exit 1; }
 
@@ -84,3 +94,4 @@ release: build ## dist/: tarball with checksums, systemd unit, completions
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin dist .build collect/browser/dist/*
+	find ui/dist -mindepth 1 ! -name README.txt -delete

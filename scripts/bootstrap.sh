@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what a bare Debian machine lacks to build and test Millrace: a C++
-# compiler (DuckDB is linked in), Go, Node (the browser library). What is there
+# compiler (DuckDB is linked in), Go, Node (the browser library and the page). What is there
 # and new enough is left alone; Go and Node go to .build/, nothing else of the
 # machine changes but Debian packages.
 set -eu
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 GO_WANTED=1.26.8
 GO_LEAST=1.26
 NODE_WANTED=22.20.0
-NODE_LEAST=20
+NODE_LEAST=20.19
 
 say() { printf '%s\n' "$*" >&2; }
 

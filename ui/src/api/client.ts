@@ -20,6 +20,7 @@ export class ProblemError extends Error {
   readonly status: number
   readonly request_id?: string
   readonly errors?: Problem['errors']
+  readonly conflict?: Problem['conflict']
   constructor(p: Omit<Problem, 'kind'> & { kind: Problem['kind'] | 'unreachable' }) {
     super(p.detail)
     this.kind = p.kind
@@ -28,6 +29,7 @@ export class ProblemError extends Error {
     this.status = p.status
     this.request_id = p.request_id
     this.errors = p.errors
+    this.conflict = p.conflict
   }
 }
 
@@ -51,7 +53,7 @@ export function urlOf<K extends OperationId>(id: K, params?: Params<K>): string 
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries((params ?? {}) as Record<string, unknown>)) {
     if (value === undefined || value === null || value === '') continue
-    const written = String(value)
+    const written = Array.isArray(value) ? value.join(',') : String(value)
     if (path.includes(`{${name}}`)) path = path.replace(`{${name}}`, encodeURIComponent(written))
     else query.set(name, written)
   }
@@ -72,7 +74,7 @@ export async function send<K extends OperationId>(id: K, input: Input<K>, init: 
   }
   if (response.ok) return response
   const problem = await readProblem(response)
-  if (problem.status === 401) for (const told of out) told()
+  if (problem.status === 401 && id !== 'start-session') for (const told of out) told()
   throw problem
 }
 
@@ -108,16 +110,11 @@ export function shell(word: string): string {
 
 /** signIn gives the admin token for a session; the browser keeps its cookie. */
 export async function signIn(token: string): Promise<void> {
-  await session('POST', { token })
+  await call('start-session', { body: { token } })
 }
 
 /** signOut ends the session. */
 export async function signOut(): Promise<void> {
-  await session('DELETE')
+  await call('end-session', {})
   for (const told of out) told()
-}
-
-async function session(method: string, body?: object): Promise<void> {
-  const response = await fetch('/api/v1/session', { method, headers: body ? { 'Content-Type': 'application/json' } : {}, body: body && JSON.stringify(body) })
-  if (!response.ok) throw await readProblem(response)
 }

@@ -1,7 +1,8 @@
 // What the page asks for, with its keys: a room names a query and never builds a key.
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
-import { call, type Input } from './client'
+import { call } from './client'
 import { noteStatus } from './rates'
+import type { Operations, ResultChartQuery, ResultFilter, RowsBody, TableSummary } from './schema'
 
 /** Status is asked every two seconds while somebody looks: rates are made of it. */
 export const statusQuery = queryOptions({
@@ -36,7 +37,7 @@ export const readinessQuery = queryOptions({
   refetchInterval: 3000,
 })
 
-export interface RejectedFilter { source?: string; reason?: string }
+export interface RejectedFilter { source?: string; reason?: string; group?: string }
 
 export const rejectedQuery = (filter: RejectedFilter) => infiniteQueryOptions({
   queryKey: ['rejected', filter],
@@ -52,31 +53,146 @@ export const rejectedOneQuery = (id: string) => queryOptions({
   queryFn: ({ signal }) => call('get-rejected', { params: { id } }, signal),
 })
 
-export const sqlQuery = (body: Input<'query'>['body']) => queryOptions({
-  queryKey: ['query', body],
-  queryFn: ({ signal }) => call('query', { body }, signal),
+/** tablesQuery is every table of the warehouse with how much is in it. */
+export const tablesQuery = queryOptions({
+  queryKey: ['tables'],
+  queryFn: async ({ signal }) => {
+    const all: TableSummary[] = []
+    for (let cursor = '';;) {
+      const page = await call('list-tables', { params: { limit: 1000, cursor } }, signal)
+      all.push(...page.tables)
+      if (!page.next) return all
+      cursor = page.next
+    }
+  },
+  staleTime: 15_000,
 })
 
-export interface TableName { schema: string; table: string; columns: { name: string; type: string }[] }
+export const tableQuery = (schema: string, table: string) => queryOptions({
+  queryKey: ['tables', schema, table],
+  queryFn: ({ signal }) => call('get-table', { params: { schema, table } }, signal),
+  staleTime: 10_000,
+})
 
-const catalogue = `SELECT table_schema, table_name, column_name, data_type
+export const sampleQuery = (schema: string, table: string) => queryOptions({
+  queryKey: ['tables', schema, table, 'sample'],
+  queryFn: ({ signal }) => call('sample-table', { params: { schema, table, limit: 100 } }, signal),
+  staleTime: 10_000,
+})
+
+export const whyQuery = (schema: string, table: string, span: { from: number; until: number }) => queryOptions({
+  queryKey: ['tables', schema, table, 'why', Math.floor(span.from / 10_000), Math.floor(span.until / 10_000)],
+  queryFn: ({ signal }) => call('explain-table', { params: { schema, table, from: new Date(span.from).toISOString(), until: new Date(span.until).toISOString() } }, signal),
+  placeholderData: keepPreviousData,
+  staleTime: 10_000,
+})
+
+export const whyRowsQuery = (params: Operations['explain-table-rows']['params']) => infiniteQueryOptions({
+  queryKey: ['tables', params.schema, params.table, 'why', 'rows', params],
+  queryFn: ({ pageParam, signal }) => call('explain-table-rows', { params: { ...params, limit: 100, cursor: pageParam } }, signal),
+  initialPageParam: '',
+  getNextPageParam: (last) => last.next || undefined,
+})
+
+const columnNames = `SELECT table_schema, table_name, column_name
 FROM information_schema.columns
 WHERE table_schema NOT IN ('information_schema', 'pg_catalog')
 ORDER BY table_schema, table_name, ordinal_position`
 
-/** tablesQuery is what the warehouse holds, from its own catalogue. */
-export const tablesQuery = queryOptions({
-  queryKey: ['tables'],
+/** namesQuery is every table with its columns, for completion: of all tables in one question. */
+export const namesQuery = queryOptions({
+  queryKey: ['tables', 'names'],
   queryFn: async ({ signal }) => {
-    const result = await call('query', { body: { sql: catalogue, limit: 100_000 } }, signal)
-    const tables = new Map<string, TableName>()
-    for (const [schema, table, name, type] of result.rows as string[][]) {
-      const key = `${schema}\n${table}`
-      let one = tables.get(key)
-      if (!one) tables.set(key, one = { schema: schema ?? '', table: table ?? '', columns: [] })
-      one.columns.push({ name: name ?? '', type: type ?? '' })
-    }
-    return [...tables.values()]
+    const result = await call('query', { body: { sql: columnNames, limit: 100_000 } }, signal)
+    const names: Record<string, string[]> = {}
+    for (const [schema, table, column] of result.rows as string[][]) (names[`${schema}.${table}`] ??= []).push(column ?? '')
+    return names
   },
-  staleTime: 15_000,
+  staleTime: 60_000,
+})
+
+export type View = Pick<RowsBody, 'sort' | 'filters'>
+
+/** How many rows of a stored result are asked for at once. */
+export const pageRows = 500
+
+export const resultPageQuery = (id: string, view: View, page: number) => queryOptions({
+  queryKey: ['results', id, view, page],
+  queryFn: ({ signal }) => call('read-result', { params: { id }, body: { ...view, offset: page * pageRows, limit: pageRows } }, signal),
+  staleTime: Infinity,
+  gcTime: 60_000,
+})
+
+export const statsQuery = (id: string, column: string, filters: ResultFilter[]) => queryOptions({
+  queryKey: ['results', id, 'stats', column, filters],
+  queryFn: ({ signal }) => call('describe-result-column', { params: { id }, body: { column, filters } }, signal),
+  staleTime: Infinity,
+})
+
+export const chartQuery = (id: string, body: ResultChartQuery) => queryOptions({
+  queryKey: ['results', id, 'chart', body],
+  queryFn: ({ signal }) => call('chart-result', { params: { id }, body }, signal),
+  staleTime: Infinity,
+  placeholderData: keepPreviousData,
+})
+
+export const recordQuery = (position: string) => queryOptions({
+  queryKey: ['records', position],
+  queryFn: ({ signal }) => call('get-record', { params: { position } }, signal),
+  // Until it is everywhere, it moves on.
+  refetchInterval: (query) => query.state.data?.steps.some((s) => s.state === 'waiting') ? 2000 : false,
+})
+
+export const recordsQuery = (by: { id?: string; user?: string; source?: string }) => infiniteQueryOptions({
+  queryKey: ['records', 'by', by],
+  queryFn: ({ pageParam, signal }) => call('list-records', { params: { ...by, limit: 100, cursor: pageParam } }, signal),
+  initialPageParam: '',
+  getNextPageParam: (last) => last.next || undefined,
+})
+
+export const attentionQuery = queryOptions({
+  queryKey: ['attention'],
+  queryFn: ({ signal }) => call('get-attention', {}, signal),
+  refetchInterval: 10_000,
+})
+
+export const eventsQuery = (source: string, filter: { q?: string; sort?: 'count' | 'last_seen' | 'name' }) => infiniteQueryOptions({
+  queryKey: ['sources', source, 'events', filter],
+  queryFn: ({ pageParam, signal }) => call('list-source-events', { params: { source, ...filter, limit: 100, cursor: pageParam } }, signal),
+  initialPageParam: '',
+  getNextPageParam: (last) => last.next || undefined,
+  placeholderData: keepPreviousData,
+  staleTime: 5000,
+})
+
+export const eventQuery = (source: string, event: string) => queryOptions({
+  queryKey: ['sources', source, 'event', event],
+  queryFn: ({ signal }) => call('get-source-event', { params: { source, event } }, signal),
+})
+
+export const changesQuery = (source: string) => infiniteQueryOptions({
+  queryKey: ['sources', source, 'changes'],
+  queryFn: ({ pageParam, signal }) => call('list-source-changes', { params: { source, limit: 100, cursor: pageParam } }, signal),
+  initialPageParam: '',
+  getNextPageParam: (last) => last.next || undefined,
+})
+
+export const snippetsQuery = (source: string, key?: string) => queryOptions({
+  queryKey: ['sources', source, 'snippets', key ?? ''],
+  queryFn: ({ signal }) => call('list-snippets', { params: { source, key } }, signal),
+})
+
+export const groupsQuery = (filter: { source?: string; open?: boolean }) => infiniteQueryOptions({
+  queryKey: ['rejected', 'groups', filter],
+  queryFn: ({ pageParam, signal }) => call('list-rejected-groups', { params: { ...filter, limit: 100, cursor: pageParam } }, signal),
+  initialPageParam: '',
+  getNextPageParam: (last) => last.next || undefined,
+  placeholderData: keepPreviousData,
+  refetchInterval: (query) => (query.state.data?.pages.length ?? 0) > 1 ? false : 5000,
+})
+
+export const jobQuery = (id: string) => queryOptions({
+  queryKey: ['jobs', id],
+  queryFn: ({ signal }) => call('get-job', { params: { id } }, signal),
+  refetchInterval: (query) => query.state.data === undefined || query.state.data.state === 'running' ? 500 : false,
 })

@@ -13,6 +13,110 @@ export interface ArchiveStatus {
   through: string
 }
 
+export interface Attention {
+  /** More of it. */
+  detail?: string
+  /** What to do. */
+  do: string
+  /** What it is about, the same as long as it lasts. */
+  id: string
+  /** Where in the page. */
+  room: 'home' | 'sources' | 'live' | 'rejected' | 'warehouse' | 'project' | 'status'
+  /** bad: something does not work; warning: it will not, or something is lost to someone; info: to know. */
+  severity: 'bad' | 'warning' | 'info'
+  /** Since when. */
+  since?: string
+  /** The source that it is about. */
+  source?: string
+  /** What is the matter. */
+  title: string
+  /** When it will be too late, as it goes now: of a disk, when intake will be refused. */
+  until?: string
+}
+
+export interface AttentionList {
+  /** The gravest first; empty when all is well. */
+  items: Attention[]
+}
+
+export interface Bin {
+  /** How many values lie in it. */
+  count: number
+  /** Where it begins; of times, in seconds since 1970. */
+  from: number
+  /** Where it ends, which only the last one includes. */
+  until: number
+}
+
+export interface ChangePage {
+  /** Newest first. */
+  changes: SchemaChange[]
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+}
+
+export interface CheckBody {
+  /** Texts that are not saved yet, by path; null: as if the file were removed. */
+  texts?: Record<string, string | null>
+}
+
+export interface Checked {
+  /** By file, line and column; empty when all is well. */
+  problems: FileProblem[]
+}
+
+export interface ColumnProfile {
+  /** How many different values there are. */
+  distinct: number
+  /** Rows that have a value. */
+  filled: number
+  /** How many values lie where, of numbers and times. */
+  histogram: Bin[]
+  /** The greatest value; of texts, the last. */
+  max?: unknown
+  /** The least value; of texts, the first. */
+  min?: unknown
+  /** Of the column. */
+  name: string
+  /** Why more is not known. */
+  problem?: string
+  /** The most frequent values of text and truth values. */
+  top: ValueCount[]
+  /** Of the column. */
+  type: string
+}
+
+export interface CompleteBody {
+  /** Where, in characters, from 1. */
+  column: number
+  /** Where, from 1. */
+  line: number
+  /** Of the file. */
+  path: string
+  /** As it is now. */
+  text: string
+}
+
+export interface Completed {
+  /** In place of the characters of the line from here, from 1. */
+  from: number
+  /** What may be written. */
+  items: Completion[]
+  /** Up to here, not including it. */
+  to: number
+}
+
+export interface Completion {
+  /** What it is, in a paragraph. */
+  doc: string
+  /** To be written; may have several lines. */
+  insert: string
+  /** What it is. */
+  kind: 'field' | 'value' | 'resource' | 'secret'
+  /** To be shown. */
+  label: string
+}
+
 export interface DedupStatus {
   duplicates: number
   /** IDs in the index. */
@@ -20,6 +124,21 @@ export interface DedupStatus {
   size_bytes?: number
   /** Everything up to here is judged. */
   through: string
+}
+
+export interface Discard {
+  /** Whose value it is; absent: the whole row. */
+  column?: string
+  /** Of the record. */
+  id: string
+  /** Of the record in the log. */
+  position: string
+  /** Why it does not fit. */
+  reason: string
+  /** When the record came in. */
+  received_at?: string
+  /** The value as text; a long one is cut. */
+  value: string
 }
 
 export interface DuplicateCounts {
@@ -34,6 +153,17 @@ export interface DuplicateQuestion {
   ranges: Range[]
 }
 
+export interface EditBody {
+  /** One after another. */
+  changes: FileChange[]
+  /** Only answer the text and what would be wrong; save nothing. */
+  dry?: boolean
+  /** Of its text, as reading it said; absent for a new file. */
+  etag?: string
+  /** Of the file. */
+  path: string
+}
+
 export interface ErrorDetail {
   /** Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
   location?: string
@@ -43,9 +173,126 @@ export interface ErrorDetail {
   value?: unknown
 }
 
+export interface EventDetail {
+  /** Distinct events. */
+  count: number
+  /** Name of the event or stream, as it was sent; of other calls, the kind. */
+  event: string
+  /** When the first one came in. */
+  first_seen?: string
+  /** What call it is. */
+  kind: 'track' | 'identify' | 'page' | 'screen' | 'group' | 'alias' | 'stream'
+  /** When the last one came in. */
+  last_seen?: string
+  /** What its events bring, in the order of the table's columns. */
+  properties: Property[]
+  /** Where its table is. */
+  schema: string
+  /** The table with its properties; tracks when the source has as many as it may. */
+  table: string
+}
+
+export interface EventPage {
+  /** Those that match. */
+  events: SourceEvent[]
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+}
+
+export interface FileChange {
+  /** set gives a value; append adds to a list; remove takes a field or item away. */
+  op: 'set' | 'append' | 'remove'
+  /** Names of fields, and numbers of items from 0, down to the value. */
+  path: unknown[]
+  /** What is set or appended. */
+  value?: unknown
+}
+
+export interface FileConflict {
+  /** Of that; absent when the file is gone. */
+  etag?: string
+  /** Of the file. */
+  path: string
+  /** What it says now. */
+  text: string
+}
+
+export interface FileList {
+  /** Those are all; a project shows 10,000 at most. */
+  complete: boolean
+  /** By path. */
+  files: ProjectFile[]
+  /** What is saved is served at once; otherwise when the server is started again. */
+  reloads: boolean
+}
+
+export interface FileProblem {
+  /** In characters, from 1; 0 as line. */
+  column: number
+  /** From 1; 0: it is of the file as a whole. */
+  line: number
+  /** What is wrong, and what to do. */
+  message: string
+  /** Of the file or folder. */
+  path: string
+}
+
+export interface FileText {
+  /** Of its text: to be given when it is saved. */
+  etag: string
+  /** Within the project. */
+  path: string
+  /** Its text. */
+  text: string
+}
+
+export interface GroupPage {
+  /** The largest first. */
+  groups: RejectedGroup[]
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+}
+
 export interface Health {
   parts: Part[]
   ready: boolean
+}
+
+export interface HistoryMark {
+  /** When it happened. */
+  at: string
+  /** start, stop, reload, rebuild, version. */
+  kind: string
+  /** For people. */
+  text: string
+}
+
+export interface HistoryPoint {
+  /** When the step begins. */
+  at: string
+  /** The last. */
+  last: number
+  /** The greatest. */
+  max: number
+  /** The least. */
+  min: number
+  /** The mean; of a counter, by how much it grew. */
+  value: number
+}
+
+export interface HistorySeries {
+  /** counter: each point is by how much it grew in the step. */
+  kind: 'gauge' | 'counter'
+  /** What it is of: source, result, reader, route, quantile … */
+  labels: Record<string, string>
+  /** The metric, as /metrics has it. */
+  name: string
+  /** Oldest first; a step without samples has none. */
+  points: HistoryPoint[]
+  /** How long a step is. */
+  step_seconds: number
+  /** Of the values. */
+  unit?: string
 }
 
 export interface Job {
@@ -57,7 +304,7 @@ export interface Job {
   finished?: string
   /** The job's ID. */
   id: string
-  /** What is done: warehouse.rebuild, archive.verify, log.verify. */
+  /** What is done: warehouse.rebuild, archive.verify, log.verify, query, table.profile, rejected.resend. */
   kind: string
   /** What happens at this moment. */
   message?: string
@@ -77,6 +324,55 @@ export interface JobList {
   jobs: Job[]
 }
 
+export interface Journey {
+  /** As it was received, with the result. */
+  record: TailLine
+  /** What the tables have of it. */
+  rows: LoadedRow[]
+  /** What happened to it, in order. */
+  steps: Step[]
+}
+
+export interface LoadedRow {
+  /** When the row was written; a rebuild writes it anew. */
+  loaded_at?: string
+  /** Of the table. */
+  schema: string
+  /** Its name. */
+  table: string
+  /** The row, without columns that are null. */
+  values: Record<string, unknown>
+}
+
+export interface LogAttr {
+  /** Name of the value. */
+  name: string
+  /** The value as text. */
+  value: string
+}
+
+export interface LogLine {
+  /** What goes with it. */
+  attrs: LogAttr[]
+  /** How grave it is. */
+  level: 'debug' | 'info' | 'warn' | 'error'
+  /** What happened. */
+  message: string
+  /** Who says it; empty: the server itself. */
+  part: string
+  /** Number of the line since the start. */
+  seq: number
+  /** When it was written. */
+  time: string
+}
+
+export interface LogPage {
+  /** Number of the last line that was looked at: give it as after for what follows. */
+  last: number
+  /** Oldest first. */
+  lines: LogLine[]
+}
+
 export interface LogStatus {
   /** How far last_time is ahead of the machine's clock, when it is more than five minutes: the clock is wrong, or was. */
   ahead_seconds?: number
@@ -85,6 +381,8 @@ export interface LogStatus {
   first_time?: string
   /** Of its disk. */
   free_bytes?: number
+  /** How long until free_bytes is down to reserve_bytes, as it went in the last hours; absent when the disk does not fill up. */
+  full_in_seconds?: number
   last: string
   last_time?: string
   /** What an acknowledgement is worth. */
@@ -99,6 +397,11 @@ export interface LogStatus {
   size_limit_bytes?: number
 }
 
+export interface MarkList {
+  /** Oldest first; of more than 1,000 the newest. */
+  marks: HistoryMark[]
+}
+
 export interface Part {
   name: string
   ready: boolean
@@ -109,6 +412,8 @@ export interface Part {
 }
 
 export interface Problem {
+  /** Of saving a file that someone else has changed meanwhile: what it says now. */
+  conflict?: FileConflict
   /** What happened and what to do, for people. */
   detail: string
   /** What is wrong with the request, one by one. */
@@ -129,11 +434,52 @@ export interface Problem {
   type?: string
 }
 
+export interface ProfileBody {
+  /** Only these; all when absent. */
+  columns?: string[]
+}
+
+export interface ProjectFile {
+  /** It is text that can be read and saved here. */
+  editable: boolean
+  /** Of its content. */
+  etag?: string
+  /** Its first folder; empty for the project's own files. */
+  folder: string
+  /** How its text is written; empty when it is not edited here. */
+  kind: string
+  /** Within the project. */
+  path: string
+  /** The JSON Schema of its content, by name. */
+  schema?: string
+  /** How large it is. */
+  size_bytes: number
+}
+
 export interface ProjectStatus {
   /** When the version that runs was read. */
   loaded: string
   /** Why a later edit does not run; the last good version goes on. */
   problems: string[]
+}
+
+export interface Property {
+  /** In the table. */
+  column: string
+  /** Values of the newest events, each once; long ones are cut. */
+  examples: unknown[]
+  /** How many events have it. */
+  filled: number
+  /** When the first one that has it came in. */
+  first_seen?: string
+  /** Whether it is of the event, or of its context. */
+  group: 'property' | 'context'
+  /** As it was sent, with points between the objects that it lies in; absent when no event that is still in the log has it. */
+  original?: string
+  /** How many have it, of 1. */
+  share: number
+  /** Of the column. */
+  type: string
 }
 
 export interface QueryBody {
@@ -207,6 +553,36 @@ export interface Rebuild {
   yes?: boolean
 }
 
+export interface RecordList {
+  /** Why records may be missing. */
+  incomplete?: string
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+  /** Newest first. */
+  records: RecordSummary[]
+}
+
+export interface RecordSummary {
+  /** Of a track event; of a stream, its name. */
+  event?: string
+  /** Its messageId. */
+  id: string
+  /** track, identify, page, screen, group, alias, stream or rejected. */
+  kind: string
+  /** When it happened, corrected for the sender's clock. */
+  occurred_at?: string
+  /** Where it lies in the log. */
+  position: string
+  /** When it came in. */
+  received_at: string
+  /** What became of it; received: not judged yet. */
+  result: 'accepted' | 'duplicate' | 'rejected' | 'received'
+  /** Where it came in. */
+  source: string
+  /** The user's ID, or the anonymous one. */
+  user?: string
+}
+
 export interface Rejected {
   /** The field that is wrong. */
   field?: string
@@ -228,15 +604,82 @@ export interface Rejected {
   type?: string
 }
 
+export interface RejectedGroup {
+  /** How many there are. */
+  count: number
+  /** IDs of some of the newest. */
+  examples: string[]
+  /** The field that is wrong. */
+  field?: string
+  /** When the first came in. */
+  first: string
+  /** The reason, without what is of the single record: name it to choose the group. */
+  group: string
+  /** When the last came in. */
+  last: string
+  /** How many of them were not sent again, or rejected again. */
+  open: number
+  /** Of one of them, in full. */
+  reason: string
+  /** Where they came in. */
+  source: string
+}
+
 export interface RejectedPage {
   /** Give it as cursor for what follows; empty at the end. */
   cursor: string
   rejected: Rejected[]
 }
 
+export interface RenameBody {
+  /** Of its text, as reading it said. */
+  etag: string
+  /** Its path. */
+  from: string
+  /** Its new path, where there is none. */
+  to: string
+}
+
 export interface ResendBody {
   /** The event to send in place of what was received. */
   body?: unknown
+  /** A JSON merge patch (RFC 7396) for the body: a member replaces that of the event, null takes it away. */
+  patch?: unknown
+}
+
+export interface ResendFilter {
+  /** Whose wrong field is this. */
+  field?: string
+  /** Received at this time or later. */
+  from?: string
+  /** Of this group, as the list of groups names it. */
+  group?: string
+  /** Whose reason contains this, in any case. */
+  reason?: string
+  /** Of this source. */
+  source?: string
+  /** Received before this time. */
+  until?: string
+}
+
+export interface ResendMany {
+  /** All that match, as far as they were not sent again with success. */
+  filter?: ResendFilter
+  /** These; or a filter. */
+  ids?: string[]
+  /** A JSON merge patch (RFC 7396) that each is mended with: a member replaces that of the event, null takes it away. */
+  patch?: unknown
+}
+
+export interface ResendResult {
+  /** One by one, those that were not accepted first; at most 1,000. */
+  list: ResentOutcome[]
+  /** How many ended how: accepted, partly accepted, duplicate, rejected, failed. */
+  outcomes: Record<string, number>
+  /** How many were sent again. */
+  records: number
+  /** The list does not have all of them. */
+  truncated: boolean
 }
 
 export interface Resent {
@@ -251,6 +694,230 @@ export interface Resent {
   /** Why it, or a part of it, was rejected again. */
   reason?: string
   rejected_id: string
+}
+
+export interface ResentOutcome {
+  /** accepted, partly accepted, duplicate, rejected or failed. */
+  outcome: string
+  /** Where the new record lies in the log. */
+  position?: string
+  /** Why it was not accepted. */
+  reason?: string
+  /** Of the rejected record. */
+  rejected_id: string
+}
+
+export interface ResultBin {
+  count: number
+  from: unknown
+  until: unknown
+}
+
+export interface ResultBody {
+  /** Wait until the tables hold everything up to this position, as intake's Millrace-Position gave it: read your own writes. */
+  after?: string
+  /** Most rows to return; 0 is the server's default. truncated says when there are more. */
+  limit?: number
+  /** Values for $1, $2 … or for ?: text, numbers, booleans and null. */
+  params?: (string | number | boolean | null)[]
+  /** One SELECT. It can only read. */
+  sql: string
+  /** When to give up, in milliseconds; 0 is the server's default. */
+  timeout_ms?: number
+  /** How long to wait for the result, in milliseconds, before the answer is the job alone. */
+  wait_ms?: number
+}
+
+export interface ResultChart {
+  binned: boolean
+  kind: string
+  months?: number
+  points: ResultPoint[]
+  width?: number
+}
+
+export interface ResultChartQuery {
+  bins?: number
+  filters?: ResultFilter[]
+  group?: string
+  groups?: number
+  kind: 'line' | 'area' | 'bar' | 'number'
+  limit?: number
+  x?: string
+  y?: ResultMeasure[]
+  zone?: string
+}
+
+export interface ResultColumn {
+  name: string
+  /** As the answers of queries name it. */
+  type: string
+}
+
+export interface ResultColumnStats {
+  column: ResultColumn
+  distinct: number
+  histogram?: ResultBin[]
+  max: unknown
+  mean?: number
+  min: unknown
+  nulls: number
+  rows: number
+  top?: ResultValueCount[]
+}
+
+export interface ResultFilter {
+  column: string
+  op: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'in' | 'contains' | 'not_contains' | 'starts_with' | 'ends_with' | 'is_null' | 'not_null'
+  value?: unknown
+}
+
+export interface ResultMeasure {
+  column?: string
+  fn: 'count' | 'distinct' | 'sum' | 'avg' | 'min' | 'max' | 'median' | 'p95'
+}
+
+export interface ResultOrJob {
+  /** The query: how far it is, and to cancel it. */
+  job: Job
+  /** When it was there in time. */
+  result?: StoredResult
+}
+
+export interface ResultPoint {
+  group?: unknown
+  /** It stands for all groups that have no points of their own. */
+  other_group?: boolean
+  /** It stands for all values of x that have no point of their own. */
+  other_x?: boolean
+  x: unknown
+  y: unknown[]
+}
+
+export interface ResultRows {
+  /** Names and types, in their order. */
+  columns: ResultColumn[]
+  /** As queries answer them: numbers keep all their digits, times are RFC 3339 in UTC. */
+  rows: unknown[][]
+  /** Rows that the filters leave. */
+  total: number
+}
+
+export interface ResultSort {
+  column: string
+  desc?: boolean
+}
+
+export interface ResultValueCount {
+  count: number
+  value: unknown
+}
+
+export interface Rows {
+  /** Names and types, in their order. */
+  columns: QueryColumn[]
+  /** As queries answer them: numbers keep all their digits, times are RFC 3339 in UTC. */
+  rows: unknown[][]
+}
+
+export interface RowsBody {
+  /** Only these; all when absent. */
+  columns?: string[]
+  /** All have to hold. */
+  filters?: ResultFilter[]
+  /** Most rows. */
+  limit?: number
+  /** Rows to leave out. */
+  offset?: number
+  /** The first counts most; absent: as the query had them. */
+  sort?: ResultSort[]
+}
+
+export interface SaveBody {
+  /** Of the text that it is in place of, as reading it said; absent for a new file. */
+  etag?: string
+  /** The whole text. */
+  text: string
+}
+
+export interface SavedFile {
+  /** Of its text now; empty when it is gone. */
+  etag: string
+  /** Of the file. */
+  path: string
+  /** What is wrong with the whole project now; while there is something, the version before goes on. */
+  problems: FileProblem[]
+  /** Of edit: its text now. */
+  text?: string
+}
+
+export interface SchemaChange {
+  /** When the first record came in that brought it. */
+  at: string
+  /** What a notice says, and what to do. */
+  detail?: string
+  /** What is new: an event, a stream, a column of a table; or what the warehouse did otherwise than one may think. */
+  kind: 'event' | 'stream' | 'column' | 'notice'
+  /** The event or stream as sent; the column; what sort of notice. */
+  name: string
+  /** The table that it is about. */
+  table?: string
+  /** Of a column. */
+  type?: string
+}
+
+export interface SchemaList {
+  /** Their names. */
+  schemas: string[]
+}
+
+export interface SeriesList {
+  /** By name and labels. */
+  series: HistorySeries[]
+}
+
+export interface Session {
+  /** Whether what this client sends is answered. */
+  authenticated: boolean
+  /** Of the cookie: when to log in again. */
+  expires?: string
+  /** How to log in: none is needed, or POST the admin token here. */
+  login: 'none' | 'token'
+  /** How the server was started. */
+  mode: 'dev' | 'serve'
+  /** Why nothing is answered. */
+  reason?: string
+}
+
+export interface SessionBody {
+  /** The admin token. */
+  token: string
+}
+
+export interface Snippet {
+  /** The code, with the source's key and the server's address. */
+  code: string
+  /** A file to put it into. */
+  file?: string
+  /** Where it sends from. */
+  id: 'curl' | 'browser' | 'node' | 'go' | 'python' | 'ruby' | 'webhook'
+  /** What it is written in. */
+  language: 'sh' | 'html' | 'javascript' | 'go' | 'python' | 'ruby' | 'text'
+  /** What goes on from here. */
+  note?: string
+  /** What runs that file. */
+  run?: string
+  /** For people. */
+  title: string
+}
+
+export interface SnippetList {
+  /** The address in them. */
+  address: string
+  /** The write key in them. */
+  key?: string
+  /** What sends a first event. */
+  snippets: Snippet[]
 }
 
 export interface Source {
@@ -268,14 +935,53 @@ export interface Source {
   path?: string
   /** Records refused and kept. */
   rejected: number
+  /** Of a webhook: how deliveries are signed. */
+  signature?: SourceSignature
   /** It used to receive and fell silent. */
   silent: boolean
   /** Keys to send with. They are public. */
   write_keys: string[]
 }
 
+export interface SourceEvent {
+  /** Distinct events. */
+  count: number
+  /** Name of the event or stream, as it was sent; of other calls, the kind. */
+  event: string
+  /** When the first one came in. */
+  first_seen?: string
+  /** What call it is. */
+  kind: 'track' | 'identify' | 'page' | 'screen' | 'group' | 'alias' | 'stream'
+  /** When the last one came in. */
+  last_seen?: string
+  /** Where its table is. */
+  schema: string
+  /** The table with its properties; tracks when the source has as many as it may. */
+  table: string
+}
+
 export interface SourceList {
   sources: Source[]
+}
+
+export interface SourceSignature {
+  /** Of the HMAC. */
+  algorithm: string
+  /** hex or base64. */
+  encoding: string
+  /** Where the signature is. */
+  header: string
+  /** What is before it. */
+  prefix?: string
+  /** A time is signed, too. */
+  timestamped: boolean
+}
+
+export interface StatsBody {
+  /** Name of the column. */
+  column: string
+  /** Only rows for which all hold. */
+  filters?: ResultFilter[]
 }
 
 export interface Status {
@@ -303,6 +1009,109 @@ export interface Status {
   workspace: string
 }
 
+export interface Step {
+  /** When. */
+  at?: string
+  /** For people. */
+  detail: string
+  /** Of a duplicate: the record that counts. */
+  of?: string
+  /** not: it does not happen to this record, such as archiving a duplicate. */
+  state: 'done' | 'waiting' | 'not' | 'unknown'
+  /** What happened. */
+  step: 'received' | 'logged' | 'judged' | 'archived' | 'loaded'
+  /** The source, the position, the file, the tables. */
+  where?: string
+}
+
+export interface StoredResult {
+  /** Size of its file. */
+  bytes: number
+  /** Names, each once, and types. */
+  columns: ResultColumn[]
+  /** When it was asked for. */
+  created: string
+  /** How long the query and storing what it answered took. */
+  elapsed_ms: number
+  /** Of the result. */
+  id: string
+  /** How many there are. */
+  rows: number
+  /** The query. */
+  sql: string
+  /** The query had more rows. */
+  truncated: boolean
+}
+
+export interface TableColumn {
+  /** Every table of its kind has it; no event brings it. */
+  fixed: boolean
+  /** As queries name it. */
+  name: string
+  /** How it was sent, when the name does not say it. */
+  original?: string
+  /** bool, bigint, double, timestamptz, text, json or integer; another word for what Millrace has not made. */
+  type: string
+}
+
+export interface TableDetail {
+  /** The columns, in their order. */
+  column_list: TableColumn[]
+  /** How many it has. */
+  columns: number
+  /** event: of one track event; call: tracks, pages …; latest: users and accounts; stream: of a stream's values. */
+  kind: 'event' | 'call' | 'latest' | 'stream' | 'discards' | 'system' | 'other'
+  /** When its newest record came in: how fresh it is. */
+  last_received?: string
+  /** The event or stream, as it was sent. */
+  original?: string
+  /** How many it has; absent when counting took too long. */
+  rows?: number
+  /** The source, or millrace. */
+  schema: string
+  /** On disk; absent when the engine does not say. */
+  size_bytes?: number
+  /** Its name. */
+  table: string
+}
+
+export interface TablePage {
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+  /** By schema and name. */
+  tables: TableSummary[]
+}
+
+export interface TableProfile {
+  /** What is in each column. */
+  columns: ColumnProfile[]
+  /** How many it had. */
+  rows: number
+  /** The source, or millrace. */
+  schema: string
+  /** Name of the table. */
+  table: string
+}
+
+export interface TableSummary {
+  /** How many it has. */
+  columns: number
+  /** event: of one track event; call: tracks, pages …; latest: users and accounts; stream: of a stream's values. */
+  kind: 'event' | 'call' | 'latest' | 'stream' | 'discards' | 'system' | 'other'
+  /** When its newest record came in: how fresh it is. */
+  last_received?: string
+  /** The event or stream, as it was sent. */
+  original?: string
+  /** How many it has; absent when counting took too long. */
+  rows?: number
+  /** The source, or millrace. */
+  schema: string
+  /** On disk; absent when the engine does not say. */
+  size_bytes?: number
+  /** Its name. */
+  table: string
+}
+
 export interface TailLine {
   /** As it was received. */
   body: unknown
@@ -324,6 +1133,83 @@ export interface TailLine {
   stream: string
 }
 
+export interface TestBody {
+  /** The event to send, with its type; default a track event called Test Event. Of a webhook: the body. */
+  event?: unknown
+}
+
+export interface TestSent {
+  /** Whether intake took it. */
+  accepted: boolean
+  /** Its ID. */
+  id?: string
+  /** Where it lies in the log; when it was rejected, where the rejected record does. */
+  position?: string
+  /** Why it was not taken. */
+  reason?: string
+  /** What was sent, as a line for curl. */
+  request: string
+}
+
+export interface TimeBin {
+  /** When it begins. */
+  at: string
+  /** How often. */
+  count: number
+}
+
+export interface TypeBody {
+  /** The new type. */
+  type: 'bool' | 'bigint' | 'double' | 'timestamptz' | 'text' | 'json'
+}
+
+export interface TypeEdit {
+  /** Of the project. */
+  file: string
+  /** Keys down to the value. */
+  path: string[]
+  /** To be set there. */
+  value: string
+}
+
+export interface TypePreview {
+  /** What to change in the project; then rebuild the source's tables. */
+  apply: TypeEdit
+  /** Name of the column. */
+  column: string
+  /** Values of the column that are in discards now. */
+  discarded: number
+  /** Rows that have a value. */
+  filled: number
+  /** Its type now. */
+  from: string
+  /** Of them, those whose value fits the new type. */
+  kept: number
+  /** Of them, those whose value does not: it would go to discards. */
+  lost: number
+  /** The most frequent of those. */
+  lost_examples: ValueCount[]
+  /** Of them, those that would fit. */
+  regained: number
+  /** The most frequent of those. */
+  regained_examples: ValueCount[]
+  /** The source. */
+  schema: string
+  /** Name of the table. */
+  table: string
+  /** Its type then. */
+  to: string
+  /** There are more than a million different values, and the rest was not looked at. */
+  truncated: boolean
+}
+
+export interface ValueCount {
+  /** How often it is there. */
+  count: number
+  /** The value; a long text is cut. */
+  value: unknown
+}
+
 export interface WarehouseStatus {
   backend: string
   /** Every table holds everything up to here. */
@@ -340,6 +1226,56 @@ export interface WarehouseStatus {
   size_bytes?: number
 }
 
+export interface Why {
+  /** How long the pieces of time are. */
+  bucket: 'minute' | 'hour' | 'day'
+  /** How far duplicates are known. */
+  duplicates: WhySearched
+  /** What happened, by reason; the most frequent first. */
+  reasons: WhyReason[]
+  /** The source. */
+  schema: string
+  /** Name of the table. */
+  table: string
+}
+
+export interface WhyReason {
+  /** discarded: a value or row was set aside in discards; duplicate: the record repeats another; rejected: intake refused it; notice: the warehouse did something otherwise, such as widening a column or reaching a limit. */
+  category: 'discarded' | 'duplicate' | 'rejected' | 'notice'
+  /** Of discarded: the column. */
+  column?: string
+  /** How often. */
+  count: number
+  /** When first. */
+  first: string
+  /** When last. */
+  last: string
+  /** Why. Of rejected: the group, as the list of groups names it. */
+  reason: string
+  /** Whether it is of this table alone, or of its whole source: a rejected record has no table. */
+  scope: 'table' | 'source'
+  /** How often when. */
+  series: TimeBin[]
+}
+
+export interface WhyRows {
+  /** Of discarded: what was set aside, newest first. */
+  discards: Discard[]
+  /** Of duplicate: the records, newest first. */
+  duplicates: RecordSummary[]
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+}
+
+export interface WhySearched {
+  /** Those of this table are known from here on: they are only in the log, whose newest part was searched. */
+  since?: string
+  /** Duplicates of the whole source, ever. */
+  source: number
+  /** The whole log was searched. */
+  whole: boolean
+}
+
 /** Every operation of the API, by its id. */
 export interface Operations {
   /** Cancel a job */
@@ -351,11 +1287,150 @@ export interface Operations {
     body: undefined
     answer: Job
   }
+  /** Sum up a result for a chart */
+  'chart-result': {
+    params: {
+      /** The result's ID. */
+      id: string
+    }
+    body: ResultChartQuery
+    answer: ResultChart
+  }
+  /** Check the project with texts that are not saved yet */
+  'check-files': {
+    params: unknown
+    body: CheckBody
+    answer: Checked
+  }
+  /** What may be written at a place of a file */
+  'complete-file': {
+    params: unknown
+    body: CompleteBody
+    answer: Completed
+  }
   /** Count the duplicates among records one has sent */
   'count-duplicates': {
     params: unknown
     body: DuplicateQuestion
     answer: DuplicateCounts
+  }
+  /** Ask in SQL and keep the result */
+  'create-result': {
+    params: unknown
+    body: ResultBody
+    answer: ResultOrJob
+  }
+  /** Forget a result */
+  'delete-result': {
+    params: {
+      /** The result's ID. */
+      id: string
+    }
+    body: undefined
+    answer: undefined
+  }
+  /** What is in a column of a result */
+  'describe-result-column': {
+    params: {
+      /** The result's ID. */
+      id: string
+    }
+    body: StatsBody
+    answer: ResultColumnStats
+  }
+  /** Download a result */
+  'download-result': {
+    params: {
+      /** The result's ID. */
+      id: string
+      /** Of the file. */
+      format?: 'csv' | 'json' | 'ndjson' | 'parquet'
+      /** JSON of columns, sort and filters, as for reading rows; all rows when absent. */
+      view?: string
+      /** Of the file, without its ending; default result. */
+      name?: string
+    }
+    body: undefined
+    answer: string
+  }
+  /** Change values in a YAML file of the project */
+  'edit-file': {
+    params: unknown
+    body: EditBody
+    answer: SavedFile
+  }
+  /** Log out */
+  'end-session': {
+    params: unknown
+    body: undefined
+    answer: Session
+  }
+  /** Why a number may be wrong */
+  'explain-table': {
+    params: {
+      /** The source, or millrace. */
+      schema: string
+      /** Name of the table. */
+      table: string
+      /** Only received at this time or later. */
+      from?: string
+      /** Only received before this time. */
+      until?: string
+      /** How long the pieces of time are; default by the span. */
+      bucket?: 'minute' | 'hour' | 'day'
+    }
+    body: undefined
+    answer: Why
+  }
+  /** The rows behind why a number may be wrong */
+  'explain-table-rows': {
+    params: {
+      /** The source, or millrace. */
+      schema: string
+      /** Name of the table. */
+      table: string
+      /** What is listed. Rejected records are listed by their own operation, with the reason as group. */
+      category?: 'discarded' | 'duplicate'
+      /** Of discarded: only with this reason. */
+      reason?: string
+      /** Of discarded: only of this column. */
+      column?: string
+      /** Only received at this time or later. */
+      from?: string
+      /** Only received before this time. */
+      until?: string
+      /** Most rows of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: WhyRows
+  }
+  /** What needs attention */
+  'get-attention': {
+    params: unknown
+    body: undefined
+    answer: AttentionList
+  }
+  /** Numbers over time */
+  'get-history': {
+    params: {
+      /** Metrics, with commas between; all when absent. */
+      names?: string[]
+      /** Only series with these labels, as name:value. */
+      labels?: string[]
+      /** Default six hours ago. */
+      from?: string
+      /** Default now. */
+      until?: string
+      /** How long a step is; default so that a series has at most points points. */
+      step_seconds?: number
+      /** Most points of a series, where the step is not given. */
+      points?: number
+    }
+    body: undefined
+    answer: SeriesList
   }
   /** Get a job */
   'get-job': {
@@ -366,6 +1441,34 @@ export interface Operations {
     body: undefined
     answer: Job
   }
+  /** The server's own log */
+  'get-logs': {
+    params: {
+      /** Only of this part: collect, log, dedup, archive, warehouse, http, jobs. */
+      part?: string
+      /** Only of this level and graver ones. */
+      level?: 'info' | 'warn' | 'error'
+      /** Only lines that contain this, in any case. */
+      q?: string
+      /** Only lines behind the one of this number. */
+      after?: number
+      /** Most lines: the newest of those that match. */
+      limit?: number
+      /** Go on with lines as they are written, as server-sent events, until one of the two leaves. */
+      follow?: boolean
+    }
+    body: undefined
+    answer: LogPage
+  }
+  /** A record and its journey */
+  'get-record': {
+    params: {
+      /** Where it lies in the log. */
+      position: string
+    }
+    body: undefined
+    answer: Journey
+  }
   /** Get a rejected record */
   'get-rejected': {
     params: {
@@ -374,6 +1477,30 @@ export interface Operations {
     }
     body: undefined
     answer: Rejected
+  }
+  /** Get what is known of a result */
+  'get-result': {
+    params: {
+      /** The result's ID. */
+      id: string
+    }
+    body: undefined
+    answer: StoredResult
+  }
+  /** Get the JSON Schema of files of the project */
+  'get-schema': {
+    params: {
+      /** Of the schema. */
+      name: string
+    }
+    body: undefined
+    answer: unknown
+  }
+  /** Who asks */
+  'get-session': {
+    params: unknown
+    body: undefined
+    answer: Session
   }
   /** Get a source */
   'get-source': {
@@ -384,11 +1511,47 @@ export interface Operations {
     body: undefined
     answer: Source
   }
+  /** An event and its properties */
+  'get-source-event': {
+    params: {
+      /** Name of the source. */
+      source: string
+      /** Name of the event or stream, as it was sent; of other calls, the kind. */
+      event: string
+      /** What call it is. */
+      kind?: 'track' | 'identify' | 'page' | 'screen' | 'group' | 'alias' | 'stream'
+    }
+    body: undefined
+    answer: EventDetail
+  }
   /** How the server is */
   'get-status': {
     params: unknown
     body: undefined
     answer: Status
+  }
+  /** Files that help to find a fault */
+  'get-support-bundle': {
+    params: unknown
+    body: undefined
+    answer: undefined
+  }
+  /** Get a table and its columns */
+  'get-table': {
+    params: {
+      /** The source, or millrace. */
+      schema: string
+      /** Name of the table. */
+      table: string
+    }
+    body: undefined
+    answer: TableDetail
+  }
+  /** List the project's files */
+  'list-files': {
+    params: unknown
+    body: undefined
+    answer: FileList
   }
   /** List jobs, newest first */
   'list-jobs': {
@@ -396,11 +1559,39 @@ export interface Operations {
     body: undefined
     answer: JobList
   }
+  /** What happened */
+  'list-marks': {
+    params: {
+      /** Only at this time or later. */
+      from?: string
+      /** Only before this time. */
+      until?: string
+    }
+    body: undefined
+    answer: MarkList
+  }
   /** List the readers of the log */
   'list-readers': {
     params: unknown
     body: undefined
     answer: ReaderList
+  }
+  /** Find records by ID or user */
+  'list-records': {
+    params: {
+      /** The messageId; this or user. */
+      id?: string
+      /** A user's ID, or an anonymous one. */
+      user?: string
+      /** Only of this source. */
+      source?: string
+      /** Most records of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: RecordList
   }
   /** List rejected records, newest first */
   'list-rejected': {
@@ -409,6 +1600,10 @@ export interface Operations {
       source?: string
       /** Only whose reason contains this, in any case. */
       reason?: string
+      /** Only of this group, as the list of groups names it. */
+      group?: string
+      /** Only those that were not sent again, or rejected again. */
+      open?: boolean
       /** Most records of a page. */
       limit?: number
       /** From the page before. */
@@ -419,11 +1614,100 @@ export interface Operations {
     body: undefined
     answer: RejectedPage
   }
+  /** Rejected records by reason */
+  'list-rejected-groups': {
+    params: {
+      /** Only of this source. */
+      source?: string
+      /** Only received at this time or later. */
+      from?: string
+      /** Only received before this time. */
+      until?: string
+      /** Only those that were not sent again, or rejected again. */
+      open?: boolean
+      /** Most groups of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+      /** Wait, up to 5 seconds, until the groups show everything up to this position, or with last everything that is in the log now. */
+      after?: string
+    }
+    body: undefined
+    answer: GroupPage
+  }
+  /** List the JSON Schemas of the project's files */
+  'list-schemas': {
+    params: unknown
+    body: undefined
+    answer: SchemaList
+  }
+  /** Code that sends to a source */
+  'list-snippets': {
+    params: {
+      /** Name of the source. */
+      source: string
+      /** Where senders reach this server; default collect.public_url, or how this request did. */
+      address?: string
+      /** One of the source's keys; default the first that works. */
+      key?: string
+    }
+    body: undefined
+    answer: SnippetList
+  }
+  /** How what a source sends has changed */
+  'list-source-changes': {
+    params: {
+      /** Name of the source. */
+      source: string
+      /** Only of this table. */
+      table?: string
+      /** Most changes of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: ChangePage
+  }
+  /** What a source has received */
+  'list-source-events': {
+    params: {
+      /** Name of the source. */
+      source: string
+      /** Only whose name contains this, in any case. */
+      q?: string
+      /** Which come first: the most frequent, the newest, or by name. */
+      sort?: 'count' | 'last_seen' | 'name'
+      /** Most events of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: EventPage
+  }
   /** List the sources */
   'list-sources': {
     params: unknown
     body: undefined
     answer: SourceList
+  }
+  /** List the tables of the warehouse */
+  'list-tables': {
+    params: {
+      /** Only of this schema: a source, or millrace. */
+      schema?: string
+      /** Only whose name contains this. */
+      q?: string
+      /** Most tables of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+      /** Wait, up to 5 seconds, until the tables hold everything up to this position, or with last everything that is in the log now. */
+      after?: string
+    }
+    body: undefined
+    answer: TablePage
   }
   /** Pause a reader */
   'pause-reader': {
@@ -434,17 +1718,82 @@ export interface Operations {
     body: undefined
     answer: Reader
   }
+  /** What another type of a column would change */
+  'preview-column-type': {
+    params: {
+      /** The source, or millrace. */
+      schema: string
+      /** Name of the table. */
+      table: string
+      /** Name of the column. */
+      column: string
+    }
+    body: TypeBody
+    answer: TypePreview
+  }
+  /** Find out what is in a table */
+  'profile-table': {
+    params: {
+      /** The source, or millrace. */
+      schema: string
+      /** Name of the table. */
+      table: string
+    }
+    body: ProfileBody
+    answer: Job
+  }
   /** Ask the warehouse in SQL */
   'query': {
     params: unknown
     body: QueryBody
     answer: QueryResult
   }
+  /** Read a file of the project */
+  'read-file': {
+    params: {
+      /** Of the file within the project. */
+      path: string
+    }
+    body: undefined
+    answer: FileText
+  }
+  /** Read rows of a result */
+  'read-result': {
+    params: {
+      /** The result's ID. */
+      id: string
+    }
+    body: RowsBody
+    answer: ResultRows
+  }
   /** Whether the server can take work */
   'readyz': {
     params: unknown
     body: undefined
     answer: Health
+  }
+  /** Remove a file of the project */
+  'remove-file': {
+    params: {
+      /** Of the file within the project. */
+      path: string
+      /** Of its text, as reading it said. */
+      etag: string
+    }
+    body: undefined
+    answer: SavedFile
+  }
+  /** Rename a file of the project */
+  'rename-file': {
+    params: unknown
+    body: RenameBody
+    answer: SavedFile
+  }
+  /** Send many rejected records again */
+  'resend-many': {
+    params: unknown
+    body: ResendMany
+    answer: Job
   }
   /** Send a rejected record again */
   'resend-rejected': {
@@ -473,6 +1822,37 @@ export interface Operations {
     body: undefined
     answer: Reader
   }
+  /** The newest rows of a table */
+  'sample-table': {
+    params: {
+      /** The source, or millrace. */
+      schema: string
+      /** Name of the table. */
+      table: string
+      /** How many rows. */
+      limit?: number
+    }
+    body: undefined
+    answer: Rows
+  }
+  /** Save a file of the project */
+  'save-file': {
+    params: {
+      /** Of the file within the project. */
+      path: string
+    }
+    body: SaveBody
+    answer: SavedFile
+  }
+  /** Send a test event */
+  'send-test-event': {
+    params: {
+      /** Name of the source. */
+      source: string
+    }
+    body: TestBody
+    answer: TestSent
+  }
   /** Verify the archive */
   'start-archive-verification': {
     params: unknown
@@ -491,6 +1871,12 @@ export interface Operations {
     body: Rebuild
     answer: Job
   }
+  /** Log in */
+  'start-session': {
+    params: unknown
+    body: SessionBody
+    answer: Session
+  }
   /** Follow records as they arrive */
   'tail': {
     params: {
@@ -498,10 +1884,16 @@ export interface Operations {
       source?: string
       /** Only track events of this name, or identify, page, screen, group, alias, rejected. */
       event?: string
+      /** Only records of the user with this ID or anonymous ID. */
+      user?: string
+      /** Only records that ended so. What is not judged within two seconds is received. */
+      result?: 'accepted' | 'duplicate' | 'rejected' | 'received'
       /** Only records whose body, ID or key contains this text, in any case. */
       grep?: string
       /** Begin with what follows this position, and miss nothing; when absent, with what arrives from now on. */
       after?: string
+      /** Without after: begin with so many of the last records that are in the log already, as far as they are found within two seconds. */
+      backlog?: number
       /** End after so many records; 0 goes on until one of the two leaves. */
       limit?: number
     }
@@ -513,23 +1905,64 @@ export interface Operations {
 /** Method and path of every operation. */
 export const routes = {
   'cancel-job': ['DELETE', '/api/v1/jobs/{id}'],
+  'chart-result': ['POST', '/api/v1/results/{id}/chart'],
+  'check-files': ['POST', '/api/v1/files/check'],
+  'complete-file': ['POST', '/api/v1/files/complete'],
   'count-duplicates': ['POST', '/api/v1/duplicates'],
+  'create-result': ['POST', '/api/v1/results'],
+  'delete-result': ['DELETE', '/api/v1/results/{id}'],
+  'describe-result-column': ['POST', '/api/v1/results/{id}/stats'],
+  'download-result': ['GET', '/api/v1/results/{id}/download'],
+  'edit-file': ['POST', '/api/v1/files/edit'],
+  'end-session': ['DELETE', '/api/v1/session'],
+  'explain-table': ['GET', '/api/v1/tables/{schema}/{table}/why'],
+  'explain-table-rows': ['GET', '/api/v1/tables/{schema}/{table}/why/rows'],
+  'get-attention': ['GET', '/api/v1/attention'],
+  'get-history': ['GET', '/api/v1/history'],
   'get-job': ['GET', '/api/v1/jobs/{id}'],
+  'get-logs': ['GET', '/api/v1/logs'],
+  'get-record': ['GET', '/api/v1/records/{position}'],
   'get-rejected': ['GET', '/api/v1/rejected/{id}'],
+  'get-result': ['GET', '/api/v1/results/{id}'],
+  'get-schema': ['GET', '/api/v1/schemas/{name}'],
+  'get-session': ['GET', '/api/v1/session'],
   'get-source': ['GET', '/api/v1/sources/{source}'],
+  'get-source-event': ['GET', '/api/v1/sources/{source}/events/{event}'],
   'get-status': ['GET', '/api/v1/status'],
+  'get-support-bundle': ['GET', '/api/v1/support-bundle'],
+  'get-table': ['GET', '/api/v1/tables/{schema}/{table}'],
+  'list-files': ['GET', '/api/v1/files'],
   'list-jobs': ['GET', '/api/v1/jobs'],
+  'list-marks': ['GET', '/api/v1/marks'],
   'list-readers': ['GET', '/api/v1/readers'],
+  'list-records': ['GET', '/api/v1/records'],
   'list-rejected': ['GET', '/api/v1/rejected'],
+  'list-rejected-groups': ['GET', '/api/v1/rejected/groups'],
+  'list-schemas': ['GET', '/api/v1/schemas'],
+  'list-snippets': ['GET', '/api/v1/sources/{source}/snippets'],
+  'list-source-changes': ['GET', '/api/v1/sources/{source}/changes'],
+  'list-source-events': ['GET', '/api/v1/sources/{source}/events'],
   'list-sources': ['GET', '/api/v1/sources'],
+  'list-tables': ['GET', '/api/v1/tables'],
   'pause-reader': ['POST', '/api/v1/readers/{name}/pause'],
+  'preview-column-type': ['POST', '/api/v1/tables/{schema}/{table}/columns/{column}/type'],
+  'profile-table': ['POST', '/api/v1/tables/{schema}/{table}/profile'],
   'query': ['POST', '/api/v1/query'],
+  'read-file': ['GET', '/api/v1/files/text'],
+  'read-result': ['POST', '/api/v1/results/{id}/rows'],
   'readyz': ['GET', '/readyz'],
+  'remove-file': ['DELETE', '/api/v1/files/text'],
+  'rename-file': ['POST', '/api/v1/files/rename'],
+  'resend-many': ['POST', '/api/v1/rejected/resend'],
   'resend-rejected': ['POST', '/api/v1/rejected/{id}/resend'],
   'reset-reader': ['POST', '/api/v1/readers/{name}/reset'],
   'resume-reader': ['POST', '/api/v1/readers/{name}/resume'],
+  'sample-table': ['GET', '/api/v1/tables/{schema}/{table}/sample'],
+  'save-file': ['PUT', '/api/v1/files/text'],
+  'send-test-event': ['POST', '/api/v1/sources/{source}/test'],
   'start-archive-verification': ['POST', '/api/v1/archive/verifications'],
   'start-log-verification': ['POST', '/api/v1/log/verifications'],
   'start-rebuild': ['POST', '/api/v1/warehouse/rebuilds'],
+  'start-session': ['POST', '/api/v1/session'],
   'tail': ['GET', '/api/v1/tail'],
 } as const satisfies Record<keyof Operations, readonly [string, string]>

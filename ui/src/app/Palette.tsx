@@ -34,12 +34,14 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
     { title: 'Dark theme', about: 'Setting', icon: 'moon', run: () => { theme.set('dark') } },
     { title: 'Theme of the system', about: 'Setting', icon: 'system', run: () => { theme.set('system') } },
     { title: 'Times in UTC', about: 'Setting', icon: 'clock', run: () => { zone.set('UTC') } },
-    { title: `Times in ${localZone}`, about: 'Setting', icon: 'clock', run: () => { zone.set(localZone) } },
+    ...(localZone === 'UTC' ? [] : [{ title: `Times in ${localZone}`, about: 'Setting', icon: 'clock' as const, run: () => { zone.set(localZone) } }]),
     { title: 'Copy a link to this view', about: 'Action', icon: 'link', run: () => { void copyText(location.href).then(() => { toast('Link copied') }) } },
     { title: 'Keys', about: 'Help', icon: 'keyboard', keys: '?', run: onKeys },
     { title: 'The API', about: 'Help', icon: 'docs', run: go('/api/docs') },
   ]
-  if (typed.trim()) commands.push({ title: `Watch for “${typed.trim()}”`, about: 'Live, in any event', icon: 'live', always: true, run: go('/live', { text: typed.trim() }) })
+  if (typed.trim()) commands.push({ title: `Find records of user “${typed.trim()}”`, about: 'At any age', icon: 'user', always: true, run: go('/live/find', { user: typed.trim() }) },
+    { title: `Find the record with id “${typed.trim()}”`, about: 'At any age', icon: 'search', always: true, run: go('/live/find', { id: typed.trim() }) },
+    { title: `Watch for “${typed.trim()}”`, about: 'Live, in any event', icon: 'live', always: true, run: go('/live', { text: typed.trim() }) })
   return commands
 }
 

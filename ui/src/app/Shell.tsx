@@ -8,6 +8,7 @@ import { Icon } from '@/design/Icon'
 import { IconButton } from '@/design/IconButton'
 import { listenForKeys, useKeys } from '@/design/keys'
 import { Menu, type MenuItem } from '@/design/Menu'
+import { useNow } from '@/design/now'
 import { theme, useChoice, type Theme } from '@/design/theme'
 import { Toasts } from '@/design/Toast'
 import { Tooltip } from '@/design/Tooltip'
@@ -109,12 +110,13 @@ const themes: { id: Theme; label: string }[] = [{ id: 'system', label: 'As the s
 function useSettings(): MenuItem[] {
   const [chosen, choose] = useChoice(theme)
   const [shown, show] = useChoice(zone)
+  const now = useNow()
   const zones = [...new Set([localZone, 'UTC', shown])]
   return [
     { kind: 'title', label: 'Theme' },
     ...themes.map(({ id, label }): MenuItem => ({ kind: 'check', label, checked: id === chosen, onChoose: () => { choose(id) } })),
     { kind: 'title', label: 'Times are shown in' },
-    ...zones.map((z): MenuItem => ({ kind: 'check', label: `${z.replaceAll('_', ' ')} (${zoneName(z, Date.now())})`, checked: z === shown, onChoose: () => { show(z) } })),
+    ...zones.map((z): MenuItem => ({ kind: 'check', label: `${z.replaceAll('_', ' ')} (${zoneName(z, now)})`, checked: z === shown, onChoose: () => { show(z) } })),
   ]
 }
 

@@ -15,20 +15,21 @@ const texts = <K extends string>(...names: K[]) => (search: Record<string, unkno
   return kept
 }
 
-const home = createRoute({ getParentRoute: () => root, path: '/', component: lazyRouteComponent(() => import('@/home/Home')) })
+const home = createRoute({ getParentRoute: () => root, path: '/', validateSearch: texts('range'), component: lazyRouteComponent(() => import('@/home/Home')) })
 const sources = createRoute({ getParentRoute: () => root, path: '/sources', component: lazyRouteComponent(() => import('@/sources/Sources')) })
-const source = createRoute({ getParentRoute: () => sources, path: '$source', validateSearch: texts('tab', 'event'), component: lazyRouteComponent(() => import('@/sources/Source')) })
+const source = createRoute({ getParentRoute: () => sources, path: '$source', validateSearch: texts('tab', 'event', 'range'), component: lazyRouteComponent(() => import('@/sources/Source')) })
 const live = createRoute({ getParentRoute: () => root, path: '/live', validateSearch: texts('source', 'event', 'text', 'result', 'user', 'open'), component: lazyRouteComponent(() => import('@/live/Live')) })
-const rejected = createRoute({ getParentRoute: () => root, path: '/rejected', validateSearch: texts('source', 'reason', 'open'), component: lazyRouteComponent(() => import('@/rejected/Rejected')) })
+const find = createRoute({ getParentRoute: () => root, path: '/live/find', validateSearch: texts('id', 'user', 'source', 'open'), component: lazyRouteComponent(() => import('@/live/Find')) })
+const rejected = createRoute({ getParentRoute: () => root, path: '/rejected', validateSearch: texts('source', 'reason', 'group', 'tab', 'open'), component: lazyRouteComponent(() => import('@/rejected/Rejected')) })
 const warehouse = createRoute({ getParentRoute: () => root, path: '/warehouse', component: lazyRouteComponent(() => import('@/warehouse/Warehouse')) })
 const sql = createRoute({ getParentRoute: () => warehouse, path: '/', validateSearch: texts('sql'), component: lazyRouteComponent(() => import('@/warehouse/Sql')) })
-const table = createRoute({ getParentRoute: () => warehouse, path: '$schema/$table', validateSearch: texts('tab'), component: lazyRouteComponent(() => import('@/warehouse/TableDetail')) })
-const status = createRoute({ getParentRoute: () => root, path: '/status', validateSearch: texts('tab'), component: lazyRouteComponent(() => import('@/status/Status')) })
+const table = createRoute({ getParentRoute: () => warehouse, path: '$schema/$table', validateSearch: texts('tab', 'range'), component: lazyRouteComponent(() => import('@/warehouse/TableDetail')) })
+const status = createRoute({ getParentRoute: () => root, path: '/status', validateSearch: texts('tab', 'range', 'part', 'level', 'text'), component: lazyRouteComponent(() => import('@/status/Status')) })
 const docs = createRoute({ getParentRoute: () => root, path: '/api/docs', component: lazyRouteComponent(() => import('@/apidocs/Docs')) })
 const design = createRoute({ getParentRoute: () => root, path: '/design', component: lazyRouteComponent(() => import.meta.env.DEV ? import('@/design/Design') : Promise.reject(new Error('only in development'))) })
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, sources.addChildren([source]), live, rejected, warehouse.addChildren([sql, table]), status, docs, ...(import.meta.env.DEV ? [design] : [])]),
+  routeTree: root.addChildren([home, sources.addChildren([source]), live, find, rejected, warehouse.addChildren([sql, table]), status, docs, ...(import.meta.env.DEV ? [design] : [])]),
   defaultPreload: 'intent',
   defaultPendingComponent: () => <SkeletonRows />,
   defaultPendingMs: 150,

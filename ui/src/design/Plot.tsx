@@ -33,6 +33,9 @@ export default function Plot(props: ChartProps) {
   return <div ref={box} className="relative h-full w-full" />
 }
 
+// Distances between times on the axis, in seconds.
+const steps = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 604800, 2592000]
+
 function xOf(props: ChartProps): number[] {
   return props.x.map((v, i) => typeof v === 'string' ? i : props.time ? v / 1000 : v)
 }
@@ -60,7 +63,7 @@ function options(current: { current: ChartProps }, element: HTMLElement, zone: s
     const filled = props.kind === 'area' || props.kind === 'bar' || props.stacked === true
     return {
       label: s.name, stroke, width: 1.5, points: { show: props.kind === 'line' && props.x.length < 3 },
-      fill: filled ? (props.stacked || props.kind === 'bar' ? stroke : `color-mix(in oklch, ${stroke} 22%, transparent)`) : undefined,
+      fill: filled ? `color-mix(in oklch, ${stroke} ${props.kind === 'bar' ? 80 : 26}%, ${colour('var(--n1)')})` : undefined,
       paths: props.kind === 'bar' ? uPlot.paths.bars?.({ size: [0.8, 60], align: words ? 0 : 1 }) : undefined,
     }
   })
@@ -72,7 +75,7 @@ function options(current: { current: ChartProps }, element: HTMLElement, zone: s
     cursor: { drag: { x: props.onRange !== undefined, y: false, setScale: false }, points: { size: 6 }, y: false },
     scales: { x: { time: props.time === true, ...(words ? { range: (_u, least, most): [number, number] => [least - 0.5, most + 0.5] } : {}) }, y: { range: (_u, least, most) => [Math.min(0, least), most > 0 ? most * 1.08 : 1] } },
     axes: [
-      { stroke: faint, font, grid: { show: false }, ticks: { show: false }, size: 24, gap: 4,
+      { stroke: faint, font, grid: { show: false }, ticks: { show: false }, size: 24, gap: 4, space: 90, ...(props.time ? { incrs: steps } : {}),
         values: (u, splits) => splits.map((v) => words ? (Number.isInteger(v) ? String(current.current.x[v] ?? '') : '') : props.time ? (span(u) > 2 * 86400 ? day(v * 1000, zone).slice(5) : span(u) > 300 ? clock(v * 1000, zone).slice(0, 5) : clock(v * 1000, zone)) : number(v)) },
       { stroke: faint, font, grid, ticks: { show: false }, size: 52, gap: 4, values: (_u, splits) => splits.map(write) },
     ],

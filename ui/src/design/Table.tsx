@@ -133,7 +133,7 @@ export function Table<Row>(props: Props<Row>) {
     )
   }
   return (
-    <div className={cx('relative flex min-h-0 grow flex-col', className)}>
+    <div className={cx('relative flex min-h-0 min-w-0 grow flex-col', className)}>
       <div ref={box} role="grid" aria-label={label} aria-rowcount={count + 1} aria-colcount={shown.length} tabIndex={0} onKeyDown={onKey} aria-activedescendant={row >= seen.from && row < seen.to && count > 0 ? `${id}-cursor` : undefined}
         className="group/grid min-h-0 grow overflow-auto -outline-offset-2" style={{ '--columns': template } as CSSProperties}>
         <div role="row" aria-rowindex={1} className="sticky top-0 z-10 grid h-8 border-b border-line bg-surface [grid-template-columns:var(--columns)]" style={{ minWidth: least }}>

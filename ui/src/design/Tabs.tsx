@@ -46,7 +46,9 @@ export function Tabs({ label, tabs, chosen, onChoose, children, className, panel
         </div>
         {trailing && <div className="flex shrink-0 items-center gap-1 pr-3">{trailing}</div>}
       </div>
-      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${chosen}`} className={cx('min-h-0 grow', panelClassName)}>{children}</div>
+      {/* A panel may be all text: the keyboard reaches and scrolls it. */}
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${chosen}`} tabIndex={0} className={cx('min-h-0 grow -outline-offset-2', panelClassName)}>{children}</div>
     </div>
   )
 }

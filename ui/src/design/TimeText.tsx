@@ -10,6 +10,6 @@ export function TimeText({ at, full = false }: { at: string | number | undefined
   const ms = typeof at === 'number' ? at : Date.parse(at)
   if (Number.isNaN(ms)) return <span>{String(at)}</span>
   const written = exact(ms, zone)
-  const ago = relative(ms, Math.max(now, Math.min(Date.now(), now + 1000)))
+  const ago = relative(ms, Math.max(now, Math.min(ms, now + 1500)))
   return <time dateTime={new Date(ms).toISOString()} title={full ? ago : written} className="whitespace-nowrap">{full ? written : ago}</time>
 }

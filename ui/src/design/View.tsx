@@ -56,8 +56,8 @@ export function Part({ title, actions, children, className }: { title: string; a
 /** Names and what they are, one below the other. */
 export function Facts({ facts }: { facts: [string, ReactNode][] }) {
   return (
-    <dl className="grid grid-cols-[minmax(96px,auto)_minmax(0,1fr)] gap-x-4 gap-y-1.5">
-      {facts.map(([name, value]) => <div key={name} className="contents"><dt className="text-soft">{name}</dt><dd className="min-w-0 break-words">{value}</dd></div>)}
+    <dl className="grid grid-cols-[minmax(96px,auto)_minmax(0,1fr)] gap-x-4 gap-y-0.5">
+      {facts.map(([name, value]) => <div key={name} className="contents"><dt className="py-0.5 text-soft">{name}</dt><dd className="flex min-h-6 min-w-0 flex-wrap items-center gap-x-1 break-words">{value}</dd></div>)}
     </dl>
   )
 }

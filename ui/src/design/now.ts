@@ -6,6 +6,7 @@ const listeners = new Set<() => void>()
 let timer: ReturnType<typeof setInterval> | undefined
 
 function subscribe(told: () => void): () => void {
+  if (listeners.size === 0) now = Date.now()
   listeners.add(told)
   timer ??= setInterval(() => {
     if (document.hidden) return

@@ -1,18 +1,25 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { getRouteApi, Link } from '@tanstack/react-router'
 import { problemOf } from '@/api/client'
-import { statusQuery } from '@/api/queries'
-import { seriesOf, useSamples } from '@/api/rates'
-import type { Status } from '@/api/schema'
+import { attentionQuery, statusQuery } from '@/api/queries'
+import { historyQuery, linesOf, marksQuery, type Line } from '@/api/history'
+import type { Attention as AttentionItem, Status } from '@/api/schema'
 import { StateDot } from '@/design/Badge'
-import { Chart } from '@/design/Chart'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Icon } from '@/design/Icon'
+import { useNow } from '@/design/now'
 import { SkeletonRows } from '@/design/Skeleton'
+import { TimeChart } from '@/design/TimeChart'
+import { TimeRangePicker } from '@/design/TimeRangePicker'
+import { TimeText } from '@/design/TimeText'
+import { useSpan } from '@/design/useSpan'
 import { Part, View } from '@/design/View'
-import { number, rate, sentence } from '@/format/format'
+import { zone } from '@/design/zone'
+import { duration, exact, rate, sentence } from '@/format/format'
 import { FirstSteps, useFirstSteps } from './FirstSteps'
 import { River } from './River'
+
+const route = getRouteApi('/')
 
 export default function Home() {
   const { data, error, refetch } = useQuery(statusQuery)
@@ -29,42 +36,71 @@ function Body({ status }: { status: Status }) {
     <div className="mx-auto grid max-w-300 gap-8 p-4 wide:p-6">
       {steps.shown && <FirstSteps status={status} steps={steps} />}
       {status.sources.length > 0 && <River status={status} />}
-      <Attention status={status} />
+      <Attention />
       <Rates />
     </div>
   )
 }
 
-/** What needs a person, each with where to go. */
-function Attention({ status }: { status: Status }) {
-  const rejected = status.sources.reduce((n, s) => n + s.rejected, 0)
-  const all = [
-    ...status.problems.map((text) => ({ text, bad: true, to: '/status' })),
-    ...status.notices.map((text) => ({ text, bad: false, to: '/status' })),
-    ...(rejected > 0 ? [{ text: `${number(rejected)} events were rejected and wait to be mended`, bad: false, to: '/rejected' }] : []),
-  ]
-  if (all.length === 0) return null
+const rooms: Record<AttentionItem['room'], string> = { home: '/', sources: '/sources', live: '/live', rejected: '/rejected', warehouse: '/warehouse', project: '/status', status: '/status' }
+const tints: Record<AttentionItem['severity'], [string, string]> = { bad: ['bg-bad-tint', 'text-bad-text'], warning: ['bg-warning-tint', 'text-warning-text'], info: ['bg-info-tint', 'text-info-text'] }
+
+/** What needs a person, each with what to do and where to go. */
+function Attention() {
+  const { data, error } = useQuery(attentionQuery)
+  const now = useNow()
+  if (error && !data) return <ErrorBox problem={problemOf(error)} />
+  if (!data || data.items.length === 0) return null
   return (
     <Part title="Needs attention">
       <ul className="grid gap-1">
-        {all.map((one) => (
-          <li key={one.text}><Link to={one.to} className={`flex items-center gap-2 rounded-outer px-3 py-2 hover:brightness-97 ${one.bad ? 'bg-bad-tint' : 'bg-warning-tint'}`}>
-            <Icon name="rejected" className={one.bad ? 'text-bad-text' : 'text-warning-text'} /><span className="min-w-0 grow break-words">{sentence(one.text)}</span><Icon name="right" size={14} className="text-soft" />
-          </Link></li>
-        ))}
+        {data.items.map((one) => {
+          const [tint, text] = tints[one.severity]
+          return (
+            <li key={one.id}><Link to={one.room === 'sources' && one.source ? `/sources/${one.source}` : rooms[one.room]} search={one.room === 'rejected' && one.source ? { source: one.source } : {}} className={`flex items-start gap-2.5 rounded-outer px-3 py-2 ${tint}`}>
+              <Icon name={one.severity === 'info' ? 'docs' : 'rejected'} className={`mt-0.5 ${text}`} />
+              <span className="min-w-0 grow">
+                <span className="font-semibold break-words">{sentence(one.title)}</span>
+                {one.until && <span className={`ml-2 ${text}`}>in {duration(Date.parse(one.until) - now)}</span>}
+                {one.detail && <span className="block break-words">{sentence(one.detail)}</span>}
+                <span className="block break-words text-soft">{sentence(one.do)}</span>
+              </span>
+              <span className="shrink-0 text-12 text-soft max-wide:hidden"><TimeText at={one.since} /></span><Icon name="right" size={14} className="mt-1 text-soft" />
+            </Link></li>
+          )
+        })}
       </ul>
     </Part>
   )
 }
 
+const metric = 'millrace_collect_events_total'
+
 function Rates() {
-  const { x, sources } = seriesOf(useSamples(), 'all')
-  if (x.length < 3) return null
-  const busy = [...sources].filter(([, values]) => values.some((v) => v > 0))
-  if (busy.length === 0) return null
+  const { range = 'last 6h' } = route.useSearch()
+  const navigate = route.useNavigate()
+  const span = useSpan(range)
+  const history = useQuery(historyQuery([metric], span))
+  const marks = useQuery(marksQuery(span))
+  const shown = (marks.data?.marks ?? []).map((m) => ({ at: Date.parse(m.at), text: m.kind }))
+  const to = (next: string) => { void navigate({ search: { range: next }, replace: true }) }
+  const zoom = (from: number, until: number) => { to(`${iso(from)} to ${iso(until)}`) }
+  const bySource = linesOf(history.data?.series ?? [], (s) => s.labels['source'])
+  const byResult = linesOf(history.data?.series ?? [], (s) => s.labels['result'])
   return (
-    <Part title="Since you opened this page">
-      <Chart label="Records a second by source" kind="area" stacked time x={x} write={rate} series={busy.map(([name, values]) => ({ name, values }))} legend />
-    </Part>
+    <div className="grid gap-8">
+      <Part title="Received, by source" actions={<TimeRangePicker value={range} onValue={to} />}>
+        {history.error && !history.data ? <ErrorBox problem={problemOf(history.error)} /> : <TimeChart label="Events a second by source" kind="area" stacked x={bySource.x} lines={busy(bySource.lines)} write={rate} marks={shown} onRange={zoom} />}
+      </Part>
+      <Part title="Received, by result">
+        <TimeChart label="Events a second by result" kind="area" stacked x={byResult.x} lines={busy(byResult.lines).map((l) => ({ ...l, meaning: l.name === 'accepted' ? 'good' as const : l.name === 'rejected' ? 'bad' as const : undefined }))} write={rate} height={120} onRange={zoom} />
+      </Part>
+    </div>
   )
+}
+
+const busy = (lines: Line[]) => lines.filter((l) => l.values.some((v) => v !== null && v > 0))
+
+function iso(at: number): string {
+  return exact(at, zone.get()).slice(0, 19)
 }

@@ -19,9 +19,9 @@ export interface Node {
 
 export interface Edge { from: string; to: string; perSecond: number }
 
-export const nodeWidth = 208
+export const nodeWidth = 232
 export const nodeHeight = 92
-const columnGap = 88
+const columnGap = 96
 const rowGap = 20
 const mostSources = 6
 

@@ -9,6 +9,7 @@ import { Tabs } from '@/design/Tabs'
 import { TimeText } from '@/design/TimeText'
 import { Tree, type Json } from '@/design/Tree'
 import { Facts } from '@/design/View'
+import { Journey } from './Journey'
 import type { Filter } from './messages'
 
 interface Props {
@@ -17,6 +18,7 @@ interface Props {
   onNext?: () => void
   onPrevious?: () => void
   onFilter: (filter: Partial<Filter>) => void
+  start?: string
 }
 
 const words: Record<TailLine['result'], [string, 'good' | 'neutral' | 'bad' | 'info']> = {
@@ -24,8 +26,8 @@ const words: Record<TailLine['result'], [string, 'good' | 'neutral' | 'bad' | 'i
 }
 
 /** One record: what is known of it, its body as a tree and as it came. */
-export function EventDrawer({ line, onClose, onNext, onPrevious, onFilter }: Props) {
-  const [tab, setTab] = useState('tree')
+export function EventDrawer({ line, onClose, onNext, onPrevious, onFilter, start = 'tree' }: Props) {
+  const [tab, setTab] = useState(start)
   const [word, meaning] = words[line.result]
   const json = JSON.stringify(line.body, null, 2)
   return (
@@ -40,10 +42,11 @@ export function EventDrawer({ line, onClose, onNext, onPrevious, onFilter }: Pro
           ['Position', <Copied key="p" text={line.position} />],
         ]} />
       </div>
-      <Tabs label="The event" className="grow" tabs={[{ id: 'tree', label: 'Tree' }, { id: 'raw', label: 'JSON' }, ...(line.meta === undefined ? [] : [{ id: 'meta', label: 'Added by intake' }])]} chosen={tab} onChoose={setTab} panelClassName="p-2"
+      <Tabs label="The event" className="grow" tabs={[{ id: 'tree', label: 'Tree' }, { id: 'raw', label: 'JSON' }, { id: 'journey', label: 'Journey' }, ...(line.meta === undefined ? [] : [{ id: 'meta', label: 'Added by intake' }])]} chosen={tab} onChoose={setTab} panelClassName="p-2"
         trailing={<CopyButton text={json} label="Copy JSON" />}>
         {tab === 'tree' && <Tree label="Body" value={line.body as Json} />}
         {tab === 'raw' && <CodeBlock label="JSON" code={json} wrap />}
+        {tab === 'journey' && <Journey position={line.position} />}
         {tab === 'meta' && <Tree label="Added by intake" value={line.meta as Json} />}
       </Tabs>
     </Drawer>

@@ -3,7 +3,7 @@ import { getRouteApi } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { curlOf, shell } from '@/api/client'
 import { statusQuery } from '@/api/queries'
-import { Badge, StateDot, type Meaning } from '@/design/Badge'
+import { Badge, StateDot } from '@/design/Badge'
 import { Button } from '@/design/Button'
 import { copyText } from '@/design/CopyButton'
 import { Empty } from '@/design/Empty'
@@ -23,15 +23,14 @@ import { clock, number, plural, rate, shortId } from '@/format/format'
 import { EventDrawer } from './EventDrawer'
 import type { Connection, Filter } from './messages'
 import type { Summary } from './summary'
+import { resultMeanings } from './results'
 import { useLive } from './useLive'
 
 const route = getRouteApi('/live')
 
-const meanings: Record<Summary['result'], Meaning> = { accepted: 'good', duplicate: 'neutral', rejected: 'bad', received: 'info' }
-
 const columns = (zone: string): Column<Summary>[] => [
   { id: 'received', title: 'Received', width: 116, mono: true, cell: (r) => <span title={new Date(r.receivedAt).toISOString()}>{clock(r.receivedAt, zone, true)}</span>, text: (r) => new Date(r.receivedAt).toISOString() },
-  { id: 'result', title: 'Result', width: 104, cell: (r) => <StateDot meaning={meanings[r.result]}>{r.result}</StateDot>, text: (r) => r.result },
+  { id: 'result', title: 'Result', width: 104, cell: (r) => <StateDot meaning={resultMeanings[r.result]}>{r.result}</StateDot>, text: (r) => r.result },
   { id: 'source', title: 'Source', width: 108, cell: (r) => r.source, text: (r) => r.source },
   { id: 'event', title: 'Event', width: 190, cell: (r) => <span className="font-medium">{r.name}</span>, text: (r) => r.name },
   { id: 'user', title: 'User', width: 140, mono: true, cell: (r) => <span title={r.key}>{shortId(r.key, 18)}</span>, text: (r) => r.key },
@@ -81,8 +80,9 @@ export default function Live() {
       actions={<>
         {paused ? <Button look="main" icon="play" onClick={resume}>{unseen > 0 ? `Resume, ${number(unseen)} new` : 'Resume'}</Button> : <Button icon="pause" onClick={pause}>Pause</Button>}
         <Menu label="More" button={<IconButton icon="more" label="More" />} items={[
+          { label: 'Find by id or user', icon: 'search', onChoose: () => { void navigate({ to: '/live/find' }) } },
           { label: 'Clear the list', icon: 'broom', onChoose: () => { order({ kind: 'clear' }); setTop(undefined); setOpened(undefined) } },
-          { label: 'Copy as curl', icon: 'copy', onChoose: () => { void copyText(curlOf('tail', { params: { source: filter.source, event: filter.event, grep: filter.text } }, location.origin)).then(() => { toast('Copied as curl') }) } },
+          { label: 'Copy as curl', icon: 'copy', onChoose: () => { void copyText(curlOf('tail', { params: { source: filter.source, event: filter.event, user: filter.user, grep: filter.text } }, location.origin)).then(() => { toast('Copied as curl') }) } },
           { label: 'Copy as command', icon: 'copy', onChoose: () => { void copyText(commandOf(filter)).then(() => { toast('Copied as command') }) } },
         ]} />
       </>}>

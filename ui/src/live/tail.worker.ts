@@ -42,14 +42,11 @@ function tell(): void {
   post({ kind: 'told', told: { first: ring.first, last: ring.last, rate: meter.rate(Date.now()), dropped, connection, problem }, rows: rows() })
 }
 
+const results = ['accepted', 'duplicate', 'rejected', 'received'] as const
+
 function params(): Operations['tail']['params'] {
   const after = position || undefined
-  return { source: filter.source, event: filter.event, grep: filter.text, after, ...more(after) } as Operations['tail']['params']
-}
-
-/** more are the filters that the API has beside the first ones. */
-function more(after: string | undefined) {
-  return { user: filter.user, result: filter.result, backlog: after === undefined ? backlog : undefined }
+  return { source: filter.source, event: filter.event, user: filter.user, result: results.find((r) => r === filter.result), grep: filter.text, after, backlog: after === undefined ? backlog : undefined }
 }
 
 function take(text: string): void {

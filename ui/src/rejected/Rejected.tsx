@@ -5,6 +5,7 @@ import { problemOf } from '@/api/client'
 import { rejectedQuery, statusQuery } from '@/api/queries'
 import type { Rejected as RejectedData } from '@/api/schema'
 import { Badge, StateDot } from '@/design/Badge'
+import { Button } from '@/design/Button'
 import { Empty } from '@/design/Empty'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Input } from '@/design/Input'
@@ -12,9 +13,11 @@ import { useKeys } from '@/design/keys'
 import { Select } from '@/design/Select'
 import { SkeletonRows } from '@/design/Skeleton'
 import { Table, type Column, type TableHandle } from '@/design/Table'
+import { Tabs } from '@/design/Tabs'
 import { TimeText } from '@/design/TimeText'
 import { View } from '@/design/View'
 import { plural, sentence } from '@/format/format'
+import { Groups } from './Groups'
 import { RejectedDrawer } from './RejectedDrawer'
 
 const route = getRouteApi('/rejected')
@@ -38,35 +41,42 @@ function Outcome({ outcome }: { outcome: RejectedData['outcome'] }) {
 }
 
 export default function Rejected() {
-  const { source, reason, open } = route.useSearch()
+  const { source, reason, group, tab = reason || group ? 'all' : 'groups', open } = route.useSearch()
   const navigate = route.useNavigate()
   const table = useRef<TableHandle>(null)
-  const list = useInfiniteQuery(rejectedQuery({ source, reason }))
+  const list = useInfiniteQuery(rejectedQuery({ source, reason, group }))
   const status = useQuery(statusQuery)
   const rows = list.data?.pages.flatMap((page) => page.rejected) ?? []
   const at = rows.findIndex((row) => row.id === open)
   const show = (id: string | undefined) => { void navigate({ search: (before) => ({ ...before, open: id }), replace: open !== undefined && id !== undefined }) }
-  const change = (next: { source?: string; reason?: string }) => { void navigate({ search: (before) => ({ ...before, ...next, open: undefined }), replace: true }) }
+  const change = (next: { source?: string; reason?: string; group?: string; tab?: string }) => { void navigate({ search: (before) => ({ ...before, ...next, open: undefined }), replace: true }) }
   const step = (by: number) => rows[at + by] && at >= 0 ? () => { show(rows[at + by]?.id); table.current?.reveal(at + by) } : undefined
   useKeys([{ keys: '/', label: 'Filter by reason', group: 'Rejected', run: () => { document.getElementById('rejected-reason')?.focus() } }])
-  const filtered = Boolean(source) || Boolean(reason)
+  const filtered = Boolean(source) || Boolean(reason) || Boolean(group)
   const total = status.data?.sources.reduce((n, s) => n + s.rejected, 0)
   return (
     <View crumbs={[{ title: 'Rejected' }]} state={total !== undefined && (filtered ? <Badge>{plural(rows.length, 'match', 'matches')}{list.hasNextPage ? ' and more' : ''}</Badge> : plural(total, 'event'))}>
       <div role="search" className="flex flex-wrap gap-2 px-4 py-2">
         <Select label="Source" hideLabel className="w-36" value={source ?? ''} onValue={(value) => { change({ source: value || undefined }) }}
           options={[{ value: '', label: 'Every source' }, ...(status.data?.sources ?? []).map((s) => ({ value: s.name, label: s.name }))]} />
-        <Reason value={reason ?? ''} onChange={(value) => { change({ reason: value || undefined }) }} />
+        {tab === 'all' && <Reason value={reason ?? ''} onChange={(value) => { change({ tab: 'all', reason: value || undefined }) }} />}
+        {group && tab === 'all' && <Button icon="cross" onClick={() => { change({ tab: 'all', group: undefined }) }}>{sentence(group)}</Button>}
       </div>
-      {list.error && <div className="px-4 pb-2"><ErrorBox problem={problemOf(list.error)} onRetry={() => void list.refetch()} /></div>}
-      <div className="relative flex min-h-0 grow">
-        {list.isPending ? <SkeletonRows /> : (
-          <Table name="rejected" label="Rejected events" columns={columns} ref={table} count={rows.length} rowAt={(i) => rows[i]} rowKey={(row) => row.id} chosen={at < 0 ? undefined : at}
-            onOpen={(i) => { show(rows[i]?.id) }} onSeen={(_from, to) => { if (to > rows.length - 20 && list.hasNextPage && !list.isFetchingNextPage) void list.fetchNextPage() }}
-            empty={filtered ? <Empty icon="filter" title="Nothing matches">No rejected event has this source and reason.</Empty> : <Empty icon="check" title="Nothing was rejected">An event that breaks a rule is not lost: it is kept here with the reason, until you mend it and send it again.</Empty>} />
+      <Tabs label="Views of what was rejected" className="grow" tabs={[{ id: 'groups', label: 'By reason' }, { id: 'all', label: 'One by one' }]} chosen={tab} onChoose={(id) => { change({ tab: id, group: undefined }) }} panelClassName={tab === 'groups' ? 'overflow-auto' : 'flex flex-col'}>
+        {tab === 'groups' ? <Groups source={source} onShow={(g) => { change({ tab: 'all', group: g.group, source: g.source }) }} /> : (
+          <>
+            {list.error && <div className="px-4 pb-2"><ErrorBox problem={problemOf(list.error)} onRetry={() => void list.refetch()} /></div>}
+            <div className="relative flex min-h-0 min-w-0 grow">
+              {list.isPending ? <SkeletonRows /> : (
+                <Table name="rejected" label="Rejected events" columns={columns} ref={table} count={rows.length} rowAt={(i) => rows[i]} rowKey={(row) => row.id} chosen={at < 0 ? undefined : at}
+                  onOpen={(i) => { show(rows[i]?.id) }} onSeen={(_from, to) => { if (to > rows.length - 20 && list.hasNextPage && !list.isFetchingNextPage) void list.fetchNextPage() }}
+                  empty={filtered ? <Empty icon="filter" title="Nothing matches">No rejected event has this source and reason.</Empty> : <Empty icon="check" title="Nothing was rejected">An event that breaks a rule is not lost: it is kept here with the reason, until you mend it and send it again.</Empty>} />
+              )}
+              {open && <RejectedDrawer key={open} id={open} onClose={() => { show(undefined); table.current?.focus() }} onNext={step(1)} onPrevious={step(-1)} />}
+            </div>
+          </>
         )}
-        {open && <RejectedDrawer key={open} id={open} onClose={() => { show(undefined); table.current?.focus() }} onNext={step(1)} onPrevious={step(-1)} />}
-      </div>
+      </Tabs>
     </View>
   )
 }

@@ -21,3 +21,22 @@ export function mistakeIn(text: string): string | undefined {
     return `It is not JSON: line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}: ${message.replace(/ in JSON at position.*/, '')}`
   }
 }
+
+/** merged applies a JSON merge patch (RFC 7396) to a JSON text; undefined when one of them is no JSON. */
+export function merged(text: string, patch: string): string | undefined {
+  try {
+    return JSON.stringify(merge(JSON.parse(text), JSON.parse(patch)))
+  } catch {
+    return undefined
+  }
+}
+
+function merge(target: unknown, patch: unknown): unknown {
+  if (patch === null || typeof patch !== 'object' || Array.isArray(patch)) return patch
+  const out: Record<string, unknown> = target !== null && typeof target === 'object' && !Array.isArray(target) ? { ...target } : {}
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) Reflect.deleteProperty(out, key)
+    else out[key] = merge(out[key], value)
+  }
+  return out
+}

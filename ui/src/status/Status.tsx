@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
+import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
-import { problemOf } from '@/api/client'
+import { problemOf, urlOf } from '@/api/client'
 import { readinessQuery, statusQuery } from '@/api/queries'
 import type { Reader, Status as StatusData } from '@/api/schema'
 import { StateDot, type Meaning } from '@/design/Badge'
@@ -12,17 +13,31 @@ import { Menu, type MenuItem } from '@/design/Menu'
 import { Bytes, NumberText } from '@/design/NumberText'
 import { Progress } from '@/design/Progress'
 import { SkeletonRows } from '@/design/Skeleton'
+import { Tabs } from '@/design/Tabs'
+import { TimeRangePicker } from '@/design/TimeRangePicker'
 import { TimeText } from '@/design/TimeText'
 import { Facts, Part, View } from '@/design/View'
 import { bytes, duration, sentence } from '@/format/format'
+import { Charts } from './Charts'
+import { Logs } from './Logs'
 import { ReaderDialog, type ReaderAct } from './ReaderDialog'
 import { useStart, type Start } from './start'
 
+const route = getRouteApi('/status')
+const views = [{ id: 'now', label: 'Now' }, { id: 'charts', label: 'Over time' }, { id: 'log', label: 'Log' }]
+
 export default function Status() {
   const { data, error, refetch } = useQuery(statusQuery)
+  const { tab = 'now', range = 'last 3h', ...filter } = route.useSearch()
+  const navigate = route.useNavigate()
+  const to = (next: Record<string, string | undefined>) => { void navigate({ search: (before) => ({ ...before, ...next }), replace: true }) }
   return (
-    <View crumbs={[{ title: 'Status' }]} scroll state={data && <Overall status={data} />} actions={data && <Actions />}>
-      {error && !data ? <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : data ? <Body status={data} /> : <SkeletonRows />}
+    <View crumbs={[{ title: 'Status' }]} state={data && <Overall status={data} />} actions={data && <Actions />}>
+      <Tabs label="Views of the server" className="grow" tabs={views} chosen={tab} onChoose={(id) => { to({ tab: id }) }} panelClassName={tab === 'log' ? 'flex flex-col' : 'overflow-auto'}
+        trailing={tab === 'charts' && <TimeRangePicker value={range} onValue={(r) => { to({ range: r }) }} />}>
+        {tab === 'log' ? <Logs filter={filter} onChange={(f) => { to({ ...f }) }} /> : tab === 'charts' ? <Charts range={range} />
+          : error && !data ? <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : data ? <Body status={data} /> : <SkeletonRows />}
+      </Tabs>
     </View>
   )
 }
@@ -38,6 +53,7 @@ function Actions() {
   const item = (label: string, what: Start): MenuItem => ({ label, icon: 'play', onChoose: () => { start.mutate(what) } })
   return <Menu label="More" button={<IconButton icon="more" label="More" />} items={[
     { kind: 'title', label: 'Start' }, item('Verify the log', 'start-log-verification'), item('Verify the archive', 'start-archive-verification'), item('Rebuild the warehouse', 'start-rebuild'),
+    { kind: 'line' }, { label: 'Download a support bundle', icon: 'download', onChoose: () => { location.assign(urlOf('get-support-bundle')) } },
   ]} />
 }
 
@@ -175,7 +191,7 @@ function Log({ log }: { log: NonNullable<StatusData['log']> }) {
         ['From', <TimeText key="f" at={log.first_time} full />],
         ['To', <TimeText key="t" at={log.last_time} full />],
         ['Last position', <Mono key="l" text={log.last} />],
-        ...(room === undefined ? [] : [['Disk', <span key="d">{bytes(Math.max(0, room))} until intake is refused <span className="text-soft">({bytes(log.free_bytes)} free, {bytes(log.reserve_bytes)} kept back)</span></span>] as [string, React.ReactNode]]),
+        ...(room === undefined ? [] : [['Disk', <span key="d">{bytes(Math.max(0, room))} until intake is refused <span className="text-soft">({bytes(log.free_bytes)} free, {bytes(log.reserve_bytes)} kept back)</span>{log.full_in_seconds !== undefined && <strong className="font-semibold text-warning-text"> in {duration(log.full_in_seconds * 1000)} as it goes now</strong>}</span>] as [string, React.ReactNode]]),
         ['Backend', log.backend],
       ]} />
       {log.refusing && <Told text={`Intake is refused: ${log.refusing}`} meaning="bad" />}

@@ -6,18 +6,23 @@ import { isNumber, written } from './sqltext'
 /** The rows of a result: of the types of their columns, sorted on a click. */
 export function Grid({ name, label, columns, rows }: { name: string; label: string; columns: QueryColumn[]; rows: unknown[][] }) {
   const [sort, setSort] = useState<Sorting>()
-  const shown = useMemo(() => columns.map((c, i): Column<unknown[]> => ({
-    id: `${i}:${c.name}`, name: c.name, sortable: true, mono: true, align: isNumber(c.type) ? 'right' : undefined, width: widthOf(c, rows, i),
-    title: <span title={`${c.name} ${c.type}`}>{c.name} <span className="font-normal text-faint">{c.type.toLowerCase()}</span></span>,
-    cell: (row) => row[i] === null || row[i] === undefined ? <span className="text-faint italic">null</span> : <span title={longer(row[i])}>{written(row[i])}</span>,
-    text: (row) => written(row[i]),
-  })), [columns, rows])
+  const shown = useMemo(() => gridColumns(columns, rows), [columns, rows])
   const sorted = useMemo(() => {
     const at = sort ? Number.parseInt(sort.column, 10) : -1
     const type = columns[at]?.type
     return sort && type !== undefined ? [...rows].sort((a, b) => compare(a[at], b[at], isNumber(type)) * (sort.down ? -1 : 1)) : rows
   }, [rows, columns, sort])
   return <Table name={name} label={label} columns={shown} count={sorted.length} rowAt={(i) => sorted[i]} sort={sort} onSort={setSort} compact empty={<p className="p-4 text-soft">No rows.</p>} />
+}
+
+/** gridColumns shows values of any type; rows say how wide columns should be. */
+export function gridColumns(columns: QueryColumn[], rows: unknown[][]): Column<unknown[]>[] {
+  return columns.map((c, i): Column<unknown[]> => ({
+    id: `${i}:${c.name}`, name: c.name, sortable: true, mono: true, align: isNumber(c.type) ? 'right' : undefined, width: widthOf(c, rows, i),
+    title: <span title={`${c.name} ${c.type}`}>{c.name} <span className="font-normal text-faint">{c.type.toLowerCase()}</span></span>,
+    cell: (row) => row[i] === null || row[i] === undefined ? <span className="text-faint italic">null</span> : <span title={longer(row[i])}>{written(row[i])}</span>,
+    text: (row) => written(row[i]),
+  }))
 }
 
 function longer(value: unknown): string | undefined {

@@ -1,10 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
-import { call, curlOf, problemOf, shell, type ProblemError } from '@/api/client'
-import { tablesQuery } from '@/api/queries'
-import type { QueryResult } from '@/api/schema'
-import { Badge } from '@/design/Badge'
+import { call, curlOf, problemOf, ProblemError, shell } from '@/api/client'
+import { namesQuery, tablesQuery } from '@/api/queries'
+import type { Job, StoredResult, TableSummary } from '@/api/schema'
 import { Button } from '@/design/Button'
 import { copyText } from '@/design/CopyButton'
 import { cx } from '@/design/cx'
@@ -24,16 +23,15 @@ import { TimeText } from '@/design/TimeText'
 import { toast } from '@/design/Toast'
 import { View } from '@/design/View'
 import { duration, number, plural } from '@/format/format'
-import { Grid } from './Grid'
-import { csvOf, mistakeOf, name } from './sqltext'
+import { Result } from './Result'
+import { mistakeOf, name } from './sqltext'
 import { add, close, open, ran, remember, tabs as tabsChoice } from './tabs'
 
 const route = getRouteApi('/warehouse/')
-const mostRows = 10_000
 
 type Run =
-  | { state: 'running'; since: number; stop: () => void }
-  | { state: 'done'; sql: string; result: QueryResult }
+  | { state: 'running'; since: number; stop: () => void; job?: Job }
+  | { state: 'done'; sql: string; result: StoredResult }
   | { state: 'failed'; sql: string; problem: ProblemError; mistake?: Mistake }
   | { state: 'stopped' }
 
@@ -55,10 +53,11 @@ export default function Sql() {
     if (text.trim() === '') return
     const control = new AbortController()
     const put = (next: Run) => { setRuns((before) => ({ ...before, [tab.id]: next })) }
-    put({ state: 'running', since: Date.now(), stop: () => { control.abort() } })
-    call('query', { body: { sql: text, limit: mostRows } }, control.signal).then((result) => {
+    const since = Date.now()
+    put({ state: 'running', since, stop: () => { control.abort() } })
+    ask(text, control.signal, (job) => { put({ state: 'running', since, job, stop: () => { control.abort() } }) }).then((result) => {
       put({ state: 'done', sql: text, result })
-      remember({ sql: text, at: Date.now(), rows: result.row_count, ms: result.elapsed_ms })
+      remember({ sql: text, at: Date.now(), rows: result.rows, ms: result.elapsed_ms })
       void client.invalidateQueries({ queryKey: ['tables'] })
     }).catch((thrown: unknown) => {
       if (control.signal.aborted) { put({ state: 'stopped' }); return }
@@ -68,7 +67,7 @@ export default function Sql() {
     })
   }
   const change = (sql: string) => { if (tab) tabsChoice.set({ ...tabsChoice.get(), open: tabsChoice.get().open.map((t) => t.id === tab.id ? { ...t, sql } : t) }) }
-  const known = useMemo(() => Object.fromEntries((tables.data ?? []).map((t) => [`${t.schema}.${t.table}`, t.columns.map((c) => c.name)])), [tables.data])
+  const known = useQuery(namesQuery).data
   const mistakes = useMemo(() => run?.state === 'failed' && run.mistake ? [run.mistake] : [], [run])
   useKeys([{ keys: 'Mod+Enter', label: 'Run the statement', group: 'SQL', run: start }])
   if (!tab) return null
@@ -87,7 +86,7 @@ export default function Sql() {
       <TabLine all={all} onChange={setAll} />
       <SplitPane name="sql" label="Editor and result" vertical start={0.36} className="grow"
         first={<Editor key={tab.id} ref={editor} label="SQL" language="sql" value={tab.sql} onChange={change} onRun={start} mistakes={mistakes} tables={known} />}
-        second={<Outcome run={run} onExample={(sql) => { setAll(open(all, sql)) }} example={tables.data?.[0] && `SELECT count(*) AS n\nFROM ${name(tables.data[0].schema)}.${name(tables.data[0].table)}`} />} />
+        second={<Outcome run={run} onExample={(sql) => { setAll(open(all, sql)) }} example={exampleOf(tables.data)} />} />
     </View>
   )
 }
@@ -127,39 +126,43 @@ function Outcome({ run, example, onExample }: { run: Run | undefined; example?: 
     case undefined:
       return <Empty icon="warehouse" title="Ask the warehouse" action={example && <Button onClick={() => { onExample(example) }}>Begin with an example</Button>}>Write one SELECT and press <Kbd keys="Mod+Enter" />. With several, the one at the cursor runs, or what is selected. Nothing that you run can change anything.</Empty>
     case 'running':
-      return <Running since={run.since} />
+      return <Running since={run.since} job={run.job} />
     case 'stopped':
       return <Empty icon="stop" title="Stopped">The query was cancelled on the server too.</Empty>
     case 'failed':
       return <div className="overflow-auto p-3"><ErrorBox problem={{ ...run.problem, title: run.problem.title, detail: run.problem.detail, request_id: run.problem.request_id }} /></div>
     case 'done':
-      return <Result sql={run.sql} result={run.result} />
+      return <Result key={run.result.id} result={run.result} />
   }
 }
 
-function Running({ since }: { since: number }) {
+function Running({ since, job }: { since: number; job?: Job }) {
   const now = useNow()
-  return <div role="status" className="flex items-center gap-2 p-4 text-soft"><Icon name="refresh" className="spin" />Running{now - since > 1500 && <>, {duration(Math.round((now - since) / 1000) * 1000)}</>}</div>
+  return <div role="status" className="flex items-center gap-2 p-4 text-soft"><Icon name="refresh" className="spin" />Running{now - since > 1500 && <>, {duration(Math.round((now - since) / 1000) * 1000)}</>}{job && job.done > 0 && <>, {number(job.done)} {job.unit ?? 'rows'} so far</>}</div>
 }
 
-function Result({ sql, result }: { sql: string; result: QueryResult }) {
-  const save = () => {
-    const link = document.createElement('a')
-    const url = URL.createObjectURL(new Blob([csvOf(result.columns, result.rows)], { type: 'text/csv' }))
-    link.href = url
-    link.download = 'result.csv'
-    link.click()
-    URL.revokeObjectURL(url)
+/** ask stores what a statement answers and returns it; when signal says so, the server stops too. */
+async function ask(sql: string, signal: AbortSignal, told: (job: Job) => void): Promise<StoredResult> {
+  const { result, job: begun } = await call('create-result', { body: { sql, wait_ms: 1000 } }, signal)
+  if (result) return result
+  let job = begun
+  const cancel = () => { void call('cancel-job', { params: { id: job.id } }).catch(() => undefined) }
+  signal.addEventListener('abort', cancel)
+  try {
+    while (job.state === 'running') {
+      told(job)
+      await new Promise((resolve) => setTimeout(resolve, 400))
+      signal.throwIfAborted()
+      job = await call('get-job', { params: { id: job.id } }, signal)
+    }
+  } finally {
+    signal.removeEventListener('abort', cancel)
   }
-  return (
-    <div className="flex min-h-0 grow flex-col">
-      <div className="flex min-h-9 flex-wrap items-center gap-3 px-3 text-12 text-soft">
-        <span><strong className="font-semibold text-ink">{number(result.row_count)}</strong> {result.row_count === 1 ? 'row' : 'rows'}</span><span>{duration(result.elapsed_ms)}</span>
-        {result.truncated && <Badge meaning="warning">Cut at {number(mostRows)} rows</Badge>}
-        <span className="ml-auto flex gap-1"><Button small look="quiet" icon="download" onClick={save}>CSV</Button></span>
-      </div>
-      {result.error && <div className="px-3 pb-2"><ErrorBox problem={result.error} /></div>}
-      <Grid key={sql} name={`result:${result.columns.map((c) => c.name).join(',').slice(0, 200)}`} label="Result" columns={result.columns} rows={result.rows} />
-    </div>
-  )
+  if (job.state === 'done') return job.result as StoredResult
+  throw new ProblemError({ kind: job.state === 'canceled' ? 'canceled' : 'invalid', status: 400, title: job.state === 'canceled' ? 'It was stopped' : 'The query failed', detail: job.error ?? 'It was stopped before it was through.' })
+}
+
+function exampleOf(tables: TableSummary[] | undefined): string | undefined {
+  const table = tables?.filter((t) => t.kind === 'event' || t.kind === 'call').sort((a, b) => (b.rows ?? 0) - (a.rows ?? 0))[0]
+  return table && `SELECT date_trunc('day', "timestamp") AS day, count(*) AS n\nFROM ${name(table.schema)}.${name(table.table)}\nGROUP BY day\nORDER BY day`
 }

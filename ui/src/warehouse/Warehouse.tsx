@@ -2,13 +2,15 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useMatchRoute, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { problemOf } from '@/api/client'
-import { tablesQuery, type TableName } from '@/api/queries'
+import { tablesQuery } from '@/api/queries'
+import type { TableSummary } from '@/api/schema'
 import { cx } from '@/design/cx'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Icon } from '@/design/Icon'
 import { Input } from '@/design/Input'
 import { useKeys } from '@/design/keys'
 import { SkeletonRows } from '@/design/Skeleton'
+import { compact } from '@/format/format'
 
 /** What the warehouse holds on the left; a table or SQL beside it. */
 export default function Warehouse() {
@@ -45,7 +47,7 @@ function Catalogue() {
   )
 }
 
-function Schema({ name, tables }: { name: string; tables: TableName[] }) {
+function Schema({ name, tables }: { name: string; tables: TableSummary[] }) {
   const [open, setOpen] = useState(true)
   const here = useParams({ strict: false })
   return (
@@ -59,7 +61,7 @@ function Schema({ name, tables }: { name: string; tables: TableName[] }) {
             <li key={t.table}>
               <Link to="/warehouse/$schema/$table" params={{ schema: t.schema, table: t.table }} aria-current={here.schema === t.schema && here.table === t.table ? 'page' : undefined}
                 className="flex h-7 items-center gap-2 rounded-inner pr-2 pl-5 hover:bg-hover aria-[current]:bg-accent-tint aria-[current]:text-accent-text" title={`${t.schema}.${t.table}`}>
-                <Icon name="table" size={14} className="text-faint" /><span className="truncate">{t.table}</span>
+                <Icon name="table" size={14} className="text-faint" /><span className="grow truncate">{t.table}</span>{t.rows !== undefined && <span className="text-11 text-soft">{compact(t.rows)}</span>}
               </Link>
             </li>
           ))}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { csvOf, isNumber, mistakeOf, name, sampleOf } from './sqltext'
+import { isNumber, mistakeOf, name, sampleOf } from './sqltext'
 
 test('names are quoted where they have to be', () => {
   expect(['tracks', 'order', 'Order Completed', 'a"b', 'x1'].map(name)).toEqual(['tracks', '"order"', '"Order Completed"', '"a""b"', 'x1'])
@@ -17,6 +17,3 @@ test('types of numbers', () => {
   expect(['bigint', 'DOUBLE', 'decimal(18,2)', 'UINTEGER', 'text', 'timestamp', 'interval'].map(isNumber)).toEqual([true, true, true, true, false, false, false])
 })
 
-test('CSV neutralises formulas', () => {
-  expect(csvOf([{ name: 'a' }, { name: 'b,c' }], [['=1+1', null], ['x"y', -5], ['-5', { a: 1 }]])).toBe('a,"b,c"\r\n\'=1+1,\r\n"x""y",-5\r\n\'-5,"{""a"":1}"\r\n')
-})

@@ -49,12 +49,3 @@ export function written(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
-/** csvOf writes rows as CSV. What a spreadsheet would take for a formula is made text. */
-export function csvOf(columns: { name: string }[], rows: unknown[][]): string {
-  const cell = (value: unknown) => {
-    let text = value === null || value === undefined ? '' : written(value)
-    if (typeof value === 'string' && /^[=+\-@\t\r]/.test(text)) text = `'${text}`
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-  }
-  return [columns.map((c) => cell(c.name)), ...rows.map((row) => row.map(cell))].map((row) => row.join(',')).join('\r\n') + '\r\n'
-}

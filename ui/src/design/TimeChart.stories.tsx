@@ -1,0 +1,4 @@
+import { TimeChart } from './TimeChart'
+
+export const title = 'TimeChart'
+export const stories = { empty: () => <TimeChart label="Lag" x={[]} lines={[]} /> }

@@ -1,0 +1,54 @@
+import type { ReactNode } from 'react'
+import { Chart } from '@/design/Chart'
+import { Figure } from '@/design/View'
+import { useZone } from '@/design/zone'
+import { compact, exact, number, percent } from '@/format/format'
+import { isTime } from './chart'
+import { written } from './sqltext'
+
+interface SummaryProps { filled: number; share: string; distinct: number; min?: unknown; max?: unknown; mean?: number }
+
+/** How full a column is, and from where to where it goes. */
+export function Summary({ filled, share, distinct, min, max, mean }: SummaryProps) {
+  return (
+    <div className="flex flex-wrap gap-x-8 gap-y-3">
+      <Figure label="Filled" value={share} note={number(filled)} />
+      <Figure label="Different values" value={compact(distinct)} />
+      {mean !== undefined && <Figure label="Mean" value={compact(mean)} />}
+      {min !== undefined && min !== null && <Side label="Least" value={min} />}
+      {max !== undefined && max !== null && <Side label="Most" value={max} />}
+    </div>
+  )
+}
+
+function Side({ label, value }: { label: string; value: unknown }) {
+  const text = written(value)
+  return <div className="max-w-70 min-w-0"><div className="text-12 text-soft">{label}</div><div className="truncate font-mono text-13" title={text}>{text}</div></div>
+}
+
+interface Bin { count: number; from: unknown; until: unknown }
+
+/** How many values lie where. */
+export function Histogram({ bins, type }: { bins: Bin[]; type: string }) {
+  const zone = useZone()
+  const label = (v: unknown) => {
+    if (!isTime(type)) return compact(Number(v))
+    return exact(typeof v === 'number' ? v * 1000 : Date.parse(String(v)), zone).slice(0, 16)
+  }
+  return <Chart label="How many values lie where" kind="bar" x={bins.map((b) => label(b.from))} series={[{ name: 'values', values: bins.map((b) => b.count) }]} height={120} legend={false} write={compact} />
+}
+
+/** The most frequent values. */
+export function TopValues({ top, rows, onChoose }: { top: { value: unknown; count: number }[]; rows: number; onChoose?: (value: unknown) => void }) {
+  const most = top[0]?.count ?? 1
+  const name = (value: unknown): ReactNode => value === null || value === undefined ? <span className="text-faint italic">null</span> : written(value) === '' ? <span className="text-faint italic">empty</span> : written(value)
+  return (
+    <ul className="grid gap-0.5" aria-label="Most frequent values">
+      {top.map((one, i) => {
+        const inner = <><span aria-hidden="true" className="absolute inset-y-0 left-0 rounded-inner bg-accent-tint" style={{ width: `${(one.count / most) * 100}%` }} /><span className="relative min-w-0 grow truncate font-mono">{name(one.value)}</span><span className="relative tabular-nums">{number(one.count)}</span><span className="relative w-14 text-right text-soft">{percent(one.count / Math.max(1, rows))}</span></>
+        const looks = 'relative flex h-6 w-full items-center gap-3 px-2 text-left text-12'
+        return <li key={i}>{onChoose ? <button type="button" title="Only these rows" onClick={() => { onChoose(one.value) }} className={`${looks} rounded-inner hover:brightness-97`}>{inner}</button> : <span className={looks}>{inner}</span>}</li>
+      })}
+    </ul>
+  )
+}

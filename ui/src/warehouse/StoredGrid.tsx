@@ -1,0 +1,44 @@
+import { useQueries } from '@tanstack/react-query'
+import { useMemo, useState } from 'react'
+import { problemOf } from '@/api/client'
+import { pageRows, resultPageQuery, type View } from '@/api/queries'
+import type { ResultFilter, StoredResult } from '@/api/schema'
+import { ErrorBox } from '@/design/ErrorBox'
+import { Table, type Sorting } from '@/design/Table'
+import { gridColumns } from './Grid'
+
+interface Props {
+  result: StoredResult
+  filters: ResultFilter[]
+  onTotal: (total: number) => void
+}
+
+/** The rows of a stored result, a page at a time as they are seen; sorted and filtered where they are stored. */
+export function StoredGrid({ result, filters, onTotal }: Props) {
+  const [sort, setSort] = useState<Sorting>()
+  const [seen, setSeen] = useState({ from: 0, to: 60 })
+  const view: View = useMemo(() => ({ filters, sort: sort ? [{ column: result.columns[Number.parseInt(sort.column, 10)]?.name ?? '', desc: sort.down }] : undefined }), [filters, sort, result.columns])
+  const first = Math.floor(seen.from / pageRows)
+  const last = Math.floor(Math.max(seen.from, seen.to - 1) / pageRows)
+  const wanted = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+  const pages = useQueries({ queries: wanted.map((page) => resultPageQuery(result.id, view, page)) })
+  const total = pages.find((p) => p.data)?.data?.total
+  const [known, setKnown] = useState(result.rows)
+  if (total !== undefined && total !== known) setKnown(total)
+  const count = total ?? known
+  const [told, setTold] = useState<number>()
+  if (total !== undefined && told !== total) {
+    setTold(total)
+    queueMicrotask(() => { onTotal(total) })
+  }
+  const sample = pages[0]?.data?.rows
+  const columns = useMemo(() => gridColumns(result.columns, sample ?? []), [result.columns, sample])
+  const failed = pages.find((p) => p.error)
+  return (
+    <>
+      {failed?.error && <div className="px-3 pb-2"><ErrorBox problem={problemOf(failed.error)} onRetry={() => void failed.refetch()} /></div>}
+      <Table name={`result:${result.columns.map((c) => c.name).join(',').slice(0, 200)}`} label="Result" columns={columns} count={count} compact sort={sort} onSort={setSort}
+        rowAt={(at) => pages[Math.floor(at / pageRows) - first]?.data?.rows[at % pageRows]} onSeen={(from, to) => { setSeen({ from, to }) }} empty={<p className="p-4 text-soft">No rows.</p>} />
+    </>
+  )
+}
