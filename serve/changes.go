@@ -68,6 +68,9 @@ ORDER BY received_at DESC LIMIT %d`, maxChanges), []any{source, source}, maxChan
 	}
 	all = append(all, columns...)
 	slices.SortStableFunc(all, func(a, b SchemaChange) int { return b.At.Compare(a.At) })
+	if len(all) == 0 {
+		return all, nil
+	}
 	if s.changed.last == nil {
 		s.changed.last = map[string]changesOf{}
 	}
