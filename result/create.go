@@ -25,7 +25,7 @@ func (s *Store) Create(ctx context.Context, q warehouse.Query, rows warehouse.Ro
 	if rows.Schema().NumFields() == 0 {
 		return Result{}, millrace.Errorf(millrace.Invalid, "the query gives rows without columns: name at least one")
 	}
-	if err := s.makeRoom(groupBytes); err != nil {
+	if err := s.makeRoom(min(groupBytes, s.o.MaxBytes)); err != nil {
 		return Result{}, err
 	}
 	if progress == nil {
@@ -44,6 +44,8 @@ func (s *Store) Create(ctx context.Context, q warehouse.Query, rows warehouse.Ro
 	}
 	s.mu.Lock()
 	s.results[e.ID] = e
+	s.writing -= c.counted
+	c.counted = 0
 	s.mu.Unlock()
 	return e.Result, nil
 }
@@ -90,6 +92,10 @@ func (c *creation) run(ctx context.Context) (*manifest, error) {
 	}
 	if err := errors.Join(w.close(), buffered.Flush(), f.Sync(), f.Close()); err != nil {
 		return nil, unwritten(err)
+	}
+	c.account(w.out.n)
+	if err := c.store.makeRoom(0); err != nil {
+		return nil, err
 	}
 	m := &manifest{
 		Version: manifestVersion, ID: c.id, Rows: w.rows, Bytes: w.out.n, Truncated: cut || c.rows.Truncated(),

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -29,7 +31,7 @@ var MediaTypes = map[string]string{
 // HarmlessCSV), JSON as one array of objects, NDJSON as an object a line, or
 // Parquet. The rows are read while they are written: w must not stand still
 // for long. After an error what was written is not whole. Errors are those of
-// Page, and those of w.
+// Page, those of w, and Limited when too many downloads run.
 func (s *Store) Export(ctx context.Context, id string, v View, format string, w io.Writer) error {
 	if !slices.Contains(Formats, format) {
 		return millrace.Errorf(millrace.Invalid, "a result is downloaded as one of %s, not %.40q", strings.Join(Formats, ", "), format)
@@ -45,15 +47,21 @@ func (s *Store) Export(ctx context.Context, id string, v View, format string, w 
 		defer done()
 		return s.copyFile(e, w)
 	}
+	defer done()
 	picked, q, err := e.export(v)
 	if err != nil {
-		done()
 		return err
 	}
+	select {
+	case s.exports <- struct{}{}:
+		defer func() { <-s.exports }()
+	default:
+		return &millrace.Error{Kind: millrace.Limited, RetryAfter: 10 * time.Second,
+			Message: fmt.Sprintf("%d downloads run already: try again when one is done", cap(s.exports))}
+	}
 	q.Timeout = s.o.ExportTimeout
-	rows, err := s.read(ctx, e, picked, q, done)
+	rows, err := s.read(ctx, e, picked, q, func() {})
 	if err != nil {
-		done()
 		return err
 	}
 	defer rows.Close()

@@ -112,3 +112,39 @@ func TestExportToNobody(t *testing.T) {
 		t.Errorf("%v", rows)
 	}
 }
+
+// A slowWriter waits for somebody before it takes anything.
+type slowWriter struct{ wait, waiting chan struct{} }
+
+func (w slowWriter) Write(p []byte) (int, error) {
+	w.waiting <- struct{}{}
+	<-w.wait
+	return len(p), nil
+}
+
+// Slow downloads keep nobody from looking at results, and the next one is refused.
+func TestSlowDownloads(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	r := f.create(t, "SELECT i, md5(i::VARCHAR) AS m FROM range(50000) t(i)")
+	w := slowWriter{make(chan struct{}), make(chan struct{}, 1000)}
+	ended := make(chan error)
+	for range 2 {
+		go func() { ended <- f.Export(context.Background(), r.ID, result.View{}, "csv", w) }()
+		<-w.waiting
+	}
+	kindIs(t, "a third", f.Export(context.Background(), r.ID, result.View{}, "csv", &bytes.Buffer{}), millrace.Limited)
+	if rows, _ := f.page(t, r.ID, result.View{Sort: []result.Sort{{Column: "m"}}}); len(rows) != 200 {
+		t.Errorf("%d rows", len(rows))
+	}
+	if got := f.export(t, r.ID, result.View{}, "parquet"); int64(len(got)) != r.Bytes {
+		t.Errorf("%d bytes", len(got))
+	}
+	close(w.wait)
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	f.export(t, r.ID, result.View{}, "csv")
+}

@@ -46,6 +46,10 @@ type Options struct {
 	Timeout time.Duration
 	// ExportTimeout is how long a download may take; default 10 min.
 	ExportTimeout time.Duration
+	// MaxExports are downloads that run at a time, as one may be slow and the
+	// engine is needed for other things; more are refused. Default 2. Whole results
+	// as Parquet do not count.
+	MaxExports int
 	// CacheBytes of rows that were looked at stay in memory; default 32 MiB.
 	CacheBytes int64
 	Logger     *slog.Logger          // default discard
@@ -71,7 +75,9 @@ func (o *Options) complete() error {
 	def(&o.Timeout, 30*time.Second)
 	def(&o.ExportTimeout, 10*time.Minute)
 	def(&o.Logger, slog.New(slog.DiscardHandler))
+	def(&o.MaxExports, 2)
 	o.MaxRows = min(o.MaxRows, warehouse.MaxQueryRows)
+	o.MaxBytes = min(o.MaxBytes, o.TotalBytes)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -113,6 +119,7 @@ type Column struct {
 type Store struct {
 	o       Options
 	metrics []prometheus.Collector
+	exports chan struct{} // a place for each download
 
 	mu      sync.Mutex
 	results map[string]*entry
@@ -148,7 +155,7 @@ func Open(o Options) (*Store, error) {
 		return nil, millrace.Errorf(millrace.Internal, "make the folder for the results of queries: %w", err)
 	}
 	o.Dir = dir
-	s := &Store{o: o, results: map[string]*entry{}, totals: map[string]int64{}, windows: map[string]*window{}}
+	s := &Store{o: o, results: map[string]*entry{}, totals: map[string]int64{}, windows: map[string]*window{}, exports: make(chan struct{}, o.MaxExports)}
 	if s.o.ReserveBytes == 0 {
 		_, size, err := o.disk(dir)
 		if err != nil {

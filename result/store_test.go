@@ -381,3 +381,38 @@ func TestKilled(t *testing.T) {
 		}
 	}
 }
+
+// Many results at once stay within what all may have, and each is whole.
+func TestManyCreate(t *testing.T) {
+	t.Parallel()
+	const total = 20 << 20
+	f := open(t, func(o *result.Options) { o.TotalBytes = total })
+	var group sync.WaitGroup
+	for g := range 4 {
+		group.Go(func() {
+			for i := range 5 {
+				sql := fmt.Sprintf("SELECT md5((i * %d)::VARCHAR) AS m, i FROM range(60000) t(i)", g*10+i+1)
+				q := query(sql)
+				rows, err := f.w.Query(context.Background(), q)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r, err := f.Create(context.Background(), q, rows, nil)
+				if err != nil && millrace.KindOf(err) != millrace.Limited {
+					t.Error(err)
+				}
+				if err == nil && r.Rows != 60000 {
+					t.Errorf("%+v", r)
+				}
+				if u := f.Usage(); u.Bytes > total+16<<20 {
+					t.Errorf("%+v", u)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if u := f.Usage(); u.Bytes > total || u.Results == 0 {
+		t.Errorf("%+v", u)
+	}
+}

@@ -25,8 +25,8 @@ type childConfig struct {
 	SpillDir           string
 	ResultsDir         string // of stored results; "" is none
 	ResultMemoryBytes  int64  // of the engine that reads them, for buffers
-	MemoryLimitBytes   int64 // resident, of the whole child
-	EngineMemoryBytes  int64 // of each open workspace's engine, for buffers
+	MemoryLimitBytes   int64  // resident, of the whole child
+	EngineMemoryBytes  int64  // of each open workspace's engine, for buffers
 	SpillLimitBytes    int64
 	Threads            int
 	IdleTimeout        time.Duration

@@ -122,6 +122,10 @@ const engineShare = 60
 // there are others.
 const resultShare = 20
 
+// leastReads is how many queries on stored results run at a time at least: some
+// of them bring downloads, which may be slow.
+const leastReads = 4
+
 // leastGoMemory is what the Go side of the child may take at least before it
 // collects harder, in bytes. It holds the records that wait for their tables.
 const leastGoMemory = 128 << 20
@@ -185,7 +189,7 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	w := &Warehouse{
 		o: o, settings: map[string]warehouse.Settings{}, lives: map[string]int64{},
 		slots: newSlots(o.MaxConcurrentQueries, 8*o.MaxConcurrentQueries), kills: newKills(o.mostKills, o.Now),
-		reads: newSlots(o.MaxConcurrentQueries, 8*o.MaxConcurrentQueries),
+		reads: newSlots(max(leastReads, o.MaxConcurrentQueries), 8*max(leastReads, o.MaxConcurrentQueries)),
 	}
 	s, err := startSupervisor(ctx, &w.o)
 	if err != nil {

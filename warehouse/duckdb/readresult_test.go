@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -257,5 +258,28 @@ func TestAskerLeavesEarly(t *testing.T) {
 	}
 	if n := w.supervisor.restarts.Load(); n != 0 {
 		t.Errorf("the engine was restarted %d times", n)
+	}
+}
+
+// The end of the child is the end of what it reads, and of nothing else.
+func TestReadResultAfterKill(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, err := OpenResults(Options{ResultsDir: dir, MemoryLimitBytes: 256 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	storeResult(t, dir, "numbers.parquet", numbers)
+	for range 2 {
+		if rows, err := readResult(r, "numbers.parquet", warehouse.Query{SQL: "SELECT count(*) FROM result"}); err != nil || rows[0] != "100000" {
+			t.Fatalf("%q, %v", rows, err)
+		}
+		pid := pidOf(t, r.w)
+		time.AfterFunc(200*time.Millisecond, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+		_, err = readResult(r, "numbers.parquet", warehouse.Query{SQL: "SELECT count(*) FROM result a, result b WHERE a.c0 + b.c0 = 5"})
+		if millrace.KindOf(err) != millrace.Unavailable {
+			t.Errorf("killed: %v", err)
+		}
 	}
 }
