@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strconv"
 	"sync"
 
@@ -124,10 +126,26 @@ func (s *Store) total(ctx context.Context, e *entry, filters []Filter) (int64, e
 	return n, nil
 }
 
+// run runs SQL over a result. A result whose file somebody else removed is
+// forgotten.
+func (s *Store) run(ctx context.Context, e *entry, q warehouse.Query) (warehouse.Rows, error) {
+	rows, err := s.o.Engine.ReadResult(ctx, e.ID+fileEnding, q)
+	if err == nil {
+		return rows, nil
+	}
+	if _, statErr := os.Lstat(s.path(e.ID, fileEnding)); errors.Is(statErr, fs.ErrNotExist) {
+		if _, removeErr := s.remove(e.ID, func(found *entry) bool { return found == e }); removeErr != nil {
+			s.o.Logger.Warn("a result whose file is gone stays", "error", removeErr)
+		}
+		return nil, notFound(e.ID)
+	}
+	return nil, err
+}
+
 // read runs SQL whose columns are those of the result with these numbers. done
 // is called when the rows are closed, or when there are none.
 func (s *Store) read(ctx context.Context, e *entry, columns []int, q warehouse.Query, done func()) (warehouse.Rows, error) {
-	rows, err := s.o.Engine.ReadResult(ctx, e.ID+fileEnding, q)
+	rows, err := s.run(ctx, e, q)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +190,7 @@ func (v *view) Close() error {
 
 // values reads all of a short answer as JSON values, null for none.
 func (s *Store) values(ctx context.Context, e *entry, sql string, params []any, limit int) ([][]Value, error) {
-	rows, err := s.o.Engine.ReadResult(ctx, e.ID+fileEnding, warehouse.Query{SQL: sql, Params: params, Limit: limit, Timeout: s.o.Timeout})
+	rows, err := s.run(ctx, e, warehouse.Query{SQL: sql, Params: params, Limit: limit, Timeout: s.o.Timeout})
 	if err != nil {
 		return nil, err
 	}

@@ -416,3 +416,22 @@ func TestManyCreate(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 }
+
+// A result whose file somebody removed or wrote over is no result, and says so.
+func TestFileGone(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	gone, broken := f.create(t, "SELECT 1 AS a"), f.create(t, "SELECT 2 AS a")
+	if err := os.Remove(filepath.Join(f.dir, gone.ID+".parquet")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.Page(context.Background(), gone.ID, result.View{})
+	kindIs(t, "gone", err, millrace.NotFound)
+	_, err = f.Get(gone.ID)
+	kindIs(t, "forgotten", err, millrace.NotFound)
+	if err := os.WriteFile(filepath.Join(f.dir, broken.ID+".parquet"), []byte("no Parquet at all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Page(context.Background(), broken.ID, result.View{})
+	kindIs(t, "broken", err, millrace.Unavailable)
+}

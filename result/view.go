@@ -1,6 +1,7 @@
 package result
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -37,6 +38,14 @@ type Filter struct {
 	// Value is a text, a number, a boolean or nil, or a list of them for in: as
 	// answers of queries have them, or as people write them. eq with nil is is_null.
 	Value any `json:"value,omitempty"`
+}
+
+// UnmarshalJSON keeps all digits of a number.
+func (f *Filter) UnmarshalJSON(data []byte) error {
+	type plain Filter
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	return d.Decode((*plain)(f))
 }
 
 // Ops are what a Filter can ask.

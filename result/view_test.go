@@ -187,3 +187,15 @@ func TestPages(t *testing.T) {
 func csvOf(row string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(row, "null", ""), `"`, ""), " ", ",")
 }
+
+func TestFilterOfJSON(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	r := f.create(t, people)
+	var filters []result.Filter
+	if err := json.Unmarshal([]byte(`[{"column":"big","op":"eq","value":9007199254740993},{"column":"id","op":"in","value":[1,2.5,null]}]`), &filters); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := f.page(t, r.ID, result.View{Columns: []string{"id"}, Filters: filters})
+	same(t, "digits are kept", got, []string{"1"})
+}

@@ -104,7 +104,10 @@ func (s *shelf) readResult(w *wire, watch *watch, req *request) (result, error) 
 	defer conn.close()
 	defer watch.attach(nil)
 	if err := showResult(conn, filepath.Join(s.config.ResultsDir, req.File)); err != nil {
-		return result{}, err
+		if brokeEngine(err) {
+			return result{}, err
+		}
+		return result{}, millrace.Errorf(millrace.Unavailable, "the stored result cannot be read: %s", cleanMessage(err.Error()))
 	}
 	return answer(w, conn, req.Query, nil)
 }
