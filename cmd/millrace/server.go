@@ -253,6 +253,9 @@ func (p *program) initCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := project.WriteSchemas(dir, app.Kinds(), project.SourceDocs()); err != nil {
+				return err
+			}
 			if p.quiet {
 				return nil
 			}
