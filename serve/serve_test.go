@@ -100,6 +100,8 @@ func (w *world) CountDuplicates(_ context.Context, ranges []Range) (int64, int64
 }
 
 func (w *world) Resubmit(_ context.Context, r Resubmission) (Resubmitted, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.resent = append(w.resent, r)
 	return w.resubmit(r)
 }
