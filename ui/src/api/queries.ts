@@ -196,3 +196,27 @@ export const jobQuery = (id: string) => queryOptions({
   queryFn: ({ signal }) => call('get-job', { params: { id } }, signal),
   refetchInterval: (query) => query.state.data === undefined || query.state.data.state === 'running' ? 500 : false,
 })
+
+export const filesQuery = queryOptions({
+  queryKey: ['files'],
+  queryFn: ({ signal }) => call('list-files', {}, signal),
+  refetchInterval: 5000,
+})
+
+export const fileQuery = (path: string) => queryOptions({
+  queryKey: ['files', 'text', path],
+  queryFn: ({ signal }) => call('read-file', { params: { path } }, signal),
+})
+
+/** checkQuery is what is wrong with the project as it would be with these texts. */
+export const checkQuery = (texts: Record<string, string>) => queryOptions({
+  queryKey: ['files', 'check', texts],
+  queryFn: async ({ signal }) => {
+    // Not at every letter: whoever types on cancels this.
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    signal.throwIfAborted()
+    return await call('check-files', { body: { texts } }, signal)
+  },
+  placeholderData: keepPreviousData,
+  gcTime: 10_000,
+})

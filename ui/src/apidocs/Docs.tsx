@@ -30,7 +30,7 @@ export default function Docs() {
   return (
     <View crumbs={[{ title: 'The API' }]} scroll state={data && <span>{data.info.title} {data.info.version}, OpenAPI {data.openapi}</span>} actions={<a href="/api/openapi.json" className="inline-flex h-8 items-center gap-1.5 rounded-outer bg-hover px-3 font-medium hover:bg-active"><Icon name="download" size={14} />openapi.json</a>}>
       {error && !data ? <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : !data ? <SkeletonRows /> : (
-        <div className="mx-auto grid max-w-240 gap-6 p-4">
+        <div className="mx-auto grid max-w-240 grid-cols-[minmax(0,1fr)] gap-6 p-4">
           <Input label="Filter operations" hideLabel icon="search" placeholder="Filter operations" value={typed} onChange={(e) => { setTyped(e.target.value) }} />
           {tags.map((tag) => (
             <section key={tag} aria-label={tag}>
@@ -55,7 +55,7 @@ function One({ operation, document, open }: { operation: Operation; document: Do
         <span className="w-14"><Badge meaning={colours[method] ?? 'neutral'} mono>{method}</Badge></span>
         <code className="font-mono text-12 break-all">{path}</code><span className="text-soft">{summary}</span>
       </summary>
-      <div className="grid gap-4 py-3 pb-6 wide:pl-8">
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-4 py-3 pb-6 wide:pl-8">
         {description && <p className="max-w-160">{description}</p>}
         {params.length > 0 && <Fields title="Parameters" rows={params.map((p) => ({ name: p.name, about: `${p.in}${p.required ? ', required' : ''}`, type: typeText(p.schema, document), text: p.description ?? p.schema?.description }))} />}
         {body && <section><h3 className="mb-1 text-12 font-medium text-soft">Body</h3><CodeBlock label="Type of the body" code={typeText(body.schema, document, true)} />{body.example !== undefined && <div className="mt-2"><CodeBlock label="Example of the body" code={JSON.stringify(body.example, null, 2)} /></div>}</section>}

@@ -9,5 +9,6 @@ export const rooms: Room[] = [
   { to: '/live', title: 'Live', icon: 'live', key: 'l' },
   { to: '/rejected', title: 'Rejected', icon: 'rejected', key: 'r' },
   { to: '/warehouse', title: 'Warehouse', icon: 'warehouse', key: 'w' },
+  { to: '/project', title: 'Project', icon: 'project', key: 'p' },
   { to: '/status', title: 'Status', icon: 'status', key: 't' },
 ]

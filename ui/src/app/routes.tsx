@@ -24,12 +24,13 @@ const rejected = createRoute({ getParentRoute: () => root, path: '/rejected', va
 const warehouse = createRoute({ getParentRoute: () => root, path: '/warehouse', component: lazyRouteComponent(() => import('@/warehouse/Warehouse')) })
 const sql = createRoute({ getParentRoute: () => warehouse, path: '/', validateSearch: texts('sql'), component: lazyRouteComponent(() => import('@/warehouse/Sql')) })
 const table = createRoute({ getParentRoute: () => warehouse, path: '$schema/$table', validateSearch: texts('tab', 'range'), component: lazyRouteComponent(() => import('@/warehouse/TableDetail')) })
+const project = createRoute({ getParentRoute: () => root, path: '/project', validateSearch: texts('file', 'line'), component: lazyRouteComponent(() => import('@/project/Project')) })
 const status = createRoute({ getParentRoute: () => root, path: '/status', validateSearch: texts('tab', 'range', 'part', 'level', 'text'), component: lazyRouteComponent(() => import('@/status/Status')) })
 const docs = createRoute({ getParentRoute: () => root, path: '/api/docs', component: lazyRouteComponent(() => import('@/apidocs/Docs')) })
 const design = createRoute({ getParentRoute: () => root, path: '/design', component: lazyRouteComponent(() => import.meta.env.DEV ? import('@/design/Design') : Promise.reject(new Error('only in development'))) })
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, sources.addChildren([source]), live, find, rejected, warehouse.addChildren([sql, table]), status, docs, ...(import.meta.env.DEV ? [design] : [])]),
+  routeTree: root.addChildren([home, sources.addChildren([source]), live, find, rejected, warehouse.addChildren([sql, table]), project, status, docs, ...(import.meta.env.DEV ? [design] : [])]),
   defaultPreload: 'intent',
   defaultPendingComponent: () => <SkeletonRows />,
   defaultPendingMs: 150,

@@ -25,6 +25,8 @@ export interface ChartProps {
   stacked?: boolean
   /** How a value is written. */
   write?: (value: number) => string
+  /** The values are bytes or seconds: the axis is divided as those are. */
+  scale?: 'bytes' | 'seconds'
   marks?: ChartMark[]
   height?: number
   onRange?: (from: number, until: number) => void

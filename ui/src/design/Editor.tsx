@@ -3,6 +3,8 @@ import { Skeleton } from './Skeleton'
 
 export interface Mistake { line: number; column: number; message: string }
 
+export interface Completions { from: number; to: number; items: { label: string; insert: string; doc: string; kind: string }[] }
+
 export interface EditorHandle {
   focus(): void
   /** The text that is selected, or the statement at the cursor, and where it begins. */
@@ -11,7 +13,7 @@ export interface EditorHandle {
 
 export interface EditorProps {
   label: string
-  language: 'sql' | 'json' | 'yaml'
+  language: 'sql' | 'json' | 'yaml' | 'text'
   value: string
   onChange?: (value: string) => void
   /** Ctrl or ⌘ with Enter. */
@@ -19,6 +21,8 @@ export interface EditorProps {
   mistakes?: Mistake[]
   /** For SQL: the columns of each table, by "schema.table". */
   tables?: Record<string, string[]>
+  /** What may be written at a place, as the server knows it; lines and columns from 1. */
+  complete?: (text: string, line: number, column: number) => Promise<Completions>
   readOnly?: boolean
   ref?: Ref<EditorHandle>
 }

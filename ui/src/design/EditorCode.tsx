@@ -1,6 +1,6 @@
 // The editor itself. It lives in a shadow root, where its styles are constructed
 // sheets: the page's policy allows no style elements.
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete'
+import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, type CompletionContext, type CompletionResult } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
 import { json } from '@codemirror/lang-json'
 import { PostgreSQL, sql } from '@codemirror/lang-sql'
@@ -28,6 +28,7 @@ const looks = EditorView.theme({
   '.cm-tooltip': { backgroundColor: 'var(--n1)', color: 'var(--n12)', border: 'none', borderRadius: '6px', boxShadow: 'var(--shadow-float)', overflow: 'hidden' },
   '.cm-tooltip-autocomplete ul li': { padding: '3px 8px !important' },
   '.cm-tooltip-autocomplete ul li[aria-selected]': { backgroundColor: 'var(--accent-tint)', color: 'var(--n12)' },
+  '.cm-completionInfo': { maxWidth: '20rem', padding: '6px 10px', color: 'var(--n11)', backgroundColor: 'var(--n2)', fontSize: '0.75rem' },
   '.cm-completionDetail': { color: 'var(--n10)', fontStyle: 'normal' },
   '.cm-diagnostic': { padding: '6px 10px', fontSize: '0.8125rem', whiteSpace: 'pre-wrap' },
   '.cm-diagnostic-error': { borderLeft: '3px solid var(--bad-solid)' },
@@ -49,6 +50,7 @@ function languageOf({ language, tables }: Pick<EditorProps, 'language' | 'tables
     case 'sql': return sql({ dialect: PostgreSQL, schema: tables, upperCaseKeywords: true })
     case 'json': return json()
     case 'yaml': return yaml()
+    case 'text': return []
   }
 }
 
@@ -73,7 +75,7 @@ export default function EditorCode(props: EditorProps) {
         doc: current.current.value,
         extensions: [
           lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(),
-          autocompletion(), syntaxHighlighting(colours), looks, lintGutter(), languages.current.of(languageOf(current.current)),
+          autocompletion(current.current.complete ? { override: [(c) => complete(c, current.current)] } : {}), syntaxHighlighting(colours), looks, lintGutter(), languages.current.of(languageOf(current.current)),
           EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label }), EditorView.lineWrapping,
           keymap.of([
             { key: 'Mod-Enter', run: () => { current.current.onRun?.(); return true } },
@@ -112,6 +114,18 @@ export default function EditorCode(props: EditorProps) {
     },
   }), [])
   return <div ref={host} role="group" aria-label={label} tabIndex={-1} className="h-full min-h-0 outline-none" />
+}
+
+/** complete asks the server what may be written. */
+async function complete(context: CompletionContext, props: EditorProps): Promise<CompletionResult | null> {
+  if (!props.complete || (!context.explicit && !context.matchBefore(/[\w$:] ?$/))) return null
+  const line = context.state.doc.lineAt(context.pos)
+  const found = await props.complete(context.state.doc.toString(), line.number, context.pos - line.from + 1)
+  if (context.aborted || found.items.length === 0) return null
+  return {
+    from: line.from + found.from - 1, to: line.from + found.to - 1, validFor: /^[\w-]*$/,
+    options: found.items.map((item) => ({ label: item.label, apply: item.insert, detail: item.kind === 'field' ? undefined : item.kind, info: item.doc || undefined })),
+  }
 }
 
 /** diagnostic marks the word at the place of a mistake. */

@@ -34,7 +34,13 @@ export default function Plot(props: ChartProps) {
 }
 
 // Distances between times on the axis, in seconds.
-const steps = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 604800, 2592000]
+const steps = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000, 5184000, 7776000, 15552000, 31536000, 63072000, 157680000]
+
+// Distances between values on the axis that are round in their unit.
+const scales = {
+  bytes: Array.from({ length: 50 }, (_, i) => 2 ** i),
+  seconds: [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800],
+}
 
 function xOf(props: ChartProps): number[] {
   return props.x.map((v, i) => typeof v === 'string' ? i : props.time ? v / 1000 : v)
@@ -76,8 +82,8 @@ function options(current: { current: ChartProps }, element: HTMLElement, zone: s
     scales: { x: { time: props.time === true, ...(words ? { range: (_u, least, most): [number, number] => [least - 0.5, most + 0.5] } : {}) }, y: { range: (_u, least, most) => [Math.min(0, least), most > 0 ? most * 1.08 : 1] } },
     axes: [
       { stroke: faint, font, grid: { show: false }, ticks: { show: false }, size: 24, gap: 4, space: 90, ...(props.time ? { incrs: steps } : {}),
-        values: (u, splits) => splits.map((v) => words ? (Number.isInteger(v) ? String(current.current.x[v] ?? '') : '') : props.time ? (span(u) > 2 * 86400 ? day(v * 1000, zone).slice(5) : span(u) > 300 ? clock(v * 1000, zone).slice(0, 5) : clock(v * 1000, zone)) : number(v)) },
-      { stroke: faint, font, grid, ticks: { show: false }, size: 52, gap: 4, values: (_u, splits) => splits.map(write) },
+        values: (u, splits) => splits.map((v) => words ? (Number.isInteger(v) ? String(current.current.x[v] ?? '') : '') : props.time ? (span(u) > 300 * 86400 ? day(v * 1000, zone).slice(0, 7) : span(u) > 2 * 86400 ? day(v * 1000, zone).slice(5) : span(u) > 300 ? clock(v * 1000, zone).slice(0, 5) : clock(v * 1000, zone)) : number(v)) },
+      { stroke: faint, font, grid, ticks: { show: false }, size: 62, gap: 4, ...(props.scale ? { incrs: scales[props.scale] } : {}), values: (_u, splits) => splits.map(write) },
     ],
     series: [{}, ...series],
     plugins: [hover(current, zone, write), marks(current, faint)],
@@ -123,6 +129,7 @@ function marks(current: { current: ChartProps }, stroke: string): uPlot.Plugin {
       u.ctx.save()
       u.ctx.strokeStyle = stroke
       u.ctx.fillStyle = stroke
+      u.ctx.textAlign = 'left'
       u.ctx.setLineDash([3, 3])
       u.ctx.beginPath()
       u.ctx.moveTo(x, u.bbox.top)

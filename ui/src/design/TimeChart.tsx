@@ -8,6 +8,7 @@ interface Props {
   kind?: ChartKind
   stacked?: boolean
   write?: (value: number) => string
+  scale?: 'bytes' | 'seconds'
   marks?: ChartMark[]
   height?: number
   empty?: ReactNode

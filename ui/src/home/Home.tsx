@@ -42,7 +42,7 @@ function Body({ status }: { status: Status }) {
   )
 }
 
-const rooms: Record<AttentionItem['room'], string> = { home: '/', sources: '/sources', live: '/live', rejected: '/rejected', warehouse: '/warehouse', project: '/status', status: '/status' }
+const rooms: Record<AttentionItem['room'], string> = { home: '/', sources: '/sources', live: '/live', rejected: '/rejected', warehouse: '/warehouse', project: '/project', status: '/status' }
 const tints: Record<AttentionItem['severity'], [string, string]> = { bad: ['bg-bad-tint', 'text-bad-text'], warning: ['bg-warning-tint', 'text-warning-text'], info: ['bg-info-tint', 'text-info-text'] }
 
 /** What needs a person, each with what to do and where to go. */

@@ -75,7 +75,7 @@ function Overview({ source, range }: { source: SourceData; range: string }) {
           ['Duplicates', <span key="d">an id counts once {source.dedup === 'forever' ? 'for ever' : `in ${source.dedup}`}</span>],
           ...source.write_keys.map((key, i): [string, React.ReactNode] => [i === 0 ? (source.write_keys.length > 1 ? 'Write keys' : 'Write key') : '', <span key={key} className="inline-flex items-center gap-1"><code className="font-mono text-12">{key}</code><CopyButton text={key} label={`Copy ${key}`} /></span>]),
           ...(source.signature ? [['Signed', <span key="s">{source.signature.algorithm} in <code className="font-mono text-12">{source.signature.header}</code></span>] as [string, React.ReactNode]] : []),
-          ['File', <code key="f" className="font-mono text-12">sources/{source.name}.yaml</code>],
+          ['File', <Link key="f" to="/project" search={{ file: `sources/${source.name}.yaml` }} className="font-mono text-12 text-accent-text underline underline-offset-2">sources/{source.name}.yaml</Link>],
         ]} />
       </Part>
     </div>

@@ -36,7 +36,7 @@ export function Charts({ range }: { range: string }) {
     <div className="grid gap-x-10 gap-y-7 p-4 panes:grid-cols-2">
       {charts.map(({ title, nameOf, write }) => {
         const { x, lines } = linesOf(data?.series ?? [], nameOf)
-        return <Part key={title} title={title}><TimeChart label={title} x={x} lines={lines} write={write} marks={shown} height={140} /></Part>
+        return <Part key={title} title={title}><TimeChart label={title} x={x} lines={lines} write={write} scale={write === bytes ? 'bytes' : write === seconds ? 'seconds' : undefined} marks={shown} height={140} /></Part>
       })}
     </div>
   )

@@ -26,7 +26,7 @@ export function Profile({ schema, table }: { schema: string; table: string }) {
 function One({ column, rows }: { column: ColumnProfile; rows: number }) {
   return (
     <li className="grid content-start gap-3 border-b border-line/60 py-4">
-      <h3 className="flex items-center gap-2 font-mono text-13 font-semibold">{column.name}<Badge mono>{column.type}</Badge></h3>
+      <h2 className="flex items-center gap-2 font-mono text-13 font-semibold">{column.name}<Badge mono>{column.type}</Badge></h2>
       <Summary filled={column.filled} share={percent(rows > 0 ? column.filled / rows : 0)} distinct={column.distinct} min={column.min} max={column.max} />
       {column.problem && <p className="text-warning-text">{column.problem}</p>}
       {column.histogram.length > 1 && <Histogram bins={column.histogram} type={column.type} />}

@@ -22,7 +22,9 @@ export function ResultColumns({ result, filters, onFilter }: { result: StoredRes
             <span className="grow truncate">{c.name}</span><span className="text-faint">{c.type}</span></button></li>
         ))}
       </ul>
-      <div className="min-w-0 grow overflow-auto p-4">{error ? <ErrorBox problem={problemOf(error)} /> : !data ? <SkeletonRows rows={4} /> : <Stats stats={data} onFilter={onFilter} />}</div>
+      {/* It scrolls with the keyboard too. */}
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+      <div tabIndex={0} role="region" aria-label="What is in the column" className="min-w-0 grow overflow-auto p-4 -outline-offset-2">{error ? <ErrorBox problem={problemOf(error)} /> : !data ? <SkeletonRows rows={4} /> : <Stats stats={data} onFilter={onFilter} />}</div>
     </div>
   )
 }
@@ -30,7 +32,7 @@ export function ResultColumns({ result, filters, onFilter }: { result: StoredRes
 function Stats({ stats, onFilter }: { stats: ResultColumnStats; onFilter: (filter: ResultFilter) => void }) {
   return (
     <div className="grid max-w-180 gap-6">
-      <h3 className="flex items-center gap-2 font-mono text-13 font-semibold">{stats.column.name}<Badge mono>{stats.column.type}</Badge></h3>
+      <h2 className="flex items-center gap-2 font-mono text-13 font-semibold">{stats.column.name}<Badge mono>{stats.column.type}</Badge></h2>
       <Summary filled={stats.rows - stats.nulls} share={percent(stats.rows > 0 ? (stats.rows - stats.nulls) / stats.rows : 0)} distinct={stats.distinct} min={stats.min} max={stats.max} mean={stats.mean} />
       {stats.histogram && stats.histogram.length > 1 && <Histogram bins={stats.histogram} type={stats.column.type} />}
       {stats.top && stats.top.length > 0 && <TopValues top={stats.top} rows={stats.rows} onChoose={(value) => { onFilter(value === null ? { column: stats.column.name, op: 'is_null' } : { column: stats.column.name, op: 'eq', value }) }} />}
