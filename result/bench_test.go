@@ -127,3 +127,28 @@ func BenchmarkMillion(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSmall is what most questions cost: a thousand rows, stored and looked at.
+func BenchmarkSmall(b *testing.B) {
+	f := open(b)
+	const sql = "SELECT i AS id, 'x' || i AS name, i / 7.0 AS share FROM range(1000) t(i)"
+	b.Run("query", func(b *testing.B) {
+		for b.Loop() {
+			texts(b, f.ask(b, sql))
+		}
+	})
+	b.Run("create", func(b *testing.B) {
+		for b.Loop() {
+			f.create(b, sql)
+		}
+	})
+	b.Run("create and page", func(b *testing.B) {
+		for b.Loop() {
+			p, err := f.Page(context.Background(), f.create(b, sql).ID, result.View{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			texts(b, p.Rows)
+		}
+	})
+}

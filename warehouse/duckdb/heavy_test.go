@@ -139,6 +139,9 @@ func TestQueryLimits(t *testing.T) {
 	if _, _, err = ask(w, warehouse.Query{SQL: "SELECT range FROM range(10000000)", Limit: 10000000, MaxBytes: 1 << 20}); millrace.KindOf(err) != millrace.TooLarge {
 		t.Errorf("over MaxBytes: %v", err)
 	}
+	for len(w.slots.wait) > 0 { // the child has let go of the last one
+		time.Sleep(time.Millisecond)
+	}
 	// Two run, sixteen wait, the next is refused.
 	ctx, cancel := context.WithCancel(context.Background())
 	errs := make(chan error, 18)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -21,9 +22,11 @@ import (
 func TestHungChild(t *testing.T) {
 	t.Parallel()
 	w := loadedTest(t, 20, func(o *Options) { o.grace = 100 * time.Millisecond })
-	if err := syscall.Kill(pidOf(t, w), syscall.SIGSTOP); err != nil {
+	pid := pidOf(t, w)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	waitStopped(pid)
 	began := time.Now()
 	if _, _, err := ask(w, warehouse.Query{SQL: "SELECT 1", Timeout: 200 * time.Millisecond}); millrace.KindOf(err) != millrace.Canceled {
 		t.Errorf("got %v", err)
@@ -31,6 +34,20 @@ func TestHungChild(t *testing.T) {
 	stillWorks(t, w, 20)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %s", took)
+	}
+}
+
+// waitStopped waits until all threads of a process stand still, where the
+// system tells.
+func waitStopped(pid int) {
+	for moving := true; moving; time.Sleep(time.Millisecond) {
+		threads, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat") // the pattern is right
+		moving = false
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread)
+			_, state, _ := strings.Cut(string(stat), ") ")
+			moving = moving || err == nil && !strings.HasPrefix(state, "T")
+		}
 	}
 }
 
