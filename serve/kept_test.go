@@ -305,6 +305,15 @@ func TestResults(t *testing.T) {
 	wantProblem(t, resp, body, 400, "invalid", "no column")
 	resp, body = call(t, "POST", s.URL+"/api/v1/results", `{"sql":"SELECT nothing"}`)
 	wantProblem(t, resp, body, 400, "invalid", "nothing")
+	for sql, want := range map[string]string{`SELECT 1,\n  frm x`: "2 3", `SELECT 1\nFRM x y`: "2 5", `SELECT 'ü', nothing`: "1 13",
+		`SELECT ` + strings.Repeat("1234, ", 100) + `nothing, ` + strings.Repeat("5678, ", 100) + `1`: "1 608"} {
+		for _, path := range []string{"/api/v1/results", "/api/v1/query"} {
+			_, body = call(t, "POST", s.URL+path, `{"sql":"`+sql+`"}`)
+			if wrong := decode[Problem](t, body); fmt.Sprint(wrong.Line, wrong.Column) != want {
+				t.Errorf("%s: %d %d is wrong, want %s: %s", path, wrong.Line, wrong.Column, want, body)
+			}
+		}
+	}
 	resp, body = call(t, "POST", s.URL+"/api/v1/results", `{"sql":"SELECT count(*) FROM range(30000) a, range(30000) b WHERE a.range * b.range % 7 = 3","wait_ms":1}`)
 	slow := decode[resultOrJob](t, body)
 	if resp.StatusCode != 202 || slow.Result != nil || slow.Job.State != job.Running {

@@ -28,6 +28,8 @@ type Problem struct {
 	Errors    []huma.ErrorDetail `json:"errors,omitempty" doc:"What is wrong with the request, one by one."`
 	First     *millrace.Position `json:"first,omitempty" doc:"Of kind gone: where the log begins."`
 	Last      *millrace.Position `json:"last,omitempty" doc:"Of kind ahead: where the log ends."`
+	Line      int                `json:"line,omitempty" doc:"Of a query that is wrong: where in its text, from 1."`
+	Column    int                `json:"column,omitempty" doc:"Of a query that is wrong: where in the line, in characters, from 1."`
 	Conflict  *FileConflict      `json:"conflict,omitempty" doc:"Of saving a file that someone else has changed meanwhile: what it says now."`
 	RequestID string             `json:"request_id,omitempty" doc:"The request's ID, which the server's log has too."`
 	headers   http.Header        // Retry-After, WWW-Authenticate

@@ -141,7 +141,7 @@ func (s *server) query(ctx context.Context, in QueryBody, asArrow bool) (_ *huma
 	}()
 	rows, err := s.o.Querier.Query(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, queryError(ctx, in.SQL, err)
 	}
 	// The first rows come before the status, so that most errors have their own.
 	first, err := rows.Next(ctx)

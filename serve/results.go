@@ -127,7 +127,7 @@ func (s *server) createResult(ctx context.Context, in resultBody) (*resultStarte
 	select {
 	case e := <-done:
 		if e.err != nil {
-			return nil, e.err
+			return nil, queryError(ctx, in.SQL, e.err)
 		}
 		out.Status, out.Location, out.Body.Result = http.StatusCreated, "/api/v1/results/"+e.stored.ID, &e.stored
 		if ended, err := s.o.Jobs.Get(j.ID); err == nil {

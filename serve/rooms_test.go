@@ -228,6 +228,16 @@ func (p *town) tables() {
 	if len(sample.Rows) != 2 || len(sample.Columns) != len(one.ColumnList) || string(sample.Rows[0][0]) != `"o4"` {
 		p.Errorf("sample %+v", sample)
 	}
+	catalog := get[struct {
+		Tables    []CatalogTable
+		Functions []string
+	}](p, "/api/v1/catalog")
+	if !slices.ContainsFunc(catalog.Tables, func(c CatalogTable) bool {
+		return c.Table == "order_completed" && len(c.Columns) == len(one.ColumnList)
+	}) ||
+		!slices.Contains(catalog.Functions, "count") || !slices.Contains(catalog.Functions, "date_trunc") {
+		p.Errorf("catalog %+v", catalog)
+	}
 	for _, path := range []string{"", "/sample", "/why", "/why/rows"} {
 		resp, body := call(p.T, "GET", p.url+"/api/v1/tables/web/order_complete"+path, "")
 		wantProblem(p.T, resp, body, 404, "not_found", "the nearest is web.order_completed")

@@ -182,8 +182,9 @@ type server struct {
 	metrics *metrics
 	tails   chan struct{} // a place each
 
-	catalogs catalogs
-	changed  changesCache
+	catalogs  catalogs
+	functions functions
+	changed   changesCache
 }
 
 // New returns the handler of the whole server. Intake's paths go straight to
@@ -239,6 +240,7 @@ func (s *server) routes() {
 	s.registerEvents()
 	s.registerSnippets()
 	s.registerQuery()
+	s.registerCompletion()
 	s.registerResults()
 	s.registerTables()
 	s.registerTail()
