@@ -56,6 +56,27 @@ func readRows(ctx context.Context, rows warehouse.Rows) (Rows, error) {
 	}
 }
 
+// sampledFrames are how many of the newest frames are looked at for the newest
+// rows, before all of the table is put in order.
+var sampledFrames = []int{64, 8192}
+
+// newestRows are the newest rows of a table.
+func (s *server) newestRows(ctx context.Context, t warehouse.TableName, positions bool, limit int) (Rows, error) {
+	if !positions {
+		return s.rowsOf(ctx, fmt.Sprintf("SELECT * FROM %s LIMIT %d", place(t), limit), nil, limit)
+	}
+	order := fmt.Sprintf("ORDER BY %s LIMIT %d", newestFirst, limit)
+	epoch := fmt.Sprintf("(SELECT max(_epoch) FROM %s)", place(t))
+	for _, frames := range sampledFrames {
+		rows, err := s.rowsOf(ctx, fmt.Sprintf("SELECT * FROM %[1]s WHERE _epoch = %[2]s AND _seq > (SELECT max(_seq) FROM %[1]s WHERE _epoch = %[2]s) - %[3]d %[4]s",
+			place(t), epoch, frames, order), nil, limit)
+		if err != nil || len(rows.Rows) == limit {
+			return rows, err
+		}
+	}
+	return s.rowsOf(ctx, fmt.Sprintf("SELECT * FROM %s %s", place(t), order), nil, limit)
+}
+
 func (s *server) registerSample() {
 	register(s, operation{id: "sample-table", method: http.MethodGet, path: "/api/v1/tables/{schema}/{table}/sample", tag: "tables",
 		summary: "The newest rows of a table", errors: []int{http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusGatewayTimeout}},
@@ -67,11 +88,7 @@ func (s *server) registerSample() {
 			if err != nil {
 				return nil, err
 			}
-			sql := "SELECT * FROM " + place(t)
-			if all.has(t, "_seq") {
-				sql += " ORDER BY " + newestFirst
-			}
-			rows, err := s.rowsOf(ctx, fmt.Sprintf("%s LIMIT %d", sql, in.Limit), nil, in.Limit)
+			rows, err := s.newestRows(ctx, t, all.has(t, "_seq"), in.Limit)
 			return &bodyOf[Rows]{Body: rows}, err
 		})
 }
