@@ -4,6 +4,13 @@ import { call } from './client'
 import { noteStatus } from './rates'
 import type { Operations, ResultChartQuery, ResultFilter, RowsBody, TableSummary } from './schema'
 
+/** Whether one has to log in; the answer is the same to everyone. */
+export const sessionQuery = queryOptions({
+  queryKey: ['session'],
+  queryFn: ({ signal }) => call('get-session', {}, signal),
+  staleTime: Infinity,
+})
+
 /** Status is asked every two seconds while somebody looks: rates are made of it. */
 export const statusQuery = queryOptions({
   queryKey: ['status'],

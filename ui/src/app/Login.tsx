@@ -16,8 +16,8 @@ export function Login({ onIn }: { onIn: () => void }) {
     setProblem(undefined)
     try {
       await signIn(token.trim())
-      client.clear()
       onIn()
+      await client.resetQueries()
     } catch (thrown) {
       setProblem(problemOf(thrown))
     } finally {
@@ -29,6 +29,7 @@ export function Login({ onIn }: { onIn: () => void }) {
       <title>Sign in · Millrace</title>
       <form className="grid w-full max-w-90 gap-4 rounded-outer bg-surface p-6 shadow-float" onSubmit={(e) => { e.preventDefault(); void submit() }}>
         <div className="flex items-center gap-2.5"><img src="/favicon.svg" alt="" width={28} height={28} /><h1 className="text-20 font-semibold">Millrace</h1></div>
+        <input type="text" name="username" autoComplete="username" defaultValue="admin" className="sr-only" tabIndex={-1} aria-hidden="true" />
         <Input label="Admin token" type="password" autoComplete="current-password" required value={token} onChange={(e) => { setToken(e.target.value) }} hint="What MILLRACE_ADMIN_TOKEN was when the server started" mono />
         {problem && <ErrorBox problem={problem} />}
         <Button look="main" type="submit" busy={busy} disabled={token.trim() === ''}>Sign in</Button>

@@ -1,9 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate } from '@tanstack/react-router'
 import { useEffect, useState, useSyncExternalStore } from 'react'
-import { statusQuery } from '@/api/queries'
-import { onSignedOut, problemOf } from '@/api/client'
+import { sessionQuery, statusQuery } from '@/api/queries'
+import { onSignedOut, problemOf, signOut } from '@/api/client'
 import { StateDot } from '@/design/Badge'
+import { ErrorBox } from '@/design/ErrorBox'
 import { Icon } from '@/design/Icon'
 import { IconButton } from '@/design/IconButton'
 import { listenForKeys, useKeys } from '@/design/keys'
@@ -36,7 +37,11 @@ const useSignedOut = () => useSyncExternalStore((f) => { told.add(f); return () 
 export function Shell() {
   const out = useSignedOut()
   useEffect(listenForKeys, [])
-  if (out) return <Login onIn={() => { setSignedOut(false) }} />
+  const session = useQuery(sessionQuery)
+  const inside = () => { setSignedOut(false) }
+  if (session.isPending) return null
+  if (out || (session.data?.authenticated === false && session.data.login === 'token')) return <Login onIn={inside} />
+  if (session.data?.authenticated === false) return <main className="mx-auto max-w-160 p-8"><title>Millrace</title><h1 className="mb-4 text-20 font-semibold">Millrace</h1><ErrorBox problem={{ title: 'This server does not answer here', detail: session.data.reason ?? 'It answers nobody.' }} /></main>
   return <Inside />
 }
 
@@ -110,6 +115,7 @@ const themes: { id: Theme; label: string }[] = [{ id: 'system', label: 'As the s
 function useSettings(): MenuItem[] {
   const [chosen, choose] = useChoice(theme)
   const [shown, show] = useChoice(zone)
+  const session = useQuery(sessionQuery)
   const now = useNow()
   const zones = [...new Set([localZone, 'UTC', shown])]
   return [
@@ -117,6 +123,7 @@ function useSettings(): MenuItem[] {
     ...themes.map(({ id, label }): MenuItem => ({ kind: 'check', label, checked: id === chosen, onChoose: () => { choose(id) } })),
     { kind: 'title', label: 'Times are shown in' },
     ...zones.map((z): MenuItem => ({ kind: 'check', label: `${z.replaceAll('_', ' ')} (${zoneName(z, now)})`, checked: z === shown, onChoose: () => { show(z) } })),
+    ...(session.data?.login === 'token' ? [{ kind: 'line' } as const, { label: 'Sign out', icon: 'leave', onChoose: () => { void signOut() } } as const] : []),
   ]
 }
 

@@ -123,6 +123,7 @@ function hover(current: { current: ChartProps }, zone: string, write: (v: number
 /** marks draws a line where something happened: a deploy, a restart. */
 function marks(current: { current: ChartProps }, stroke: string): uPlot.Plugin {
   return { hooks: { draw: [(u) => {
+    let free = -Infinity // texts do not cover each other: of marks side by side the first is named
     for (const mark of current.current.marks ?? []) {
       const x = Math.round(u.valToPos(mark.at / 1000, 'x', true))
       if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue
@@ -135,7 +136,10 @@ function marks(current: { current: ChartProps }, stroke: string): uPlot.Plugin {
       u.ctx.moveTo(x, u.bbox.top)
       u.ctx.lineTo(x, u.bbox.top + u.bbox.height)
       u.ctx.stroke()
-      u.ctx.fillText(mark.text, x + 4, u.bbox.top + 12)
+      if (x > free) {
+        u.ctx.fillText(mark.text, x + 4, u.bbox.top + 12)
+        free = x + 12 + u.ctx.measureText(mark.text).width
+      }
       u.ctx.restore()
     }
   }] } }

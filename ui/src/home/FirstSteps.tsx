@@ -1,7 +1,8 @@
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { call, problemOf } from '@/api/client'
+import { snippetsQuery } from '@/api/queries'
 import type { QueryResult, Status } from '@/api/schema'
 import { Button } from '@/design/Button'
 import { CodeBlock } from '@/design/CodeBlock'
@@ -30,7 +31,6 @@ export function useFirstSteps(status: Status): Steps {
 /** From an empty project to an answer in SQL; each step ticks itself. */
 export function FirstSteps({ status, steps }: { status: Status; steps: Steps }) {
   const source = status.sources.find((s) => s.write_keys.length > 0) ?? status.sources[0]
-  const key = source?.write_keys[0] ?? 'KEY'
   const landed = status.sources.find((s) => s.accepted > 0)
   return (
     <Part title="First steps" actions={steps.asked ? <Button small icon="check" onClick={steps.done}>Done</Button> : <Button small look="quiet" onClick={steps.done}>Hide</Button>}>
@@ -40,13 +40,26 @@ export function FirstSteps({ status, steps }: { status: Status; steps: Steps }) 
           <CodeBlock label="sources/web.yaml" code={'kind: http\nwrite_keys: [dev_web]'} />
         </Step>
         <Step done={steps.landed} now={steps.source && !steps.landed} title="Send the first event" about={landed && <>it landed <TimeText at={landed.last_received} /></>}>
-          <p className="mb-2">Paste this into a terminal. The key is {source?.name}'s own.</p>
-          <CodeBlock label="curl" code={`curl -u ${key}: ${location.origin}/v1/track \\\n  -H 'Content-Type: application/json' \\\n  -d '{"event": "Hello", "userId": "ada", "properties": {"from": "curl"}}'`} />
-          <p role="status" className="mt-2 flex items-center gap-2 text-soft"><Icon name="refresh" size={14} className="spin" />Waiting for it</p>
+          {source && <Send source={source.name} />}
         </Step>
-        <Step done={steps.asked} now={steps.landed && !steps.asked} title="Ask for it in SQL">{landed && <Ask schema={landed.name} onAsked={steps.ask} />}</Step>
+        <Step done={steps.asked} now={steps.landed} title="Ask for it in SQL">{landed && <Ask schema={landed.name} onAsked={steps.ask} />}</Step>
       </ol>
     </Part>
+  )
+}
+
+/** Send has the line that sends the first event, with a key that works here. */
+function Send({ source }: { source: string }) {
+  const { data, error } = useQuery(snippetsQuery(source))
+  const first = data?.snippets.find((s) => s.id === 'curl' || s.id === 'webhook')
+  if (error) return <ErrorBox problem={problemOf(error)} action={<Link to="/project" search={{ file: `sources/${source}.yaml` }} className="underline underline-offset-2">Open sources/{source}.yaml</Link>} />
+  if (!first) return null
+  return (
+    <>
+      <p className="mb-2">Paste this into a terminal.{data?.key && <> The key is {source}'s own.</>}</p>
+      <CodeBlock label="curl" code={first.code} />
+      <p role="status" className="mt-2 flex items-center gap-2 text-soft"><Icon name="refresh" size={14} className="spin" />Waiting for it</p>
+    </>
   )
 }
 

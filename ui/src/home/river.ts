@@ -55,7 +55,7 @@ export function river(status: Status, rates: ReadonlyMap<string, Counts>, now: n
   nodes.push({ id: 'log', title: 'Log', icon: 'live', to: '/live', column: 1, row: middle,
     state: log?.refusing ? { word: 'Refusing', meaning: 'bad' } : { word: 'Taking', meaning: 'good' }, lines: [rate(all), log ? `${bytes(log.size_bytes)}, kept ${duration(log.retention_seconds * 1000)}` : ''] })
   const place = (i: number) => sinks === 1 ? middle : Math.max(0, middle - 0.6) + i * (middle < 0.6 ? 1 : 1.2)
-  if (status.archive) nodes.push(sink('archive', 'Archive', 'file', status, status.archive.problem, [`${compact(status.archive.files)} files`, bytes(status.archive.size_bytes)], place(0)))
+  if (status.archive) nodes.push(sink('archive', 'Archive', 'file', status, status.archive.problem, [plural(status.archive.files ?? 0, 'file'), bytes(status.archive.size_bytes ?? 0)], place(0)))
   if (status.warehouse) nodes.push(sink('warehouse', 'Warehouse', 'warehouse', status, status.warehouse.problem, [`${status.warehouse.backend}, ${bytes(status.warehouse.size_bytes)}`], place(sinks - 1)))
   for (const node of nodes) if (node.column === 2) edges.push({ from: 'log', to: node.id, perSecond: node.state.meaning === 'good' ? all : 0 })
   return { nodes, edges }

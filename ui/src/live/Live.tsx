@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { curlOf, shell } from '@/api/client'
-import { statusQuery } from '@/api/queries'
+import { snippetsQuery, statusQuery } from '@/api/queries'
 import { Badge, StateDot } from '@/design/Badge'
 import { Button } from '@/design/Button'
 import { copyText } from '@/design/CopyButton'
@@ -30,9 +30,9 @@ const route = getRouteApi('/live')
 
 const columns = (zone: string): Column<Summary>[] => [
   { id: 'received', title: 'Received', width: 116, mono: true, cell: (r) => <span title={new Date(r.receivedAt).toISOString()}>{clock(r.receivedAt, zone, true)}</span>, text: (r) => new Date(r.receivedAt).toISOString() },
+  { id: 'event', title: 'Event', width: 190, cell: (r) => <span className="font-medium">{r.name}</span>, text: (r) => r.name },
   { id: 'result', title: 'Result', width: 104, cell: (r) => <StateDot meaning={resultMeanings[r.result]}>{r.result}</StateDot>, text: (r) => r.result },
   { id: 'source', title: 'Source', width: 108, cell: (r) => r.source, text: (r) => r.source },
-  { id: 'event', title: 'Event', width: 190, cell: (r) => <span className="font-medium">{r.name}</span>, text: (r) => r.name },
   { id: 'user', title: 'User', width: 140, mono: true, cell: (r) => <span title={r.key}>{shortId(r.key, 18)}</span>, text: (r) => r.key },
   { id: 'id', title: 'Id', width: 140, mono: true, cell: (r) => <span title={r.id}>{shortId(r.id, 18)}</span>, text: (r) => r.id },
   { id: 'holds', title: 'Holds', cell: (r) => <span className="text-soft">{r.preview}</span>, text: (r) => r.preview },
@@ -155,14 +155,15 @@ function Typed({ value = '', onChange, search = false, ...rest }: { id?: string;
 
 function Nothing({ filtered }: { filtered: boolean }) {
   const { data } = useQuery(statusQuery)
+  const source = data?.sources.find((s) => s.write_keys.length > 0) ?? data?.sources[0]
+  const snippets = useQuery({ ...snippetsQuery(source?.name ?? ''), enabled: source !== undefined })
+  const first = snippets.data?.snippets.find((s) => s.id === 'curl' || s.id === 'webhook')
   if (filtered) return <Empty icon="filter" title="Nothing that matches has arrived">This list shows events as they come in. Loosen the filters, or wait for one that matches.</Empty>
-  const source = data?.sources.find((s) => s.write_keys.length > 0)
-  const key = source?.write_keys[0] ?? 'KEY'
   const last = data?.log?.last_time
   return (
     <Empty icon="live" title="Waiting for events">
-      <p className="mb-3">Everything that Millrace receives shows up here at once.{last && <> The last record came <TimeText at={last} />.</>} Send one:</p>
-      <CodeBlock label="curl" code={`curl -u ${key}: ${location.origin}/v1/track \\\n  -H 'Content-Type: application/json' \\\n  -d '{"event": "Hello", "userId": "ada"}'`} />
+      <p className="mb-3">Everything that Millrace receives shows up here at once.{last && <> The last record came <TimeText at={last} />.</>}{first && ' Send one:'}</p>
+      {first && <CodeBlock label="curl" code={first.code} />}
     </Empty>
   )
 }

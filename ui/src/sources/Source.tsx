@@ -6,7 +6,6 @@ import { sourceQuery, statusQuery } from '@/api/queries'
 import { ratesOf, useSamples } from '@/api/rates'
 import type { Source as SourceData } from '@/api/schema'
 import { StateDot } from '@/design/Badge'
-import { CopyButton } from '@/design/CopyButton'
 import { ErrorBox } from '@/design/ErrorBox'
 import { useNow } from '@/design/now'
 import { NumberText } from '@/design/NumberText'
@@ -20,6 +19,7 @@ import { Facts, Figure, Part, View } from '@/design/View'
 import { percent, rate } from '@/format/format'
 import { Changes } from './Changes'
 import { Events } from './Events'
+import { Keys } from './Keys'
 import { SetUp } from './SetUp'
 import { stateOf } from './state'
 
@@ -53,6 +53,7 @@ export default function Source() {
 
 function Overview({ source, range }: { source: SourceData; range: string }) {
   const now = ratesOf(useSamples()).get(source.name)
+  const status = useQuery(statusQuery)
   const all = source.accepted + source.duplicates + source.rejected
   const span = useSpan(range)
   const history = useQuery(historyQuery(['millrace_collect_events_total'], span, [`source:${source.name}`]))
@@ -69,11 +70,11 @@ function Overview({ source, range }: { source: SourceData; range: string }) {
       <Part title="Events a second">
         <TimeChart label="Events a second by result" kind="area" stacked x={x} write={rate} lines={lines.map((l) => ({ ...l, meaning: l.name === 'rejected' ? 'bad' as const : undefined }))} marks={(marks.data?.marks ?? []).map((m) => ({ at: Date.parse(m.at), text: m.kind }))} />
       </Part>
+      {source.write_keys.length > 0 && <Keys source={source} dev={status.data?.mode === 'dev'} />}
       <Part title="What it is">
         <Facts facts={[
           ['Kind', source.kind],
           ['Duplicates', <span key="d">an id counts once {source.dedup === 'forever' ? 'for ever' : `in ${source.dedup}`}</span>],
-          ...source.write_keys.map((key, i): [string, React.ReactNode] => [i === 0 ? (source.write_keys.length > 1 ? 'Write keys' : 'Write key') : '', <span key={key} className="inline-flex items-center gap-1"><code className="font-mono text-12">{key}</code><CopyButton text={key} label={`Copy ${key}`} /></span>]),
           ...(source.signature ? [['Signed', <span key="s">{source.signature.algorithm} in <code className="font-mono text-12">{source.signature.header}</code></span>] as [string, React.ReactNode]] : []),
           ['File', <Link key="f" to="/project" search={{ file: `sources/${source.name}.yaml` }} className="font-mono text-12 text-accent-text underline underline-offset-2">sources/{source.name}.yaml</Link>],
         ]} />

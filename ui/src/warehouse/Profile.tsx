@@ -30,7 +30,7 @@ function One({ column, rows }: { column: ColumnProfile; rows: number }) {
       <Summary filled={column.filled} share={percent(rows > 0 ? column.filled / rows : 0)} distinct={column.distinct} min={column.min} max={column.max} />
       {column.problem && <p className="text-warning-text">{column.problem}</p>}
       {column.histogram.length > 1 && <Histogram bins={column.histogram} type={column.type} />}
-      {column.top.length > 0 && <TopValues top={column.top.slice(0, 6)} rows={rows} />}
+      {(column.top[0]?.count ?? 0) > 1 && <TopValues top={column.top.slice(0, 6)} rows={rows} />}
     </li>
   )
 }

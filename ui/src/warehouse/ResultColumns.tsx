@@ -35,7 +35,7 @@ function Stats({ stats, onFilter }: { stats: ResultColumnStats; onFilter: (filte
       <h2 className="flex items-center gap-2 font-mono text-13 font-semibold">{stats.column.name}<Badge mono>{stats.column.type}</Badge></h2>
       <Summary filled={stats.rows - stats.nulls} share={percent(stats.rows > 0 ? (stats.rows - stats.nulls) / stats.rows : 0)} distinct={stats.distinct} min={stats.min} max={stats.max} mean={stats.mean} />
       {stats.histogram && stats.histogram.length > 1 && <Histogram bins={stats.histogram} type={stats.column.type} />}
-      {stats.top && stats.top.length > 0 && <TopValues top={stats.top} rows={stats.rows} onChoose={(value) => { onFilter(value === null ? { column: stats.column.name, op: 'is_null' } : { column: stats.column.name, op: 'eq', value }) }} />}
+      {stats.top && (stats.top[0]?.count ?? 0) > 1 && <TopValues top={stats.top} rows={stats.rows} onChoose={(value) => { onFilter(value === null ? { column: stats.column.name, op: 'is_null' } : { column: stats.column.name, op: 'eq', value }) }} />}
     </div>
   )
 }

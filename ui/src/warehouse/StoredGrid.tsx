@@ -18,9 +18,10 @@ export function StoredGrid({ result, filters, onTotal }: Props) {
   const [sort, setSort] = useState<Sorting>()
   const [seen, setSeen] = useState({ from: 0, to: 60 })
   const view: View = useMemo(() => ({ filters, sort: sort ? [{ column: result.columns[Number.parseInt(sort.column, 10)]?.name ?? '', desc: sort.down }] : undefined }), [filters, sort, result.columns])
-  const first = Math.floor(seen.from / pageRows)
-  const last = Math.floor(Math.max(seen.from, seen.to - 1) / pageRows)
-  const wanted = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+  // The pages around what is seen come too, so that steady scrolling finds them there.
+  const first = Math.max(0, Math.floor((seen.from - pageRows / 2) / pageRows))
+  const last = Math.floor((Math.min(result.rows, seen.to + pageRows / 2) - 1) / pageRows)
+  const wanted = Array.from({ length: Math.max(1, last - first + 1) }, (_, i) => first + i)
   const pages = useQueries({ queries: wanted.map((page) => resultPageQuery(result.id, view, page)) })
   const total = pages.find((p) => p.data)?.data?.total
   const [known, setKnown] = useState(result.rows)
