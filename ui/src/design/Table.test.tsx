@@ -20,6 +20,11 @@ test('few of a million rows are drawn, and the cursor opens one', () => {
   expect(document.getElementById(grid.getAttribute('aria-activedescendant') ?? '')).toHaveTextContent('2')
 })
 
+test('keys of the page are left to it', () => {
+  render(<Table name="test" label="Rows" columns={columns} count={3} rowAt={(n) => ({ n })} />)
+  expect(fireEvent.keyDown(screen.getByRole('grid'), { key: 'k', ctrlKey: true })).toBe(true)
+})
+
 test('sorting goes up, down, off', () => {
   const sort = vi.fn()
   const { rerender } = render(<Table name="test" label="Rows" columns={columns} count={0} rowAt={() => undefined} onSort={sort} />)

@@ -89,6 +89,7 @@ export function Table<Row>(props: Props<Row>) {
     if (event.target !== event.currentTarget) return
     const page = Math.max(1, Math.floor((box.current?.clientHeight ?? 400) / rowHeight) - 2)
     const mod = event.ctrlKey || event.metaKey
+    if (mod && !['Home', 'End', 'c'].includes(event.key)) return // of the page or the browser
     switch (event.key) {
       case 'ArrowDown': case 'j': move(row + 1, column); break
       case 'ArrowUp': case 'k': move(row - 1, column); break

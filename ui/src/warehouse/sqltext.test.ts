@@ -10,6 +10,7 @@ test('errors point at the place', () => {
   const sql = 'SELECT x\nFROM web.track'
   expect(mistakeOf('Catalog Error: Table with name track does not exist!\n\nLINE 2: FROM web.track\n             ^', sql)).toEqual({ line: 2, column: 6, message: 'Catalog Error: Table with name track does not exist!' })
   expect(mistakeOf('syntax error at position 10', sql, 3)).toMatchObject({ line: 4, column: 1 })
+  expect(mistakeOf('there is no table web.track: the nearest is web.tracks', sql)).toMatchObject({ line: 2, column: 6 })
   expect(mistakeOf('the warehouse is paused', sql)).toBeUndefined()
 })
 

@@ -30,6 +30,12 @@ export function mistakeOf(detail: string, sql: string, firstLine = 1): Mistake |
     const before = sql.slice(0, Math.max(0, Number(place[1]) - 1)).split('\n')
     return { line: before.length + firstLine - 1, column: (before.at(-1)?.length ?? 0) + 1, message: summaryOf(detail) }
   }
+  const named = /\bno (?:table|column|function|schema) "?([\w.]+)"?/i.exec(detail)?.[1]
+  const found = named === undefined ? -1 : sql.toLowerCase().indexOf(named.toLowerCase())
+  if (named !== undefined && found >= 0) {
+    const before = sql.slice(0, found).split('\n')
+    return { line: before.length + firstLine - 1, column: (before.at(-1)?.length ?? 0) + 1, message: summaryOf(detail) }
+  }
   const line = /\bline (\d+)/i.exec(detail)
   return line ? { line: Number(line[1]) + firstLine - 1, column: 1, message: summaryOf(detail) } : undefined
 }
