@@ -48,6 +48,31 @@ export interface Bin {
   until: number
 }
 
+export interface CatalogAnswer {
+  /** Names of the engine's functions. */
+  functions: string[]
+  /** By schema and name. */
+  tables: CatalogTable[]
+}
+
+export interface CatalogColumn {
+  /** As queries name it. */
+  name: string
+  /** As the table's columns say it. */
+  type: string
+}
+
+export interface CatalogTable {
+  /** In their order. */
+  columns: CatalogColumn[]
+  /** As the list of tables says it. */
+  kind: 'event' | 'call' | 'latest' | 'stream' | 'discards' | 'system' | 'other'
+  /** The source, or millrace. */
+  schema: string
+  /** Its name. */
+  table: string
+}
+
 export interface ChangePage {
   /** Newest first. */
   changes: SchemaChange[]
@@ -412,6 +437,8 @@ export interface Part {
 }
 
 export interface Problem {
+  /** Of a query that is wrong: where in the line, in characters, from 1. */
+  column?: number
   /** Of saving a file that someone else has changed meanwhile: what it says now. */
   conflict?: FileConflict
   /** What happened and what to do, for people. */
@@ -424,6 +451,8 @@ export interface Problem {
   kind: 'internal' | 'invalid' | 'unauthorized' | 'forbidden' | 'not_found' | 'conflict' | 'too_large' | 'limited' | 'unavailable' | 'gone' | 'ahead' | 'canceled'
   /** Of kind ahead: where the log ends. */
   last?: string
+  /** Of a query that is wrong: where in its text, from 1. */
+  line?: number
   /** The request's ID, which the server's log has too. */
   request_id?: string
   /** The HTTP status. */
@@ -1413,6 +1442,12 @@ export interface Operations {
     body: undefined
     answer: AttentionList
   }
+  /** What queries can name */
+  'get-catalog': {
+    params: unknown
+    body: undefined
+    answer: CatalogAnswer
+  }
   /** Numbers over time */
   'get-history': {
     params: {
@@ -1918,6 +1953,7 @@ export const routes = {
   'explain-table': ['GET', '/api/v1/tables/{schema}/{table}/why'],
   'explain-table-rows': ['GET', '/api/v1/tables/{schema}/{table}/why/rows'],
   'get-attention': ['GET', '/api/v1/attention'],
+  'get-catalog': ['GET', '/api/v1/catalog'],
   'get-history': ['GET', '/api/v1/history'],
   'get-job': ['GET', '/api/v1/jobs/{id}'],
   'get-logs': ['GET', '/api/v1/logs'],
