@@ -21,6 +21,9 @@ export class ProblemError extends Error {
   readonly request_id?: string
   readonly errors?: Problem['errors']
   readonly conflict?: Problem['conflict']
+  /** Of a query that is wrong: where in its text, from 1. */
+  readonly line?: number
+  readonly column?: number
   constructor(p: Omit<Problem, 'kind'> & { kind: Problem['kind'] | 'unreachable' }) {
     super(p.detail)
     this.kind = p.kind
@@ -30,6 +33,8 @@ export class ProblemError extends Error {
     this.request_id = p.request_id
     this.errors = p.errors
     this.conflict = p.conflict
+    this.line = p.line
+    this.column = p.column
   }
 }
 

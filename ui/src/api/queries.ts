@@ -101,19 +101,12 @@ export const whyRowsQuery = (params: Operations['explain-table-rows']['params'])
   getNextPageParam: (last) => last.next || undefined,
 })
 
-const columnNames = `SELECT table_schema, table_name, column_name
-FROM information_schema.columns
-WHERE table_schema NOT IN ('information_schema', 'pg_catalog')
-ORDER BY table_schema, table_name, ordinal_position`
-
-/** namesQuery is every table with its columns, for completion: of all tables in one question. */
-export const namesQuery = queryOptions({
-  queryKey: ['tables', 'names'],
+/** catalogQuery is every table with its columns, and the engine's functions: for completion. */
+export const catalogQuery = queryOptions({
+  queryKey: ['tables', 'catalog'],
   queryFn: async ({ signal }) => {
-    const result = await call('query', { body: { sql: columnNames, limit: 100_000 } }, signal)
-    const names: Record<string, string[]> = {}
-    for (const [schema, table, column] of result.rows as string[][]) (names[`${schema}.${table}`] ??= []).push(column ?? '')
-    return names
+    const { tables, functions } = await call('get-catalog', {}, signal)
+    return { functions, tables: Object.fromEntries(tables.map((t) => [`${t.schema}.${t.table}`, t.columns.map((c) => c.name)])) }
   },
   staleTime: 60_000,
 })

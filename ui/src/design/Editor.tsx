@@ -21,6 +21,8 @@ export interface EditorProps {
   mistakes?: Mistake[]
   /** For SQL: the columns of each table, by "schema.table". */
   tables?: Record<string, string[]>
+  /** For SQL: names of functions. */
+  functions?: string[]
   /** What may be written at a place, as the server knows it; lines and columns from 1. */
   complete?: (text: string, line: number, column: number) => Promise<Completions>
   readOnly?: boolean

@@ -1,6 +1,6 @@
 // The editor itself. It lives in a shadow root, where its styles are constructed
 // sheets: the page's policy allows no style elements.
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, type CompletionContext, type CompletionResult } from '@codemirror/autocomplete'
+import { autocompletion, closeBrackets, closeBracketsKeymap, completeFromList, completionKeymap, type CompletionContext, type CompletionResult } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
 import { json } from '@codemirror/lang-json'
 import { PostgreSQL, sql } from '@codemirror/lang-sql'
@@ -45,9 +45,23 @@ const colours = HighlightStyle.define([
   { tag: [tags.invalid], color: 'var(--bad-text)' },
 ])
 
-function languageOf({ language, tables }: Pick<EditorProps, 'language' | 'tables'>): Extension {
+// A browser that types over marked text keeps its looks in a style attribute,
+// which the page's policy forbids. So typing over is done here, not by it.
+const typeOver = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { from, to, empty } = view.state.selection.main
+    const text = event.data
+    if (event.inputType !== 'insertText' || text === null || empty || view.composing) return false
+    const insert = () => view.state.update(view.state.replaceSelection(text), { userEvent: 'input.type', scrollIntoView: true })
+    if (!view.state.facet(EditorView.inputHandler).some((handle) => handle(view, from, to, text, insert))) view.dispatch(insert())
+    event.preventDefault()
+    return true
+  },
+})
+
+function languageOf({ language, tables, functions = [] }: Pick<EditorProps, 'language' | 'tables' | 'functions'>): Extension {
   switch (language) {
-    case 'sql': return sql({ dialect: PostgreSQL, schema: tables, upperCaseKeywords: true })
+    case 'sql': return [sql({ dialect: PostgreSQL, schema: tables, upperCaseKeywords: true }), PostgreSQL.language.data.of({ autocomplete: completeFromList(functions.map((label) => ({ label, type: 'function', apply: `${label}(`, boost: -10 }))) })]
     case 'json': return json()
     case 'yaml': return yaml()
     case 'text': return []
@@ -55,7 +69,7 @@ function languageOf({ language, tables }: Pick<EditorProps, 'language' | 'tables
 }
 
 export default function EditorCode(props: EditorProps) {
-  const { value, label, readOnly = false, mistakes, language, tables, ref } = props
+  const { value, label, readOnly = false, mistakes, language, tables, functions, ref } = props
   const host = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView>(undefined)
   const current = useRef(props)
@@ -74,7 +88,7 @@ export default function EditorCode(props: EditorProps) {
       state: EditorState.create({
         doc: current.current.value,
         extensions: [
-          lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(),
+          typeOver, lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(),
           autocompletion(current.current.complete ? { override: [(c) => complete(c, current.current)] } : {}), syntaxHighlighting(colours), looks, lintGutter(), languages.current.of(languageOf(current.current)),
           EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label }), EditorView.lineWrapping,
           keymap.of([
@@ -98,7 +112,7 @@ export default function EditorCode(props: EditorProps) {
     const editor = view.current
     if (editor && editor.state.doc.toString() !== value) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } })
   }, [value])
-  useEffect(() => { view.current?.dispatch({ effects: languages.current.reconfigure(languageOf({ language, tables })) }) }, [language, tables])
+  useEffect(() => { view.current?.dispatch({ effects: languages.current.reconfigure(languageOf({ language, tables, functions })) }) }, [language, tables, functions])
   useEffect(() => {
     const editor = view.current
     if (editor) editor.dispatch(setDiagnostics(editor.state, (mistakes ?? []).map((m) => diagnostic(editor.state, m))))

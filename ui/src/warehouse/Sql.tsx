@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { call, curlOf, problemOf, ProblemError, shell } from '@/api/client'
-import { namesQuery, tablesQuery } from '@/api/queries'
+import { catalogQuery, tablesQuery } from '@/api/queries'
 import type { Job, StoredResult, TableSummary } from '@/api/schema'
 import { Button } from '@/design/Button'
 import { copyText } from '@/design/CopyButton'
@@ -62,12 +62,12 @@ export default function Sql() {
     }).catch((thrown: unknown) => {
       if (control.signal.aborted) { put({ state: 'stopped' }); return }
       const problem = problemOf(thrown)
-      put({ state: 'failed', sql: text, problem, mistake: mistakeOf(problem.detail, text, line) })
+      put({ state: 'failed', sql: text, problem, mistake: problem.line !== undefined ? { line: problem.line + line - 1, column: problem.column ?? 1, message: problem.detail } : mistakeOf(problem.detail, text, line) })
       remember({ sql: text, at: Date.now(), failed: true })
     })
   }
   const change = (sql: string) => { if (tab) tabsChoice.set({ ...tabsChoice.get(), open: tabsChoice.get().open.map((t) => t.id === tab.id ? { ...t, sql } : t) }) }
-  const known = useQuery(namesQuery).data
+  const known = useQuery(catalogQuery).data
   const mistakes = useMemo(() => run?.state === 'failed' && run.mistake ? [run.mistake] : [], [run])
   useKeys([{ keys: 'Mod+Enter', label: 'Run the statement', group: 'SQL', run: start }])
   if (!tab) return null
@@ -85,7 +85,7 @@ export default function Sql() {
       </>}>
       <TabLine all={all} onChange={setAll} />
       <SplitPane name="sql" label="Editor and result" vertical start={0.36} className="grow"
-        first={<Editor key={tab.id} ref={editor} label="SQL" language="sql" value={tab.sql} onChange={change} onRun={start} mistakes={mistakes} tables={known} />}
+        first={<Editor key={tab.id} ref={editor} label="SQL" language="sql" value={tab.sql} onChange={change} onRun={start} mistakes={mistakes} tables={known?.tables} functions={known?.functions} />}
         second={<Outcome run={run} onExample={(sql) => { setAll(open(all, sql)) }} example={exampleOf(tables.data)} />} />
     </View>
   )
