@@ -3,7 +3,9 @@ package duckdb
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/warehouse"
@@ -22,14 +24,17 @@ type loader struct {
 	holds  bool              // rows are held back in the shaper
 	at     millrace.Position // the checkpoint in the database
 	fresh  freshRows
+	// making is held while tables and columns are made: a merge beside that
+	// would have to be undone, and the engine does not survive undoing it.
+	making sync.Locker
 }
 
-func newLoader(db *database, fresh freshRows) (*loader, error) {
+func newLoader(db *database, fresh freshRows, making sync.Locker) (*loader, error) {
 	c, err := db.connect()
 	if err != nil {
 		return nil, err
 	}
-	return &loader{conn: c, fresh: fresh}, nil
+	return &loader{conn: c, fresh: fresh, making: making}, nil
 }
 
 func (l *loader) close() { l.conn.close() }
@@ -100,7 +105,7 @@ func (l *loader) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	}
 	step := l.shaper.Take(b.Flush)
 	if len(step.Buffers) > 0 || step.PendingChanged || step.Scanned != l.at {
-		if err := writeStep(l.conn, step, liveTables); err != nil {
+		if err := l.write(step); err != nil {
 			return warehouse.Progress{}, err
 		}
 		l.at = step.Scanned
@@ -109,6 +114,20 @@ func (l *loader) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	l.shaper.Done(step)
 	l.holds = len(step.Pending) > 0
 	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards, Notices: step.Notices}, nil
+}
+
+// write commits a step.
+func (l *loader) write(step *warehouse.Step) error {
+	if slices.ContainsFunc(step.Buffers, makes) {
+		l.making.Lock()
+		defer l.making.Unlock()
+	}
+	return writeStep(l.conn, step, liveTables)
+}
+
+// makes says whether a table or a column has to be made or widened.
+func makes(b *warehouse.Buffer) bool {
+	return b.Create || slices.ContainsFunc(b.Columns, func(v *warehouse.Vector) bool { return v.New || v.Widened })
 }
 
 // readKnown reads where a shaper begins.

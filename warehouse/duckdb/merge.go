@@ -191,7 +191,8 @@ func readRowGroups(c *connection) (map[warehouse.TableName][]rowGroup, error) {
 const mergeRetry = time.Hour
 
 // merge merges row groups of one table, if there is something to merge.
-// Commits go on meanwhile; a rebuild does not take its place before it is over.
+// Commits go on meanwhile, but for those that make tables or columns; a rebuild
+// does not take its place before it is over.
 func (s *store) merge() (merged bool, err error) {
 	if !s.gate.TryRLock() { // it is being closed
 		return false, nil
@@ -232,20 +233,14 @@ func (s *store) merge() (merged bool, err error) {
 			return true, nil
 		}
 		c.rollback()
-		switch {
-		case isFatal(err):
+		if isFatal(err) {
 			return false, err
-		case isConflict(err): // a column was made in the middle: again
-			return false, nil
 		}
 		s.unmergeable[name] = time.Now()
 	}
 	s.unmerged = false
 	return false, nil
 }
-
-// isConflict says whether a transaction failed because of another that was faster.
-func isConflict(err error) bool { return strings.Contains(err.Error(), "onflict") }
 
 // errMergeCount would be a merge that loses or doubles rows; it is rolled back.
 var errMergeCount = errors.New("a merge of row groups wrote another number of rows than it deleted")

@@ -177,8 +177,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// Commits that make columns and tables, and rebuilds that replace tables, are
-// faster than a merge; the merge gives way, and nothing is lost or doubled.
+// Beside merges, commits make columns and tables, and rebuilds replace tables:
+// nothing is lost or doubled, and the engine lives.
 func TestMergeBesideOthers(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, smallMerges)
@@ -203,9 +203,11 @@ func TestMergeBesideOthers(t *testing.T) {
 			}
 		}
 	})
-	const rounds, rows = 120, 30
+	const rows, leastMerges = 30, 10
 	var all []eventlog.Entry
-	for i := range rounds {
+	rounds := 0
+	for ; rounds < 120 || rounds%30 != 0 || merges.Load() < leastMerges && rounds < 3000; rounds++ {
+		i := rounds
 		b := tracks(i*rows, (i+1)*rows)
 		for j := range b.Entries {
 			if i%4 == 0 { // a column of its own
@@ -237,10 +239,10 @@ func TestMergeBesideOthers(t *testing.T) {
 	if got := s.mustTexts(t, "SELECT count(*)::VARCHAR FROM web.event_1 WHERE n IS DISTINCT FROM _seq*10-10+_index"); got != "0" {
 		t.Errorf("%s rows have other values", got)
 	}
-	if merges.Load() < 5 {
+	if merges.Load() < leastMerges {
 		t.Errorf("only %d merges", merges.Load())
 	}
-	t.Logf("%d merges", merges.Load())
+	t.Logf("%d merges in %d rounds", merges.Load(), rounds)
 }
 
 // rebuild makes every table anew.

@@ -72,7 +72,7 @@ func (s *store) open() error {
 	if err != nil || s.loader != nil {
 		return err
 	}
-	l, err := newLoader(db, s.fresh)
+	l, err := newLoader(db, s.fresh, &s.merging)
 	if err != nil {
 		return s.failed(err)
 	}
