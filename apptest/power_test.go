@@ -422,11 +422,14 @@ func (p *power) onRemove(path string) {
 
 // onQuiet: nothing is under way, so everything is safe, but for what may go.
 func (p *power) onQuiet() {
-	// What may go: the note of who holds the lock; and names that DuckDB makes,
+	// What may go: the note of who holds the lock; the index that SQLite makes anew
+	// at each opening; and names that DuckDB makes,
 	// since it syncs no folder. Rows and checkpoint are in one file, so the
 	// warehouse falls back as a whole, and log and archive have what follows.
 	names := regexp.MustCompile(`/data/warehouse(/spill.*|/default\.duckdb(\.wal)?)?$`)
-	may := func(path string) bool { return path == filepath.Join(p.data, "lock") }
+	may := func(path string) bool {
+		return path == filepath.Join(p.data, "lock") || path == filepath.Join(p.data, "history.db-shm")
+	}
 	for _, path := range slices.Sorted(maps.Keys(p.files)) {
 		if f := p.files[path]; f.dirty() && !may(path) {
 			p.fault(path+" is left without a sync", "%s", f.last)
