@@ -1,7 +1,6 @@
 package docs_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -105,15 +105,21 @@ func TestWebsite(t *testing.T) {
 // browse opens a page in Chromium until stop.
 func browse(t *testing.T, url string) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, testserver.Chromium(t), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
-		"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--user-data-dir="+t.TempDir(), "--remote-debugging-port=0", url)
+	profile, err := os.MkdirTemp("", "chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(testserver.Chromium(t), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
+		"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--user-data-dir="+profile, "--remote-debugging-port=0", url)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
-		cancel()
-		_ = cmd.Wait() // it was killed
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // its helpers, too
+		_ = cmd.Wait()                                      // it was killed
+		// Helpers that are ending may still write for a moment.
+		apptest.Eventually(t, 10*time.Second, func() error { return os.RemoveAll(profile) })
 	}
 }

@@ -66,10 +66,10 @@ func texts(a interface{ Value(int) string }, asJSON bool) Cell {
 			if v := a.Value(i); json.Valid([]byte(v)) {
 				return append(b, v...)
 			}
-			return appendText(b, a.Value(i))
+			return AppendText(b, a.Value(i))
 		}
 	}
-	return func(b []byte, i int) []byte { return appendText(b, a.Value(i)) }
+	return func(b []byte, i int) []byte { return AppendText(b, a.Value(i)) }
 }
 
 func blobs(a interface{ Value(int) []byte }) Cell {
@@ -199,7 +199,7 @@ func nestedOf(a arrow.Array, asJSON bool) Cell {
 				if j > 0 {
 					b = append(b, ',')
 				}
-				b = append(appendText(b, f.Name), ':')
+				b = append(AppendText(b, f.Name), ':')
 				b = members[j](b, i)
 			}
 			return append(b, '}')
@@ -209,14 +209,14 @@ func nestedOf(a arrow.Array, asJSON bool) Cell {
 		return func(b []byte, i int) []byte { return value(b, a.GetValueIndex(i)) }
 	case array.ExtensionArray:
 		if a.ExtensionType().ExtensionName() == "arrow.uuid" {
-			return func(b []byte, i int) []byte { return appendText(b, a.ValueStr(i)) }
+			return func(b []byte, i int) []byte { return AppendText(b, a.ValueStr(i)) }
 		}
 		return cellOf(a.Storage(), asJSON)
 	}
 	return func(b []byte, i int) []byte { // unions, run ends, what is still to come
 		data, err := json.Marshal(a.GetOneForMarshal(i))
 		if err != nil {
-			return appendText(b, a.ValueStr(i))
+			return AppendText(b, a.ValueStr(i))
 		}
 		return append(b, data...)
 	}
@@ -246,7 +246,8 @@ func mapOf(a *array.Map) Cell {
 	}
 }
 
-func appendText(b []byte, s string) []byte {
+// AppendText appends a text as JSON. What is not UTF-8 is replaced.
+func AppendText(b []byte, s string) []byte {
 	out, err := jsontext.AppendQuote(b, s)
 	if err != nil { // not UTF-8: what is not becomes U+FFFD
 		out, _ = jsontext.AppendQuote(b, strings.ToValidUTF8(s, "\ufffd"))

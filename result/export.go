@@ -238,7 +238,7 @@ func exportJSON(ctx context.Context, rows warehouse.Rows, out *bufio.Writer, lis
 	fields := rows.Schema().Fields()
 	names := make([][]byte, len(fields))
 	for i, f := range fields {
-		names[i] = append(appendText(nil, f.Name), ':')
+		names[i] = append(AppendText(nil, f.Name), ':')
 	}
 	begin, between, end := "", "\n", "\n"
 	if list {

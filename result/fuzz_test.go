@@ -107,7 +107,7 @@ func FuzzUnquote(f *testing.F) {
 		if !utf8.ValidString(s) {
 			return
 		}
-		if got := unquote(appendText(nil, s)); got != s {
+		if got := unquote(AppendText(nil, s)); got != s {
 			t.Errorf("%q became %q", s, got)
 		}
 	})

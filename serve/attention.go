@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 )
 
 // An Attention is something that whoever runs the server should look at.
@@ -124,7 +125,7 @@ func (s *server) attentionOfRejected(ctx context.Context, now time.Time) (out []
 	defer cancel()
 	c := rejectedFilter{open: true, from: now.Add(-24 * time.Hour)}.conditions()
 	err := s.eachWithin(ctx, attentionPatience, fmt.Sprintf("SELECT r.source, count(*) AS n, max(r.reason) AS reason, min(r.received_at) AS first_at FROM millrace.rejected r %s%s GROUP BY 1 ORDER BY n DESC, 1 LIMIT 20",
-		resentJoin, c), c.params, 20, func(columns []cell, i int) error {
+		resentJoin, c), c.params, 20, func(columns []result.Cell, i int) error {
 		var source, reason string
 		var n int64
 		var first *time.Time

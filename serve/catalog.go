@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -79,7 +80,7 @@ func (s *server) catalogWith(ctx context.Context, enough func(catalog) bool) (ca
 		return s.catalogs.last, nil
 	}
 	all := catalog{}
-	err := s.each(ctx, columnsQuery, nil, maxCatalogRows, func(columns []cell, i int) error {
+	err := s.each(ctx, columnsQuery, nil, maxCatalogRows, func(columns []result.Cell, i int) error {
 		var t warehouse.TableName
 		var c TableColumn
 		if err := scan(columns, i, &t.Schema, &t.Table, &c.Name, &c.Type); err != nil {
@@ -172,7 +173,7 @@ func (s *server) names(ctx context.Context, kinds ...string) (map[[2]string]stri
 	}
 	out := map[[2]string]string{}
 	err := s.each(ctx, fmt.Sprintf("SELECT source, name, min(original) FROM millrace.names WHERE kind IN (%s) GROUP BY source, name", strings.Join(kinds, ", ")),
-		c.params, maxCatalogRows, func(columns []cell, i int) error {
+		c.params, maxCatalogRows, func(columns []result.Cell, i int) error {
 			var source, name, original string
 			err := scan(columns, i, &source, &name, &original)
 			out[[2]string{source, name}] = original
@@ -251,7 +252,7 @@ func (s *server) counts(ctx context.Context, all catalog, tables []warehouse.Tab
 		sql = append(sql, fmt.Sprintf("SELECT %d AS i, count(*) AS n, %s AS last FROM %s", i, last, place(t)))
 	}
 	out := map[int]tableCount{}
-	err := s.each(ctx, strings.Join(sql, "\nUNION ALL "), nil, len(tables), func(columns []cell, i int) error {
+	err := s.each(ctx, strings.Join(sql, "\nUNION ALL "), nil, len(tables), func(columns []result.Cell, i int) error {
 		var at int
 		var c tableCount
 		err := scan(columns, i, &at, &c.rows, &c.last)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -53,7 +54,7 @@ func (s *server) changes(ctx context.Context, source string) ([]SchemaChange, er
 	all := []SchemaChange{}
 	err := s.each(ctx, fmt.Sprintf(`SELECT received_at, kind, original, name, '' AS detail FROM millrace.names WHERE source = $1 AND kind IN ('event', 'stream')
 UNION ALL SELECT received_at, 'notice' AS kind, kind AS original, coalesce(table_name, '') AS name, message AS detail FROM millrace.notices WHERE source = $2
-ORDER BY received_at DESC LIMIT %d`, maxChanges), []any{source, source}, maxChanges, func(columns []cell, i int) error {
+ORDER BY received_at DESC LIMIT %d`, maxChanges), []any{source, source}, maxChanges, func(columns []result.Cell, i int) error {
 		var c SchemaChange
 		err := scan(columns, i, &c.At, &c.Kind, &c.Name, &c.Table, &c.Detail)
 		all = append(all, c)
@@ -114,7 +115,7 @@ func (s *server) firstValues(ctx context.Context, t warehouse.TableName, part []
 		sql += fmt.Sprintf(", min(CASE WHEN %s IS NOT NULL THEN received_at END) AS c%d", quoted(c.Name), i)
 		into = append(into, &firsts[i])
 	}
-	err = s.each(ctx, sql+" FROM "+place(t), nil, 1, func(columns []cell, i int) error { return scan(columns, i, into...) })
+	err = s.each(ctx, sql+" FROM "+place(t), nil, 1, func(columns []result.Cell, i int) error { return scan(columns, i, into...) })
 	if err != nil || began == nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 )
 
 // A CatalogTable is a table as an editor of SQL completes it.
@@ -47,7 +48,7 @@ func (s *server) functionNames(ctx context.Context) ([]string, error) {
 	var err error
 	for _, sql := range functionQueries {
 		names := []string{}
-		err = s.each(ctx, sql, nil, maxCatalogRows, func(columns []cell, i int) error {
+		err = s.each(ctx, sql, nil, maxCatalogRows, func(columns []result.Cell, i int) error {
 			var name string
 			err := scan(columns, i, &name)
 			names = append(names, name)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -88,7 +89,7 @@ func (s *server) events(ctx context.Context, source, search, order string, from,
 	}
 	sql = fmt.Sprintf("SELECT kind, event, place, n, first_seen, last_seen FROM (\n%s) e%s\nORDER BY %sevent, kind LIMIT %d OFFSET %d",
 		sql, &c, eventOrders[order], limit, from)
-	err = s.each(ctx, sql, c.params, limit, func(columns []cell, i int) error {
+	err = s.each(ctx, sql, c.params, limit, func(columns []result.Cell, i int) error {
 		e := SourceEvent{Schema: source}
 		if err := scan(columns, i, &e.Kind, &e.Event, &e.Table, &e.Count, &e.FirstSeen, &e.LastSeen); err != nil {
 			return err
@@ -197,7 +198,7 @@ func (s *server) fill(ctx context.Context, t warehouse.TableName, c conditions, 
 			sql += fmt.Sprintf(",\n count(%[2]s) AS n%[1]d, min(CASE WHEN %[2]s IS NOT NULL THEN received_at END) AS f%[1]d", i, quoted(p.Column))
 			into = append(into, &p.Filled, &p.FirstSeen)
 		}
-		err := s.each(ctx, fmt.Sprintf("%s\nFROM %s%s", sql, place(t), &c), c.params, 1, func(columns []cell, i int) error {
+		err := s.each(ctx, fmt.Sprintf("%s\nFROM %s%s", sql, place(t), &c), c.params, 1, func(columns []result.Cell, i int) error {
 			return scan(columns, i, into...)
 		})
 		if err != nil {
@@ -220,7 +221,7 @@ func (s *server) exemplify(ctx context.Context, t warehouse.TableName, c conditi
 		names[i] = quoted(p.Column)
 	}
 	sql := fmt.Sprintf("SELECT %s FROM %s%s ORDER BY %s LIMIT %d", strings.Join(names, ", "), place(t), &c, newestFirst, exampleRows)
-	return s.each(ctx, sql, c.params, exampleRows, func(columns []cell, i int) error {
+	return s.each(ctx, sql, c.params, exampleRows, func(columns []result.Cell, i int) error {
 		for j := range properties {
 			p := &properties[j]
 			if len(p.Examples) == maxExamples {

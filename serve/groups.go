@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/serve/job"
 	"github.com/millrace/millrace/serve/patch"
 )
@@ -54,7 +55,7 @@ func (s *server) rejectedGroups(ctx context.Context, f rejectedFilter, from, lim
   sum(CASE WHEN s.outcome IS NULL OR s.outcome = 'rejected' THEN 1 ELSE 0 END) AS unsolved, min(r.received_at) AS first_at, max(r.received_at) AS last_at
 FROM millrace.rejected r %s%s
 GROUP BY 1, 3, 4 ORDER BY n DESC, 1, 3, 4 LIMIT %d OFFSET %d`, rejectedGroup, resentJoin, c, limit, from)
-	err := s.each(ctx, sql, c.params, limit, func(columns []cell, i int) error {
+	err := s.each(ctx, sql, c.params, limit, func(columns []result.Cell, i int) error {
 		g := RejectedGroup{Examples: []string{}}
 		err := scan(columns, i, &g.Group, &g.Reason, &g.Field, &g.Source, &g.Count, &g.Open, &g.First, &g.Last)
 		out = append(out, g)
@@ -73,7 +74,7 @@ func (s *server) groupExamples(ctx context.Context, f rejectedFilter, groups []R
 SELECT %[1]s AS grp, coalesce(r.field, '') AS field, r.source, r.rejected_id, r._epoch, r._seq, r._index,
   row_number() OVER (PARTITION BY %[1]s, coalesce(r.field, ''), r.source ORDER BY r._epoch DESC, r._seq DESC, r._index DESC) AS n
 FROM millrace.rejected r %[2]s%[3]s) e WHERE n <= %[4]d ORDER BY n`, rejectedGroup, resentJoin, c, maxGroupSamples)
-	return s.each(ctx, sql, c.params, maxCatalogRows, func(columns []cell, i int) error {
+	return s.each(ctx, sql, c.params, maxCatalogRows, func(columns []result.Cell, i int) error {
 		var g RejectedGroup
 		var id string
 		if err := scan(columns, i, &g.Group, &g.Field, &g.Source, &id); err != nil {
@@ -227,7 +228,7 @@ func (s *server) chosen(ctx context.Context, many ResendMany) (total int64, next
 		}, nil
 	}
 	c := f.conditions()
-	err = s.each(ctx, fmt.Sprintf("SELECT count(*) AS n FROM millrace.rejected r %s%s", resentJoin, c), c.params, 1, func(columns []cell, i int) error {
+	err = s.each(ctx, fmt.Sprintf("SELECT count(*) AS n FROM millrace.rejected r %s%s", resentJoin, c), c.params, 1, func(columns []result.Cell, i int) error {
 		return scan(columns, i, &total)
 	})
 	return total, func() ([]Rejected, error) {

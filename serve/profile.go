@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/serve/job"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -139,7 +140,7 @@ func (s *server) profileColumn(ctx context.Context, t warehouse.TableName, p *Co
 	}
 	var low, high json.RawMessage
 	err = s.eachWithin(ctx, profileTimeout, fmt.Sprintf("SELECT count(*) AS n, count(%s) AS filled, %s AS d, %s FROM %s", name, distinct, least, place(t)),
-		nil, 1, func(columns []cell, i int) error {
+		nil, 1, func(columns []result.Cell, i int) error {
 			return scan(columns, i, &rows, &p.Filled, &p.Distinct, &low, &high)
 		})
 	if err != nil || p.Filled == 0 {
@@ -185,7 +186,7 @@ func cutText(text string, bytes int) string {
 
 func (s *server) top(ctx context.Context, t warehouse.TableName, p *ColumnProfile, name string) error {
 	sql := fmt.Sprintf("SELECT %[1]s AS value, count(*) AS n FROM %[2]s WHERE %[1]s IS NOT NULL GROUP BY %[1]s ORDER BY n DESC, %[1]s LIMIT %[3]d", name, place(t), profileTop)
-	return s.eachWithin(ctx, profileTimeout, sql, nil, profileTop, func(columns []cell, i int) error {
+	return s.eachWithin(ctx, profileTimeout, sql, nil, profileTop, func(columns []result.Cell, i int) error {
 		var value json.RawMessage
 		var v ValueCount
 		err := scan(columns, i, &value, &v.Count)
@@ -204,7 +205,7 @@ func (s *server) histogram(ctx context.Context, t warehouse.TableName, p *Column
 	}
 	var low, high *float64
 	err := s.eachWithin(ctx, profileTimeout, fmt.Sprintf("SELECT min(%[1]s) AS least, max(%[1]s) AS most FROM %[2]s WHERE %[3]s", expression, place(t), finite),
-		nil, 1, func(columns []cell, i int) error { return scan(columns, i, &low, &high) })
+		nil, 1, func(columns []result.Cell, i int) error { return scan(columns, i, &low, &high) })
 	if err != nil || low == nil || high == nil {
 		return err
 	}
@@ -220,7 +221,7 @@ func (s *server) histogram(ctx context.Context, t warehouse.TableName, p *Column
 	sql := fmt.Sprintf(`SELECT bin, count(*) AS n FROM (
 SELECT CAST(floor((%s - CAST(%s AS double precision)) / CAST(%s AS double precision)) AS bigint) AS bin FROM %s WHERE %s) b GROUP BY bin`,
 		expression, first, size, place(t), finite)
-	err = s.eachWithin(ctx, profileTimeout, sql, c.params, profileBins+2, func(columns []cell, i int) error {
+	err = s.eachWithin(ctx, profileTimeout, sql, c.params, profileBins+2, func(columns []result.Cell, i int) error {
 		var bin, n int64
 		if err := scan(columns, i, &bin, &n); err != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -268,13 +269,13 @@ func (r *answer) json() {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendText(append(b, `{"name":`...), f.Name), `,"type":`...)
-		b = append(appendText(b, typeName(f)), '}')
+		b = append(result.AppendText(append(b, `{"name":`...), f.Name), `,"type":`...)
+		b = append(result.AppendText(b, result.TypeName(f)), '}')
 	}
 	b = append(b, `],"rows":[`...)
 	none := true
 	err := r.each(func(batch arrow.RecordBatch) error {
-		columns := cells(batch)
+		columns := result.Cells(batch)
 		for i := range int(batch.NumRows()) {
 			if !none {
 				b = append(b, ',')

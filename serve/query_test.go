@@ -21,6 +21,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -145,7 +146,7 @@ func TestValues(t *testing.T) {
 		c.fill(b.Field(0))
 		b.Field(0).AppendNull()
 		batch := b.NewRecordBatch()
-		write := cells(batch)[0]
+		write := result.Cells(batch)[0]
 		if got := string(write(nil, 0)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.field.Type, got, c.want)
 		}
@@ -155,7 +156,7 @@ func TestValues(t *testing.T) {
 		if !json.Valid(write(nil, 0)) {
 			t.Errorf("%s: not JSON", c.field.Type)
 		}
-		if got := typeName(c.field); got != c.name {
+		if got := result.TypeName(c.field); got != c.name {
 			t.Errorf("%s is called %s, want %s", c.field.Type, got, c.name)
 		}
 	}
@@ -383,7 +384,7 @@ func TestQueryLong(t *testing.T) {
 
 func BenchmarkQueryJSON(b *testing.B) {
 	r := numbers(1, 10_000)
-	columns := cells(r.batches[0])
+	columns := result.Cells(r.batches[0])
 	var out []byte
 	for b.Loop() {
 		out = out[:0]

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -86,7 +87,7 @@ func (s *server) loadedRecords(ctx context.Context, q recordQuery) ([]RecordSumm
 	}
 	var out []RecordSummary
 	sql, params := q.sql(all, streams)
-	err = s.each(ctx, sql, params, q.limit, func(columns []cell, i int) error {
+	err = s.each(ctx, sql, params, q.limit, func(columns []result.Cell, i int) error {
 		r := RecordSummary{Result: tailAccepted}
 		p := &r.Position
 		err := scan(columns, i, &r.Source, &r.Kind, &r.Event, &r.ID, &r.User, &r.ReceivedAt, &r.OccurredAt, &p.Epoch, &p.Seq, &p.Index)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 )
 
 // A Rejected is a record that intake refused.
@@ -79,7 +80,7 @@ func (f rejectedFilter) conditions() *conditions {
 func (s *server) rejected(ctx context.Context, f rejectedFilter) ([]Rejected, error) {
 	out := []Rejected{}
 	sql, params := f.sql()
-	err := s.each(ctx, sql, params, f.limit, func(columns []cell, i int) error {
+	err := s.each(ctx, sql, params, f.limit, func(columns []result.Cell, i int) error {
 		r, err := scanRejected(columns, i)
 		out = append(out, r)
 		return err
@@ -87,7 +88,7 @@ func (s *server) rejected(ctx context.Context, f rejectedFilter) ([]Rejected, er
 	return out, err
 }
 
-func scanRejected(columns []cell, i int) (r Rejected, err error) {
+func scanRejected(columns []result.Cell, i int) (r Rejected, err error) {
 	p := &r.Position
 	err = scan(columns, i, &r.ID, &r.Source, &r.ReceivedAt, &r.Reason, &r.Field, &r.Type, &r.Raw, &r.RawBase64, &r.Truncated,
 		&r.Outcome, &p.Epoch, &p.Seq, &p.Index)

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -86,7 +87,7 @@ func (s *server) previewType(ctx context.Context, t warehouse.TableName, column,
 	}
 	values := fmt.Sprintf("SELECT CAST(%[1]s AS text) AS value, count(*) AS n FROM %[2]s WHERE %[1]s IS NOT NULL GROUP BY 1 ORDER BY n DESC LIMIT %[3]d", quoted(column), place(t), maxDistinct+1)
 	different := 0
-	err := s.each(ctx, values, nil, maxDistinct+1, func(columns []cell, i int) error {
+	err := s.each(ctx, values, nil, maxDistinct+1, func(columns []result.Cell, i int) error {
 		var value string
 		var n int64
 		if err := scan(columns, i, &value, &n); err != nil {
@@ -113,7 +114,7 @@ func (s *server) previewType(ctx context.Context, t warehouse.TableName, column,
 	c.add("column_name = ?", column)
 	discarded := fmt.Sprintf("SELECT coalesce(value, '') AS value, count(*) AS n FROM %s%s GROUP BY 1 ORDER BY n DESC LIMIT %d",
 		place(warehouse.TableName{Schema: t.Schema, Table: "discards"}), &c, maxDistinct)
-	err = s.each(ctx, discarded, c.params, maxDistinct, func(columns []cell, i int) error {
+	err = s.each(ctx, discarded, c.params, maxDistinct, func(columns []result.Cell, i int) error {
 		var value string
 		var n int64
 		if err := scan(columns, i, &value, &n); err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -34,7 +35,7 @@ func (s *server) rowsOf(ctx context.Context, sql string, params []any, limit int
 func readRows(ctx context.Context, rows warehouse.Rows) (Rows, error) {
 	out := Rows{Columns: []queryColumn{}, Rows: [][]json.RawMessage{}}
 	for _, f := range rows.Schema().Fields() {
-		out.Columns = append(out.Columns, queryColumn{Name: f.Name, Type: typeName(f)})
+		out.Columns = append(out.Columns, queryColumn{Name: f.Name, Type: result.TypeName(f)})
 	}
 	for {
 		batch, err := rows.Next(ctx)
@@ -44,7 +45,7 @@ func readRows(ctx context.Context, rows warehouse.Rows) (Rows, error) {
 		if err != nil {
 			return Rows{}, err
 		}
-		columns := cells(batch)
+		columns := result.Cells(batch)
 		for i := range int(batch.NumRows()) {
 			row := make([]json.RawMessage, len(columns))
 			for j, column := range columns {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 )
 
 func (s *server) registerSources() {
@@ -53,7 +54,7 @@ func (s *server) checkSource(ctx context.Context, name string) error {
 	}
 	found := false
 	err = s.each(ctx, "SELECT 1 AS found FROM information_schema.tables WHERE table_schema = $1 LIMIT 1", []any{name}, 1,
-		func([]cell, int) error { found = true; return nil })
+		func([]result.Cell, int) error { found = true; return nil })
 	if found || err != nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -77,11 +78,11 @@ func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 const newestFirst = "_epoch DESC, _seq DESC, _index DESC"
 
 // each calls do with every row of a query.
-func (s *server) each(ctx context.Context, sql string, params []any, limit int, do func(columns []cell, i int) error) error {
+func (s *server) each(ctx context.Context, sql string, params []any, limit int, do func(columns []result.Cell, i int) error) error {
 	return s.eachWithin(ctx, requestTimeout, sql, params, limit, do)
 }
 
-func (s *server) eachWithin(ctx context.Context, timeout time.Duration, sql string, params []any, limit int, do func(columns []cell, i int) error) error {
+func (s *server) eachWithin(ctx context.Context, timeout time.Duration, sql string, params []any, limit int, do func(columns []result.Cell, i int) error) error {
 	rows, err := s.o.Querier.Query(ctx, warehouse.Query{Workspace: s.o.Workspace, SQL: sql, Params: params, Limit: limit, Timeout: timeout})
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func (s *server) eachWithin(ctx context.Context, timeout time.Duration, sql stri
 		if err != nil {
 			return err
 		}
-		columns := cells(batch)
+		columns := result.Cells(batch)
 		for i := range int(batch.NumRows()) {
 			if err = do(columns, i); err != nil {
 				break
@@ -109,7 +110,7 @@ func (s *server) eachWithin(ctx context.Context, timeout time.Duration, sql stri
 }
 
 // scan reads the values of a row into pointers; NULL leaves what is there.
-func scan(columns []cell, i int, into ...any) error {
+func scan(columns []result.Cell, i int, into ...any) error {
 	if len(columns) < len(into) {
 		return fmt.Errorf("the warehouse answered %d columns, not %d", len(columns), len(into))
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/result"
 )
 
 const (
@@ -307,7 +308,7 @@ func oneLine(data []byte) json.RawMessage {
 	if json.Compact(&b, data) == nil {
 		return b.Bytes()
 	}
-	return appendText(nil, string(data))
+	return result.AppendText(nil, string(data))
 }
 
 func (t *tail) matches(e eventlog.Entry) bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -122,7 +123,7 @@ func (all reasons) sorted() []WhyReason {
 
 // gather runs a query of reason, column, piece of time, count, first and last.
 func (s *server) gather(ctx context.Context, into reasons, category, scope, sql string, params []any) error {
-	return s.each(ctx, fmt.Sprintf("%s LIMIT %d", sql, maxReasonRows), params, maxReasonRows, func(columns []cell, i int) error {
+	return s.each(ctx, fmt.Sprintf("%s LIMIT %d", sql, maxReasonRows), params, maxReasonRows, func(columns []result.Cell, i int) error {
 		var reason, column string
 		var at, first, last time.Time
 		var n int64
@@ -283,7 +284,7 @@ func (s *server) discards(ctx context.Context, t warehouse.TableName, in *whyRow
 	out := []Discard{}
 	sql := fmt.Sprintf("SELECT _epoch, _seq, _index, id, column_name, value, reason, received_at FROM %s%s ORDER BY %s, column_name, reason LIMIT %d OFFSET %d",
 		place(warehouse.TableName{Schema: t.Schema, Table: "discards"}), &c, newestFirst, in.Limit, from)
-	return out, s.each(ctx, sql, c.params, in.Limit, func(columns []cell, i int) error {
+	return out, s.each(ctx, sql, c.params, in.Limit, func(columns []result.Cell, i int) error {
 		var d Discard
 		p := &d.Position
 		err := scan(columns, i, &p.Epoch, &p.Seq, &p.Index, &d.ID, &d.Column, &d.Value, &d.Reason, &d.ReceivedAt)

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -21,6 +20,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/client"
+	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/terminal"
 )
 
@@ -113,7 +113,7 @@ func (r *resultWriter) csv(raw bool) error {
 	for i, c := range r.result.Columns {
 		line[i] = c.Name
 		if !raw {
-			line[i] = harmless(c.Name)
+			line[i] = result.HarmlessCSV(c.Name)
 		}
 	}
 	if err := w.Write(line); err != nil {
@@ -123,7 +123,7 @@ func (r *resultWriter) csv(raw bool) error {
 		for i, v := range row {
 			s, _ := text(v)
 			if !raw && len(v) > 0 && v[0] == '"' {
-				s = harmless(s)
+				s = result.HarmlessCSV(s)
 			}
 			line[i] = s
 		}
@@ -131,17 +131,6 @@ func (r *resultWriter) csv(raw bool) error {
 	})
 	w.Flush()
 	return errors.Join(err, w.Error())
-}
-
-var plainNumber = regexp.MustCompile(`^[-+]?[0-9][0-9.,]*$`)
-
-// harmless puts a ' before text that a spreadsheet would run as a formula.
-func harmless(s string) string {
-	if s == "" || !strings.ContainsRune("=+-@\t\r\n|", rune(s[0])) && !strings.HasPrefix(s, "＝") && !strings.HasPrefix(s, "＋") &&
-		!strings.HasPrefix(s, "－") && !strings.HasPrefix(s, "＠") || plainNumber.MatchString(s) {
-		return s
-	}
-	return "'" + s
 }
 
 // json writes an array of objects, or an object a line.
