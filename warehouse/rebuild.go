@@ -75,7 +75,9 @@ func (l *Loader) Rebuild(ctx context.Context, o RebuildOptions) (RebuildResult, 
 		return RebuildResult{}, err
 	}
 	defer reader.Close()
-	r := &rebuilding{loader: l, o: o, shadow: shadow, reader: reader, system: options.System}
+	parts, stop := l.readAhead(ctx, reader)
+	defer stop()
+	r := &rebuilding{loader: l, o: o, shadow: shadow, parts: parts, system: options.System}
 	err = r.run(ctx)
 	r.result.Elapsed = time.Since(begun)
 	return r.result, err
@@ -121,23 +123,22 @@ type rebuilding struct {
 	loader  *Loader
 	o       RebuildOptions
 	shadow  Shadow
-	reader  eventlog.Reader
+	parts   <-chan pulled
 	system  bool              // the tables of SystemSchema are made anew as well
 	through millrace.Position // given to the shadow
-	rest    eventlog.Batch    // read, and not given
-	time    time.Time
+	time    time.Time         // log time of through
 	result  RebuildResult
 	told    time.Time
 }
 
 func (r *rebuilding) run(ctx context.Context) error {
 	for near := false; !near; { // catch up with the live tables
-		b, err := r.reader.Next(ctx)
+		b, err := r.next(ctx)
 		if err != nil {
 			return err
 		}
 		near = b.AtEnd || !r.loader.strays() && !b.Through.Before(r.loader.Stats().Scanned)
-		if err := r.give(ctx, b, near); err != nil {
+		if err := r.give(ctx, b); err != nil {
 			return err
 		}
 	}
@@ -177,7 +178,7 @@ func (l *Loader) hold(ctx context.Context) (at millrace.Position, release func()
 // finish gives the shadow what lies before the boundary, and swaps.
 func (r *rebuilding) finish(ctx context.Context, at millrace.Position) error {
 	for r.through.Before(at) {
-		b, err := r.reader.Next(ctx)
+		b, err := r.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -190,7 +191,7 @@ func (r *rebuilding) finish(ctx context.Context, at millrace.Position) error {
 		if cut.Through.After(at) {
 			cut.Through = at
 		}
-		if err := r.give(ctx, cut, true); err != nil {
+		if err := r.give(ctx, cut); err != nil {
 			return err
 		}
 	}
@@ -239,24 +240,61 @@ func (r *rebuilding) refuseFewer() error {
 	return millrace.Errorf(millrace.Conflict, "the rebuild would lose rows, so the tables are as they were: %s. Is the history complete (millrace archive verify)? To swap anyway, run it again with --yes", strings.Join(fewer, "; "))
 }
 
-// give hands a batch to the shadow, in parts of what one commit may hold.
-func (r *rebuilding) give(ctx context.Context, b eventlog.Batch, now bool) error {
-	r.rest.Records = append(r.rest.Records, b.Records...)
-	if b.Through.After(r.rest.Through) {
-		r.rest.Through = b.Through
+// readAhead reads parts of what one commit may hold, the next one while the
+// last is written. stop ends it, and has to be called before reader is closed.
+func (l *Loader) readAhead(ctx context.Context, reader eventlog.Reader) (parts <-chan pulled, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	out, done := make(chan pulled), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			part, err := l.readPart(ctx, reader)
+			select {
+			case <-ctx.Done():
+				return
+			case out <- pulled{part, err}:
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return out, func() { cancel(); <-done }
+}
+
+// readPart reads until there is as much as one commit may hold, or no more at
+// this moment.
+func (l *Loader) readPart(ctx context.Context, reader eventlog.Reader) (part eventlog.Batch, err error) {
+	for size := 0; len(part.Records) < 2*l.o.MaxRecords && size < l.o.MaxBytes && !part.AtEnd; {
+		b, err := reader.Next(ctx)
+		if err != nil {
+			return part, err
+		}
+		for i := range b.Records {
+			size += len(b.Records[i].Body) + len(b.Records[i].Meta)
+		}
+		part.Records = append(part.Records, b.Records...)
+		part.Through, part.AtEnd = maxPosition(part.Through, b.Through), b.AtEnd
+		if !b.Time.IsZero() {
+			part.Time = b.Time
+		}
 	}
-	if !b.Time.IsZero() {
-		r.time = b.Time
+	return part, nil
+}
+
+func (r *rebuilding) next(ctx context.Context) (eventlog.Batch, error) {
+	select {
+	case <-ctx.Done():
+		return eventlog.Batch{}, ctx.Err()
+	case p := <-r.parts:
+		return p.Batch, p.err
 	}
-	size := 0
-	for i := range r.rest.Records {
-		size += len(r.rest.Records[i].Body)
-	}
-	if !now && len(r.rest.Records) < 2*r.loader.o.MaxRecords && size < r.loader.o.MaxBytes {
-		return nil
-	}
+}
+
+// give hands a part to the shadow.
+func (r *rebuilding) give(ctx context.Context, b eventlog.Batch) error {
 	for try := 0; ; try++ {
-		prog, err := r.shadow.Apply(ctx, Batch{Entries: r.rest.Records, Through: r.rest.Through})
+		prog, err := r.shadow.Apply(ctx, Batch{Entries: b.Records, Through: b.Through})
 		if err == nil {
 			r.result.Rows += prog.Rows
 			r.result.Discards += prog.Discards
@@ -270,9 +308,11 @@ func (r *rebuilding) give(ctx context.Context, b eventlog.Batch, now bool) error
 		}
 		pause(ctx, time.Second)
 	}
-	r.result.Records += int64(len(r.rest.Records))
-	r.through = maxPosition(r.through, r.rest.Through)
-	r.rest = eventlog.Batch{}
+	r.result.Records += int64(len(b.Records))
+	r.through = maxPosition(r.through, b.Through)
+	if !b.Time.IsZero() {
+		r.time = b.Time
+	}
 	r.tell(false)
 	return nil
 }
