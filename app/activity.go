@@ -27,7 +27,7 @@ const (
 // lost of it in a crash is a minute of habit, no record.
 type activity struct {
 	file   string
-	sample func() map[string]time.Time // when each source last received
+	sample func() map[string]receipt
 	now    func() time.Time
 	logger *slog.Logger
 
@@ -35,14 +35,22 @@ type activity struct {
 	sources map[string]habit
 }
 
+// A receipt is when a source last received, and each of its keys was last used.
+type receipt struct {
+	at   time.Time
+	keys map[string]time.Time
+}
+
 // A habit is how a source usually receives.
 type habit struct {
 	Last time.Time     `json:"last"`
 	Gap  time.Duration `json:"gap_ns"` // between receipts, a moving average that follows long pauses
 	Seen int           `json:"seen"`   // samples in which something had come
+	// Keys are when the keys that the source has were last used.
+	Keys map[string]time.Time `json:"keys,omitempty"`
 }
 
-func openActivity(file string, sample func() map[string]time.Time, now func() time.Time, logger *slog.Logger) *activity {
+func openActivity(file string, sample func() map[string]receipt, now func() time.Time, logger *slog.Logger) *activity {
 	a := &activity{file: file, sample: sample, now: now, logger: logger, sources: map[string]habit{}}
 	text, err := os.ReadFile(file)
 	if err == nil {
@@ -81,8 +89,11 @@ func (a *activity) Run(ctx context.Context) error {
 func (a *activity) look() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for source, last := range a.sample() {
-		h := a.sources[source]
+	for source, now := range a.sample() {
+		h, last := a.sources[source], now.at
+		if h.use(now.keys) {
+			a.sources[source] = h
+		}
 		if !last.After(h.Last) {
 			continue
 		}
@@ -98,6 +109,33 @@ func (a *activity) look() {
 	}
 }
 
+// use remembers when keys were last used, and forgets those that are gone. It
+// says whether something is other than before.
+func (h *habit) use(keys map[string]time.Time) (changed bool) {
+	for key := range h.Keys {
+		if _, has := keys[key]; !has {
+			changed = true
+		}
+	}
+	for key, at := range keys {
+		changed = changed || at.After(h.Keys[key])
+	}
+	if !changed {
+		return false
+	}
+	all := make(map[string]time.Time, len(keys)) // those who have asked keep the map that they have
+	for key, at := range keys {
+		if before := h.Keys[key]; before.After(at) {
+			at = before
+		}
+		if !at.IsZero() {
+			all[key] = at
+		}
+	}
+	h.Keys = all
+	return true
+}
+
 func (a *activity) save() error {
 	a.mu.Lock()
 	text, err := json.Marshal(a.sources)
@@ -108,12 +146,13 @@ func (a *activity) save() error {
 	return writeFile(a.file, text)
 }
 
-// last returns when a source last received, and whether it has fallen silent.
-func (a *activity) last(source string) (at time.Time, silent bool) {
+// last returns when a source last received and its keys were last used, and
+// whether it has fallen silent.
+func (a *activity) last(source string) (seen receipt, silent bool) {
 	a.look()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	h := a.sources[source]
 	quiet := a.now().Sub(h.Last)
-	return h.Last, h.Seen >= settled && quiet > silentAfter && quiet > silentGaps*h.Gap
+	return receipt{h.Last, h.Keys}, h.Seen >= settled && quiet > silentAfter && quiet > silentGaps*h.Gap
 }

@@ -10,15 +10,15 @@ import (
 func TestASourceThatFellSilentIsNoticed(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	received := map[string]time.Time{}
+	received := map[string]receipt{}
 	file := filepath.Join(t.TempDir(), "habits.json")
 	open := func() *activity {
-		return openActivity(file, func() map[string]time.Time { return received }, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+		return openActivity(file, func() map[string]receipt { return received }, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 	}
 	a := open()
 	for range 20 {
 		now = now.Add(time.Minute)
-		received["web"] = now
+		received["web"] = receipt{at: now}
 		a.look()
 	}
 	if _, silent := a.last("web"); silent {
@@ -27,7 +27,7 @@ func TestASourceThatFellSilentIsNoticed(t *testing.T) {
 	if err := a.save(); err != nil {
 		t.Fatal(err)
 	}
-	received = map[string]time.Time{} // a restart: intake has seen nothing yet
+	received = map[string]receipt{} // a restart: intake has seen nothing yet
 	a = open()
 	now = now.Add(50 * time.Minute)
 	if _, silent := a.last("web"); silent {
@@ -38,14 +38,14 @@ func TestASourceThatFellSilentIsNoticed(t *testing.T) {
 	if !silent {
 		t.Error("a source that received every minute and nothing for 70 minutes is not silent")
 	}
-	if want := now.Add(-70 * time.Minute); !last.Equal(want) {
-		t.Errorf("last received %v, want %v", last, want)
+	if want := now.Add(-70 * time.Minute); !last.at.Equal(want) {
+		t.Errorf("last received %v, want %v", last.at, want)
 	}
 	if _, silent := a.last("never"); silent {
 		t.Error("a source that never received is silent")
 	}
 	// It pauses at night: once seen, that is a habit.
-	received["web"] = now
+	received["web"] = receipt{at: now}
 	a.look()
 	now = now.Add(2 * time.Hour)
 	if _, silent := a.last("web"); silent {

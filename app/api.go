@@ -43,7 +43,7 @@ func (a *App) openAPI(context.Context) error {
 		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Workspace: millrace.DefaultWorkspace, Version: a.o.Version,
 		Page: ui.Handler(), Secure: a.secure, PublicURL: strings.TrimSuffix(config.Collect.PublicURL, "/"),
 		Past: a.archive, Locate: a.locate, Logs: a.logs,
-		Collect: a.collect, System: a, Querier: workspaceQuerier{a}, Waiter: a.loader, Log: a.log, Verdicts: a.follower,
+		Collect: a.collect, Sign: a.collect.Sign, System: a, Querier: workspaceQuerier{a}, Waiter: a.loader, Log: a.log, Verdicts: a.follower,
 		Readers: a.parts, Duplicates: duplicates{a.follower}, Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{a.loader, a.bounded, a.mark},
 		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog, Jobs: a.jobs,
 		DefaultQueryTimeout: time.Duration(config.Query.Timeout), DefaultQueryRows: config.Query.Rows,
@@ -60,11 +60,11 @@ func (a *App) openAPI(context.Context) error {
 	return err
 }
 
-// received is when intake last heard of each source.
-func (a *App) received() map[string]time.Time {
-	all := map[string]time.Time{}
+// received is when intake last heard of each source, and with which keys.
+func (a *App) received() map[string]receipt {
+	all := map[string]receipt{}
 	for _, s := range a.collect.Activity() {
-		all[s.Source] = s.LastReceived
+		all[s.Source] = receipt{s.LastReceived, s.Keys}
 	}
 	return all
 }

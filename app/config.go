@@ -52,16 +52,20 @@ func schemes[T any](backends map[string]T) []string {
 func sources(p *project.Project) []collect.Source {
 	var all []collect.Source
 	for _, r := range p.In("sources") {
-		s := collect.Source{Workspace: millrace.DefaultWorkspace, Name: r.Name}
-		switch config := r.Config.(type) {
-		case *collect.HTTPSource:
-			s.HTTP = config
-		case *collect.WebhookSource:
-			s.Webhook = config
-		}
-		all = append(all, s)
+		all = append(all, sourceOf(r))
 	}
 	return all
+}
+
+func sourceOf(r project.Resource) collect.Source {
+	s := collect.Source{Workspace: millrace.DefaultWorkspace, Name: r.Name}
+	switch config := r.Config.(type) {
+	case *collect.HTTPSource:
+		s.HTTP = config
+	case *collect.WebhookSource:
+		s.Webhook = config
+	}
+	return s
 }
 
 // window is how long an ID of a source counts, in the project that runs.

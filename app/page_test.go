@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -133,5 +134,46 @@ func TestPage(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, ".millrace", "schema", "sources.json")); err != nil {
 		t.Errorf("editors have no schemas: %v", err)
+	}
+}
+
+// TestSourcePage asks what the page of a webhook asks: where its file is, a
+// test delivery that is signed here, and when keys were last used, which a
+// restart remembers.
+func TestSourcePage(t *testing.T) {
+	t.Parallel()
+	const secret = "nobody sees this"
+	files := maps.Clone(small)
+	files["sources/github.yaml"] = "# deliveries\n\nkind: webhook\nsignature:\n  header: X-Hub-Signature-256\n  prefix: sha256=\n  secret: ${secret:github}\n"
+	files[".secrets/github"] = secret
+	dir := project(t, files)
+	data := t.TempDir()
+	r := start(t, dir, data, new(clock))
+	var text string
+	if status := r.api("POST", "/api/v1/sources/github/test", nil, &text); status != 200 || !strings.Contains(text, `"accepted":true`) || strings.Contains(text, secret) {
+		t.Errorf("%d %s", status, text)
+	}
+	if status := r.api("GET", "/api/v1/sources/github", nil, &text); status != 200 || !strings.Contains(text, `"file":"sources/github.yaml","line":3`) || strings.Contains(text, secret) {
+		t.Errorf("%d %s", status, text)
+	}
+	type source struct {
+		Keys []struct {
+			Key      string
+			Works    bool
+			LastUsed *time.Time `json:"last_used"`
+		}
+	}
+	var web source
+	if r.api("GET", "/api/v1/sources/web", nil, &web); len(web.Keys) != 1 || !web.Keys[0].Works || web.Keys[0].LastUsed != nil {
+		t.Errorf("%+v", web)
+	}
+	r.api("POST", "/api/v1/sources/web/test", nil, &text)
+	if r.api("GET", "/api/v1/sources/web", nil, &web); web.Keys[0].LastUsed == nil {
+		t.Errorf("%+v", web)
+	}
+	r.stop()
+	r = start(t, dir, data, new(clock))
+	if r.api("GET", "/api/v1/sources/web", nil, &web); web.Keys[0].LastUsed == nil {
+		t.Errorf("behind a restart %+v", web)
 	}
 }

@@ -136,8 +136,9 @@ func (a *App) Sources(_ context.Context, workspace string) ([]serve.Source, erro
 	if workspace != millrace.DefaultWorkspace {
 		return all, nil
 	}
-	for _, s := range sources(a.project.Load().Project) {
-		out := serve.Source{Name: s.Name, Kind: "http", WriteKeys: []string{}, Dedup: windowText(s)}
+	for _, r := range a.project.Load().In("sources") {
+		s := sourceOf(r)
+		out := serve.Source{Name: s.Name, Kind: "http", WriteKeys: []string{}, Keys: []serve.SourceKey{}, Dedup: windowText(s), File: r.File, Line: r.Line}
 		if s.HTTP != nil {
 			out.WriteKeys = append(out.WriteKeys, s.HTTP.WriteKeys...)
 		} else {
@@ -156,8 +157,12 @@ func (a *App) Sources(_ context.Context, workspace string) ([]serve.Source, erro
 				out.Rejected = c.Distinct
 			}
 		}
-		at, silent := a.activity.last(s.Name)
-		out.LastReceived, out.Silent = some(at), silent
+		seen, silent := a.activity.last(s.Name)
+		out.LastReceived, out.Silent = some(seen.at), silent
+		for _, key := range out.WriteKeys {
+			works := a.o.Mode == serve.Dev || !strings.HasPrefix(key, "dev_")
+			out.Keys = append(out.Keys, serve.SourceKey{Key: key, Works: works, LastUsed: some(seen.keys[key])})
+		}
 		all = append(all, out)
 	}
 	return all, nil

@@ -57,17 +57,17 @@ func (w Window) OrDefault() Window {
 // Limits bound what one source takes. Zero means the default of the handler,
 // and where that is zero too, the default named here.
 type Limits struct {
-	EventSize    unit.Bytes `yaml:"event_size"`    // one event; default 32KiB
-	BatchSize    unit.Bytes `yaml:"batch_size"`    // a whole body, decompressed; default 500KiB
-	BatchEvents  int        `yaml:"batch_events"`  // events of one batch; default 2500
-	Depth        int        `yaml:"depth"`         // nested objects and arrays; default 32
-	KeyLength    int        `yaml:"key_length"`    // bytes of a key; default 512
-	Properties   int        `yaml:"properties"`    // members of all objects of an event; default 2000
-	Rate         float64    `yaml:"rate"`          // events a second of one write key; default: no limit
-	Burst        int        `yaml:"burst"`         // events at once; default two seconds of rate
-	RejectedRate float64    `yaml:"rejected_rate"` // rejected records a second that are kept; default 100
-	Columns      int        `yaml:"columns"`       // of a table in the warehouse; default 400
-	EventTables  int        `yaml:"event_tables"`  // in the warehouse; default 200
+	EventSize    unit.Bytes `yaml:"event_size" default:"32KiB"`  // one event; default 32KiB
+	BatchSize    unit.Bytes `yaml:"batch_size" default:"500KiB"` // a whole body, decompressed; default 500KiB
+	BatchEvents  int        `yaml:"batch_events" default:"2500"` // events of one batch; default 2500
+	Depth        int        `yaml:"depth" default:"32"`          // nested objects and arrays; default 32
+	KeyLength    int        `yaml:"key_length" default:"512"`    // bytes of a key; default 512
+	Properties   int        `yaml:"properties" default:"2000"`   // members of all objects of an event; default 2000
+	Rate         float64    `yaml:"rate"`                        // events a second of one write key; default: no limit
+	Burst        int        `yaml:"burst"`                       // events at once; default two seconds of rate
+	RejectedRate float64    `yaml:"rejected_rate" default:"100"` // rejected records a second that are kept; default 100
+	Columns      int        `yaml:"columns" default:"400"`       // of a table in the warehouse; default 400
+	EventTables  int        `yaml:"event_tables" default:"200"`  // in the warehouse; default 200
 }
 
 var defaultLimits = Limits{
@@ -114,31 +114,31 @@ type HTTPSource struct {
 	// WriteKeys are public; more than one during a rotation. Those that begin
 	// with dev_ work where AllowDevKeys is set only.
 	WriteKeys []string          `yaml:"write_keys"`
-	Dedup     Window            `yaml:"dedup"`  // default 24h
-	Types     map[string]string `yaml:"types"`  // "table.column" to a column type
-	Limits    Limits            `yaml:"limits"` //
+	Dedup     Window            `yaml:"dedup" default:"24h" examples:"24h,7d,30d,forever"`
+	Types     map[string]string `yaml:"types" enum:"bool,bigint,double,timestamptz,text,json"` // "table.column" to a column type
+	Limits    Limits            `yaml:"limits"`                                                //
 	// Addresses says whether the addresses of clients are stored; default true.
 	// When false, context.ip is overwritten with null in the bodies too.
-	Addresses *bool `yaml:"addresses"`
+	Addresses *bool `yaml:"addresses" default:"true"`
 	// Browser says that the requests come from the users' own devices, so that
 	// address and user agent of the request are theirs; default false.
-	Browser bool `yaml:"browser"`
+	Browser bool `yaml:"browser" default:"false"`
 	// CORSOrigins are the web origins that may send; default all. A leading
 	// "https://*." matches every name below.
-	CORSOrigins []string `yaml:"cors_origins"`
+	CORSOrigins []string `yaml:"cors_origins" examples:"https://www.example.com,https://*.example.com"`
 }
 
 // A WebhookSource is a source of kind webhook: the JSON that a vendor posts.
 type WebhookSource struct {
-	Kind      string            `yaml:"kind"`       // "webhook"
-	WriteKeys []string          `yaml:"write_keys"` // or Signature
-	Signature *Signature        `yaml:"signature"`  // or WriteKeys
-	Event     string            `yaml:"event"`      // expression; default the source's name
-	ID        string            `yaml:"id"`         // expression; default Idempotency-Key or made
-	User      string            `yaml:"user"`       // expression; default none
-	Time      string            `yaml:"time"`       // expression; default the time of receipt
-	Dedup     Window            `yaml:"dedup"`      // default 24h
-	Types     map[string]string `yaml:"types"`
+	Kind      string            `yaml:"kind"`                         // "webhook"
+	WriteKeys []string          `yaml:"write_keys"`                   // or Signature
+	Signature *Signature        `yaml:"signature"`                    // or WriteKeys
+	Event     string            `yaml:"event" examples:"body.type"`   // expression; default the source's name
+	ID        string            `yaml:"id" examples:"body.id"`        // expression; default Idempotency-Key or made
+	User      string            `yaml:"user" examples:"body.user.id"` // expression; default none
+	Time      string            `yaml:"time" examples:"body.created"` // expression; default the time of receipt
+	Dedup     Window            `yaml:"dedup" default:"24h" examples:"24h,7d,30d,forever"`
+	Types     map[string]string `yaml:"types" enum:"bool,bigint,double,timestamptz,text,json"`
 	Limits    Limits            `yaml:"limits"`
 }
 

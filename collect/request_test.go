@@ -277,6 +277,10 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%q is not in: %v", field, err)
 		}
 	}
+	hook.Signature.Payload = "{header:unclosed{body}" // which would not sign the body
+	if err = hook.Validate(); !strings.Contains(err.Error(), "signature.payload: ") {
+		t.Errorf("%v", err)
+	}
 	if _, err := New(Options{}); millrace.KindOf(err) != millrace.Invalid {
 		t.Errorf("error %v", err)
 	}

@@ -13,22 +13,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/unit"
 )
 
 // A Signature says how the vendor of a webhook signs: with an HMAC over the
 // body, or over a time and the body.
 type Signature struct {
-	Header    string `yaml:"header"`    // that holds it, such as X-Hub-Signature-256
-	Algorithm string `yaml:"algorithm"` // sha256 (default), sha1 or sha512
-	Encoding  string `yaml:"encoding"`  // hex (default) or base64
-	Prefix    string `yaml:"prefix"`    // before the signature, such as sha256= or v1=
+	Header    string `yaml:"header" required:"true"`                               // that holds it, such as X-Hub-Signature-256
+	Algorithm string `yaml:"algorithm" enum:"sha256,sha1,sha512" default:"sha256"` // sha256 (default), sha1 or sha512
+	Encoding  string `yaml:"encoding" enum:"hex,base64" default:"hex"`             // hex (default) or base64
+	Prefix    string `yaml:"prefix"`                                               // before the signature, such as sha256= or v1=
 	// Secret is the key of the signature, as a reference: ${secret:github}.
-	Secret unit.Secret `yaml:"secret"`
+	Secret unit.Secret `yaml:"secret" required:"true"`
 	// TimestampHeader holds the time of signing in seconds (or, as Stripe does,
 	// t=<seconds> among other things). Default: the time is not signed.
 	TimestampHeader string        `yaml:"timestamp_header"`
-	Tolerance       unit.Duration `yaml:"tolerance"` // how old it may be; default 5m
+	Tolerance       unit.Duration `yaml:"tolerance" default:"5m"` // how old it may be; default 5m
 	// Payload is what is signed, of {timestamp}, {body} and {header:name};
 	// default "{timestamp}.{body}" with a TimestampHeader, otherwise "{body}".
 	Payload string `yaml:"payload"`
@@ -54,11 +55,26 @@ func (s *Signature) validate(errs *fieldErrors) {
 	if s.Tolerance != 0 && s.TimestampHeader == "" {
 		errs.add("signature.tolerance", "a tolerance needs timestamp_header")
 	}
-	if s.Payload != "" && !strings.Contains(s.Payload, "{body}") {
+	if s.Payload != "" && !signs(s.Payload, "body") {
 		errs.add("signature.payload", "what is signed has to hold {body}")
 	}
-	if s.TimestampHeader != "" && s.Payload != "" && !strings.Contains(s.Payload, "{timestamp}") {
+	if s.TimestampHeader != "" && s.Payload != "" && !signs(s.Payload, "timestamp") {
 		errs.add("signature.payload", "with timestamp_header, what is signed has to hold {timestamp}: otherwise anybody could change it")
+	}
+}
+
+// signs says whether a payload holds that part, as sign reads it.
+func signs(payload, part string) bool {
+	for {
+		_, rest, open := strings.Cut(payload, "{")
+		name, after, closed := strings.Cut(rest, "}")
+		if !open || !closed {
+			return false
+		}
+		if name == part {
+			return true
+		}
+		payload = after
 	}
 }
 
@@ -100,6 +116,47 @@ func (s *Signature) check(header http.Header, body []byte, now time.Time) (messa
 		}
 	}
 	return "the signature does not match the body: check secret, algorithm, encoding, prefix and payload of the source", refusedSignature
+}
+
+// Sign signs a test delivery to a webhook as its vendor would: it sets the
+// headers that the signature and the time of signing are in, and those that are
+// signed too. NotFound: there is no such webhook; Conflict: it wants no signature.
+func (h *Handler) Sign(workspace, name string, header http.Header, body []byte) error {
+	src := h.table.Load().sources[sourceName{workspace, name}]
+	if src == nil || src.webhook == nil {
+		return millrace.Errorf(millrace.NotFound, "there is no webhook %.80q", name)
+	}
+	s := src.webhook.signature
+	if s == nil {
+		return millrace.Errorf(millrace.Conflict, "webhook %s is sent to with a write key, not signed", name)
+	}
+	now := h.now()
+	stamp := strconv.FormatInt(now.Unix(), 10)
+	for rest := s.Payload; ; {
+		_, after, found := strings.Cut(rest, "{header:")
+		signed, next, closed := strings.Cut(after, "}")
+		if !found || !closed {
+			break
+		}
+		if header.Get(signed) == "" {
+			header.Set(signed, "test-"+strconv.FormatInt(now.UnixNano(), 10))
+		}
+		rest = next
+	}
+	if s.TimestampHeader != "" {
+		header.Set(s.TimestampHeader, stamp)
+	}
+	mac := hmac.New(algorithms[s.Algorithm], []byte(s.Secret.Reveal()))
+	s.sign(mac, header, stamp, body)
+	signature := hex.EncodeToString(mac.Sum(nil))
+	if s.Encoding == "base64" {
+		signature = base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	}
+	if signature = s.Prefix + signature; strings.EqualFold(s.Header, s.TimestampHeader) {
+		signature = "t=" + stamp + "," + signature
+	}
+	header.Set(s.Header, signature)
+	return nil
 }
 
 // signedTime returns the seconds of "1700000000" or of "t=1700000000,v1=…".

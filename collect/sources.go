@@ -28,10 +28,11 @@ type table struct {
 
 type sourceName struct{ workspace, name string }
 
-// keyed is a write key: its source and its own rate.
+// keyed is a write key: its source, its own rate, and when it was last used.
 type keyed struct {
 	src    *source
-	bucket *bucket // nil: no limit
+	bucket *bucket       // nil: no limit
+	used   *atomic.Int64 // ms since 1970; 0: not since the start
 }
 
 // A source is a Source made ready.
@@ -147,7 +148,10 @@ func (h *Handler) prepare(s Source, old *table) (*source, error) {
 		if strings.HasPrefix(key, devPrefix) && !h.devKeys {
 			continue
 		}
-		k := keyed{src: src}
+		k := keyed{src: src, used: new(atomic.Int64)}
+		if before != nil && before.keys[key].used != nil {
+			k.used = before.keys[key].used
+		}
 		if src.limits.Rate > 0 {
 			if before != nil {
 				k.bucket = before.keys[key].bucket
@@ -199,16 +203,25 @@ func (a *activity) stream(name []byte) string {
 type Activity struct {
 	Workspace, Source string
 	LastReceived      time.Time // zero: nothing yet
-	Accepted          int64     // events appended, duplicates among them
-	Rejected          int64     // events refused and kept
-	Dropped           int64     // events refused and not kept, because there were too many
+	// Keys are the write keys that work, with when a request last came with
+	// each; zero: none yet.
+	Keys     map[string]time.Time
+	Accepted int64 // events appended, duplicates among them
+	Rejected int64 // events refused and kept
+	Dropped  int64 // events refused and not kept, because there were too many
 }
 
 // Activity returns what was received from each source, in no order.
 func (h *Handler) Activity() []Activity {
 	var list []Activity
 	for name, src := range h.table.Load().sources {
-		a := Activity{Workspace: name.workspace, Source: name.name}
+		a := Activity{Workspace: name.workspace, Source: name.name, Keys: make(map[string]time.Time, len(src.keys))}
+		for key, k := range src.keys {
+			a.Keys[key] = time.Time{}
+			if ms := k.used.Load(); ms != 0 {
+				a.Keys[key] = time.UnixMilli(ms).UTC()
+			}
+		}
 		a.Accepted, a.Rejected, a.Dropped = src.counters.read()
 		if ms := src.last.Load(); ms != 0 {
 			a.LastReceived = time.UnixMilli(ms).UTC()

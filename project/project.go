@@ -28,7 +28,8 @@ const ConfigFile = "millrace.yaml"
 // tags describe them for editors. The struct may be a Validator. A field
 // tagged `ref:"sources"` (a string or a list of them) names resources of that
 // folder, and they have to exist; one tagged `enum:"a,b"` (text, or a list or
-// mapping of it) is completed with these words.
+// mapping of it) is completed with these words, one tagged `examples:"a,b"`
+// offers these among others.
 type Kinds map[string]map[string]func() any
 
 // A Validator is a configuration that checks its own values. Errors are joined
@@ -60,6 +61,7 @@ type Resource struct {
 	Kind   string // "http"
 	Name   string // the file's name without .yaml
 	File   string // path within the project, with slashes
+	Line   int    // of its first field, from 1
 	Config any    // what the function of its kind returned, filled
 }
 
@@ -361,7 +363,7 @@ func (l *loader) resource(folder, file string) (Resource, bool) {
 	d.validate(config, root)
 	l.collectUnique(d, folder, root)
 	l.collectReferences(d, config)
-	return Resource{Folder: folder, Kind: kind.value.text, Name: name, File: file, Config: config}, true
+	return Resource{Folder: folder, Kind: kind.value.text, Name: name, File: file, Line: root.line, Config: config}, true
 }
 
 // resource decodes a resource's file. `kind` is everyone's, whether or not the

@@ -84,6 +84,9 @@ func (d Docs) object(t reflect.Type) schema {
 		if words := f.field.Tag.Get("enum"); words != "" {
 			narrow(s, "enum", strings.Split(words, ","))
 		}
+		if words := f.field.Tag.Get("examples"); words != "" {
+			narrow(s, "examples", strings.Split(words, ","))
+		}
 		if f.field.Tag.Get("required") == "true" {
 			required = append(required, f.name)
 		}

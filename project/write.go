@@ -367,6 +367,9 @@ func Values(text []byte) (Fields, error) {
 	if root == nil {
 		return Fields{}, nil
 	}
+	if !root.count(map[*value]int{}, new(int)) {
+		return nil, millrace.Errorf(millrace.Invalid, "%s", tooManyValues())
+	}
 	fields, isMap := root.any().(Fields)
 	if !isMap {
 		return nil, millrace.Errorf(millrace.Invalid, "line %d: a file is a mapping of names to values, not %s", root.line, root.shape)

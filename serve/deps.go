@@ -123,6 +123,13 @@ type Reader struct {
 	Actions    []string          `json:"actions" doc:"What may be asked of it: pause, resume, reset."`
 }
 
+// A SourceKey is a write key of a source.
+type SourceKey struct {
+	Key      string     `json:"key" example:"web_2026" doc:"The key."`
+	Works    bool       `json:"works" doc:"Whether it is taken here; keys that begin with dev_ work in millrace dev only."`
+	LastUsed *time.Time `json:"last_used,omitempty" doc:"When a request last came with it; absent when none is known of."`
+}
+
 // A Source is where records come in.
 type Source struct {
 	Name         string     `json:"name" example:"web"`
@@ -135,6 +142,10 @@ type Source struct {
 	Rejected     int64      `json:"rejected" doc:"Records refused and kept."`
 	LastReceived *time.Time `json:"last_received,omitempty" doc:"When the last record came in."`
 	Silent       bool       `json:"silent" doc:"It used to receive and fell silent."`
+	File         string     `json:"file,omitempty" example:"sources/web.yaml" doc:"Its file in the project."`
+	Line         int        `json:"line,omitempty" example:"2" doc:"Where it begins in that file, from 1."`
+	// Keys are WriteKeys with what is known of each.
+	Keys []SourceKey `json:"keys" doc:"Each of write_keys, and when it was last used."`
 	// Signature is of a webhook whose deliveries are signed.
 	Signature *SourceSignature `json:"signature,omitempty" doc:"Of a webhook: how deliveries are signed."`
 }

@@ -125,6 +125,7 @@ func (s *server) registerFiles() {
 		})
 	s.registerFileChanges()
 	s.registerEditor()
+	s.registerFileValues()
 	s.registerSchemas()
 }
 
@@ -197,16 +198,26 @@ func (s *server) registerFileChanges() {
 	type editBody struct {
 		Path    string       `json:"path" maxLength:"500" example:"sources/web.yaml" doc:"Of the file."`
 		ETag    string       `json:"etag,omitempty" maxLength:"200" doc:"Of its text, as reading it said; absent for a new file."`
-		Changes []fileChange `json:"changes" minItems:"1" maxItems:"200" doc:"One after another."`
+		Text    *string      `json:"text,omitempty" maxLength:"1048576" doc:"Changed in place of what the file says, such as what is being written; with dry only."`
+		Changes []fileChange `json:"changes" maxItems:"200" doc:"One after another."`
 		Dry     bool         `json:"dry,omitempty" doc:"Only answer the text and what would be wrong; save nothing."`
 	}
-	register(s, operation{id: "edit-file", method: http.MethodPost, path: "/api/v1/files/edit", tag: "files",
-		summary: "Change values in a YAML file of the project", description: "Comments, order and style stay as they are.", errors: conflicts},
+	register(s, operation{id: "edit-file", method: http.MethodPost, path: "/api/v1/files/edit", tag: "files", maxBodyBytes: bodyBytes,
+		summary: "Change values in a YAML file of the project", description: "Comments, order and style stay as they are. What cannot be changed without changing another value, such as what an alias repeats, is refused.", errors: conflicts},
 		func(ctx context.Context, in *struct{ Body editBody }) (*bodyOf[savedFile], error) {
 			if s.o.Files == nil {
 				return nil, errNoFiles
 			}
-			return s.editFile(ctx, in.Body.Path, in.Body.ETag, in.Body.Changes, in.Body.Dry)
+			b := in.Body
+			switch {
+			case b.Text != nil && !b.Dry:
+				return nil, millrace.Errorf(millrace.Invalid, "a text is changed with dry only: save it with PUT /api/v1/files/text")
+			case b.Text == nil && len(b.Changes) == 0:
+				return nil, millrace.Errorf(millrace.Invalid, "changes: there is none")
+			case b.Text != nil:
+				return s.tryEdit(b.Path, b.ETag, []byte(*b.Text), b.Changes)
+			}
+			return s.editFile(ctx, b.Path, b.ETag, b.Changes, b.Dry)
 		})
 }
 
@@ -229,21 +240,12 @@ func (s *server) editFile(ctx context.Context, path, etag string, changes []file
 		}
 		text = has
 	}
-	all := make([]project.Change, len(changes))
-	for i, c := range changes {
-		all[i] = project.Change{Op: c.Op, Path: c.Path, Value: c.Value}
-		for j, step := range c.Path {
-			if n, ok := step.(float64); ok && n == float64(int(n)) {
-				all[i].Path[j] = int(n)
-			}
-		}
+	if dry {
+		return s.tryEdit(path, etag, text, changes)
 	}
-	edited, err := project.Edit(text, all...)
+	edited, err := project.Edit(text, projectChanges(changes)...)
 	if err != nil {
 		return nil, err
-	}
-	if dry {
-		return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Text: string(edited), Problems: fileProblems(s.o.Files.Check(map[string][]byte{path: edited}))}}, nil
 	}
 	newETag, err := s.o.Files.Save(path, edited, etag)
 	if err != nil {
@@ -252,6 +254,23 @@ func (s *server) editFile(ctx context.Context, path, etag string, changes []file
 	out := s.saved(path, newETag)
 	out.Body.Text = string(edited)
 	return out, nil
+}
+
+func projectChanges(changes []fileChange) []project.Change {
+	all := make([]project.Change, len(changes))
+	for i, c := range changes {
+		all[i] = project.Change{Op: c.Op, Path: c.Path, Value: c.Value}
+	}
+	return all
+}
+
+// tryEdit changes a text that is not saved, and says what would be wrong.
+func (s *server) tryEdit(path, etag string, text []byte, changes []fileChange) (*bodyOf[savedFile], error) {
+	edited, err := project.Edit(text, projectChanges(changes)...)
+	if err != nil {
+		return nil, err
+	}
+	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Text: string(edited), Problems: fileProblems(s.o.Files.Check(map[string][]byte{path: edited}))}}, nil
 }
 
 func (s *server) registerEditor() {

@@ -65,7 +65,10 @@ type Options struct {
 	// PublicURL is where senders reach this server; "" as each request did.
 	PublicURL string
 
-	Collect http.Handler    // required: intake
+	Collect http.Handler // required: intake
+	// Sign signs a test delivery as the vendor of a webhook would; nil: webhooks
+	// that are signed cannot be tried here. It never gives the secret away.
+	Sign    func(workspace, source string, header http.Header, body []byte) error
 	System  System          // required
 	Querier Querier         // required
 	Waiter  Waiter          // required: for `after` in queries

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ func (s *server) sourceNamed(ctx context.Context, name string) (Source, error) {
 	}
 	for _, source := range all {
 		if source.Name == name {
-			source.WriteKeys = list(source.WriteKeys)
+			source.WriteKeys, source.Keys = list(source.WriteKeys), list(source.Keys)
 			return source, nil
 		}
 	}
@@ -86,14 +87,19 @@ func (s *server) registerSnippets() {
 			if err != nil {
 				return nil, err
 			}
-			o := snippet.Source{Name: source.Name, Webhook: source.Kind == "webhook", Key: key, Address: address}
-			if g := source.Signature; g != nil {
-				o.Header, o.Prefix, o.Algorithm, o.Encoding, o.Timestamped = g.Header, g.Prefix, g.Algorithm, g.Encoding, g.Timestamped
-			}
-			all, err := snippet.All(o)
+			all, err := snippet.All(snippetSource(source, key, address))
 			return &bodyOf[snippetList]{Body: snippetList{Key: key, Address: address, Snippets: all}}, err
 		})
 	s.registerTestEvent()
+}
+
+// snippetSource is what snippets have to know of a source.
+func snippetSource(source Source, key, address string) snippet.Source {
+	o := snippet.Source{Name: source.Name, Webhook: source.Kind == "webhook", Key: key, Address: address}
+	if g := source.Signature; g != nil {
+		o.Header, o.Prefix, o.Algorithm, o.Encoding, o.Timestamped = g.Header, g.Prefix, g.Algorithm, g.Encoding, g.Timestamped
+	}
+	return o
 }
 
 // An answered response is one that is kept, of a request that is made here.
@@ -119,13 +125,17 @@ func (a *answered) Write(p []byte) (int, error) {
 func (a *answered) SetReadDeadline(time.Time) error  { return nil }
 func (a *answered) SetWriteDeadline(time.Time) error { return nil }
 
-// sendTo gives intake a request, as if it had come in by the network.
-func (s *server) sendTo(ctx context.Context, path, key string, body []byte) (*answered, error) {
+// sendTo gives intake a request, as if it had come in by the network. It is
+// authorised by a key, or by what its header has.
+func (s *server) sendTo(ctx context.Context, path, key string, header http.Header, body []byte) (*answered, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	r.SetBasicAuth(key, "")
+	maps.Copy(r.Header, header)
+	if key != "" {
+		r.SetBasicAuth(key, "")
+	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "Millrace")
 	r.RemoteAddr = "127.0.0.1:0"
@@ -143,7 +153,7 @@ type TestSent struct {
 	Position *millrace.Position `json:"position,omitempty" doc:"Where it lies in the log; when it was rejected, where the rejected record does."`
 	ID       string             `json:"id,omitempty" doc:"Its ID."`
 	Reason   string             `json:"reason,omitempty" doc:"Why it was not taken."`
-	Request  string             `json:"request" doc:"What was sent, as a line for curl."`
+	Request  string             `json:"request" doc:"What was sent, for curl. Of a webhook that is signed, the secret has to be put in; empty when a time is signed too."`
 }
 
 func (s *server) registerTestEvent() {
@@ -151,7 +161,7 @@ func (s *server) registerTestEvent() {
 		Event json.RawMessage `json:"event,omitempty" doc:"The event to send, with its type; default a track event called Test Event. Of a webhook: the body."`
 	}
 	register(s, operation{id: "send-test-event", method: http.MethodPost, path: "/api/v1/sources/{source}/test", tag: "sources",
-		summary: "Send a test event", description: "Goes through intake with one of the source's keys, as if a sender had sent it: it is counted, stored and loaded like any other.",
+		summary: "Send a test event", description: "Goes through intake with one of the source's keys, or signed as the webhook's vendor would sign it, as if a sender had sent it: it is counted, stored and loaded like any other. No secret is told.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}},
 		func(ctx context.Context, in *struct {
 			SourcePath
@@ -162,8 +172,8 @@ func (s *server) registerTestEvent() {
 				return nil, err
 			}
 			key := s.usableKey(source)
-			if key == "" {
-				return nil, millrace.Errorf(millrace.Conflict, "source %s has no key that works here: a webhook that is signed is tried with the vendor's own test delivery, and keys that begin with dev_ work in millrace dev only", source.Name)
+			if key == "" && (source.Signature == nil || s.o.Sign == nil) {
+				return nil, millrace.Errorf(millrace.Conflict, "source %s has no key that works here: its write keys begin with dev_, and those work in millrace dev only", source.Name)
 			}
 			var event []byte
 			if in.Body != nil {
@@ -188,9 +198,16 @@ func (s *server) sendTest(ctx context.Context, source Source, key string, event 
 	default:
 		body = fmt.Appendf(nil, `{"batch":[%s]}`, event)
 	}
-	out := TestSent{ID: id, Request: fmt.Sprintf("curl %s%s -u %s: -H 'Content-Type: application/json' -d '%s'",
-		s.address(requestOf(ctx)), path, key, strings.ReplaceAll(string(body), "'", `'\''`))}
-	a, err := s.sendTo(ctx, path, key, body)
+	out := TestSent{ID: id, Request: fmt.Sprintf("curl %s%s -u %s: -H 'Content-Type: application/json' -d %s",
+		s.address(requestOf(ctx)), path, key, snippet.Shell(string(body)))}
+	header := http.Header{}
+	if key == "" {
+		out.Request = snippet.SignedCurl(snippetSource(source, "", s.address(requestOf(ctx))), string(body))
+		if err := s.o.Sign(s.o.Workspace, source.Name, header, body); err != nil {
+			return out, err
+		}
+	}
+	a, err := s.sendTo(ctx, path, key, header, body)
 	if err != nil {
 		return out, err
 	}

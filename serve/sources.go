@@ -20,6 +20,9 @@ func (s *server) registerSources() {
 			if err != nil {
 				return nil, err
 			}
+			for i := range all {
+				all[i].WriteKeys, all[i].Keys = list(all[i].WriteKeys), list(all[i].Keys)
+			}
 			return &bodyOf[sourceList]{Body: sourceList{list(all)}}, nil
 		})
 	register(s, operation{id: "get-source", method: http.MethodGet, path: "/api/v1/sources/{source}", tag: "sources",

@@ -82,18 +82,35 @@ func (s Source) webhooks() []Snippet {
 	}
 	out := []Snippet{{ID: "webhook", Title: "Webhook", Language: "text", Code: path,
 		Note: "Give this address to the service that is to post here, with the secret that the source's file names: deliveries are signed in the header " + s.Header + "."}}
-	if s.Timestamped || !plainKey.MatchString(s.Header) || s.Prefix != "" && !regexp.MustCompile(`^[A-Za-z0-9_\-=,]+$`).MatchString(s.Prefix) {
+	code := SignedCurl(s, `{"action": "hello", "from": "curl"}`)
+	if code == "" {
 		return out
+	}
+	return append(out, Snippet{ID: "curl", Title: "curl", Language: "sh", Code: code, Note: "Put in the secret that the source's file names."})
+}
+
+var plainPrefix = regexp.MustCompile(`^[A-Za-z0-9_\-=,]*$`)
+
+// Shell quotes a text for a shell.
+func Shell(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// SignedCurl returns what signs a body and sends it to a webhook, with a place
+// for the secret; "" when a time is signed too, or when the names in it are not
+// plain.
+func SignedCurl(s Source, body string) string {
+	address, err := CheckAddress(s.Address)
+	if err != nil || s.Timestamped || !plainKey.MatchString(s.Name) || !plainKey.MatchString(s.Header) || !plainPrefix.MatchString(s.Prefix) {
+		return ""
 	}
 	sign := "openssl dgst -" + s.Algorithm + " -hmac \"$SECRET\" | sed 's/.* //'"
 	if s.Encoding == "base64" {
 		sign = "openssl dgst -" + s.Algorithm + " -hmac \"$SECRET\" -binary | base64 -w0"
 	}
-	return append(out, Snippet{ID: "curl", Title: "curl", Language: "sh", Code: `SECRET='the secret of the webhook'
-BODY='{"action": "hello", "from": "curl"}'
+	return `SECRET='the secret of the webhook'
+BODY=` + Shell(body) + `
 SIGNATURE=$(printf %s "$BODY" | ` + sign + `)
-curl ` + path + ` -H 'Content-Type: application/json' -H "` + s.Header + ": " + s.Prefix + `$SIGNATURE" -d "$BODY"
-`, Note: "Put in the secret that the source's file names."})
+curl ` + address + "/v1/webhook/" + s.Name + ` -H 'Content-Type: application/json' -H "` + s.Header + ": " + s.Prefix + `$SIGNATURE" -d "$BODY"
+`
 }
 
 // calls are the snippets of sources that have keys.

@@ -187,6 +187,8 @@ export interface EditBody {
   etag?: string
   /** Of the file. */
   path: string
+  /** Changed in place of what the file says, such as what is being written; with dry only. */
+  text?: string
 }
 
 export interface ErrorDetail {
@@ -251,6 +253,17 @@ export interface FileList {
   reloads: boolean
 }
 
+export interface FilePlace {
+  /** In characters, from 1. */
+  column: number
+  /** From 1. */
+  line: number
+  /** Names of fields, and numbers of items from 0, down to the value. */
+  path: unknown[]
+  /** It is written once and repeated by an alias or merge: it is better changed in the text. */
+  shared?: boolean
+}
+
 export interface FileProblem {
   /** In characters, from 1; 0 as line. */
   column: number
@@ -269,6 +282,15 @@ export interface FileText {
   path: string
   /** Its text. */
   text: string
+}
+
+export interface FileValues {
+  /** Where each value stands, in the order of the text. */
+  places: FilePlace[]
+  /** Why it cannot be read; empty when it can. What its values mean is not looked at: see check. */
+  problems: FileProblem[]
+  /** What it says, in its order, as it is written: references to secrets stay references. Empty when it cannot be read. */
+  values: unknown
 }
 
 export interface GroupPage {
@@ -956,9 +978,15 @@ export interface Source {
   dedup: string
   /** Records dropped since their ID was there before. */
   duplicates: number
+  /** Its file in the project. */
+  file?: string
+  /** Each of write_keys, and when it was last used. */
+  keys: SourceKey[]
   kind: string
   /** When the last record came in. */
   last_received?: string
+  /** Where it begins in that file, from 1. */
+  line?: number
   name: string
   /** Where a webhook posts to. */
   path?: string
@@ -987,6 +1015,15 @@ export interface SourceEvent {
   schema: string
   /** The table with its properties; tracks when the source has as many as it may. */
   table: string
+}
+
+export interface SourceKey {
+  /** The key. */
+  key: string
+  /** When a request last came with it; absent when none is known of. */
+  last_used?: string
+  /** Whether it is taken here; keys that begin with dev_ work in millrace dev only. */
+  works: boolean
 }
 
 export interface SourceList {
@@ -1176,7 +1213,7 @@ export interface TestSent {
   position?: string
   /** Why it was not taken. */
   reason?: string
-  /** What was sent, as a line for curl. */
+  /** What was sent, for curl. Of a webhook that is signed, the secret has to be put in; empty when a time is signed too. */
   request: string
 }
 
@@ -1237,6 +1274,11 @@ export interface ValueCount {
   count: number
   /** The value; a long text is cut. */
   value: unknown
+}
+
+export interface ValuesBody {
+  /** Of a YAML file. */
+  text: string
 }
 
 export interface WarehouseStatus {
@@ -1801,6 +1843,12 @@ export interface Operations {
     body: RowsBody
     answer: ResultRows
   }
+  /** Read the values in a YAML text */
+  'read-values': {
+    params: unknown
+    body: ValuesBody
+    answer: FileValues
+  }
   /** Whether the server can take work */
   'readyz': {
     params: unknown
@@ -1986,6 +2034,7 @@ export const routes = {
   'query': ['POST', '/api/v1/query'],
   'read-file': ['GET', '/api/v1/files/text'],
   'read-result': ['POST', '/api/v1/results/{id}/rows'],
+  'read-values': ['POST', '/api/v1/files/values'],
   'readyz': ['GET', '/readyz'],
   'remove-file': ['DELETE', '/api/v1/files/text'],
   'rename-file': ['POST', '/api/v1/files/rename'],

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { stateOf } from './state'
 
-const source = { name: 'web', kind: 'http', write_keys: [], dedup: '24h', accepted: 1, duplicates: 0, rejected: 0, silent: false }
+const source = { name: 'web', kind: 'http', write_keys: [], keys: [], dedup: '24h', accepted: 1, duplicates: 0, rejected: 0, silent: false }
 const now = Date.parse('2026-01-31T10:15:00Z')
 
 test('a word for how a source is', () => {
