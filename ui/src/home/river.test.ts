@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Status } from '@/api/schema'
 import { river, sizeOf, strength } from './river'
 
-const source = (name: string, accepted = 0) => ({ name, kind: 'http', write_keys: ['k'], dedup: '24h', accepted, duplicates: 0, rejected: 0, silent: false })
+const source = (name: string, accepted = 0) => ({ name, kind: 'http', write_keys: ['k'], keys: [], dedup: '24h', accepted, duplicates: 0, rejected: 0, silent: false })
 const status = (names: string[], change: Partial<Status> = {}): Status => ({
   name: 'shop', version: '1', mode: 'dev', workspace: 'default', started: '2026-01-31T08:00:00Z', ready: true, problems: [], notices: [],
   readers: [{ name: 'warehouse', state: 'running', position: '1-1-1', lag_seconds: 0, actions: [] }], sources: names.map((n, i) => source(n, i)),
