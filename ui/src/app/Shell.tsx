@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link, Outlet, useNavigate } from '@tanstack/react-router'
-import { useEffect, useState, useSyncExternalStore } from 'react'
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { sessionQuery, statusQuery } from '@/api/queries'
 import { onSignedOut, problemOf, signOut } from '@/api/client'
 import { StateDot } from '@/design/Badge'
@@ -57,6 +57,16 @@ function Inside() {
     ...rooms.map((room) => ({ keys: `g then ${room.key}`, label: room.title, group: 'Go to', run: () => { void navigate({ to: room.to }) } })),
   ])
   const problem = status.error ? problemOf(status.error) : undefined
+  const place = useRouterState({ select: (s) => s.location.pathname })
+  // Where what had the focus has gone, the room gets it: keys go on from there.
+  const before = useRef(place)
+  const opened = useRef(false)
+  useEffect(() => {
+    if (before.current === place && over === undefined && !opened.current) return
+    before.current = place
+    opened.current = over !== undefined
+    if (over === undefined && (document.activeElement === null || document.activeElement === document.body)) document.getElementById('main')?.focus({ preventScroll: true })
+  }, [place, over])
   return (
     <div className="flex h-full max-wide:flex-col-reverse">
       <a href="#main" className="sr-only z-50 rounded-outer bg-accent px-3 py-2 text-on-solid focus:not-sr-only focus:absolute focus:top-2 focus:left-2">Skip to content</a>

@@ -141,8 +141,9 @@ export function Table<Row>(props: Props<Row>) {
           {shown.map((c, i) => <Head key={c.id} column={c} at={i} sort={sort} onSort={onSort} resize={kept.resize} />)}
         </div>
         <div role="rowgroup" className="relative" style={{ height: seen.height, minWidth: least }}>{rows}</div>
-        {count === 0 && empty}
       </div>
+      {/* Beside the grid, which may hold rows only. */}
+      {count === 0 && empty && <div className="absolute inset-x-0 top-8 bottom-0 overflow-auto">{empty}</div>}
       <div className="absolute top-1 right-1 z-20 bg-surface">
         <Menu label="Columns" button={<IconButton small icon="columns" label="Columns" />} items={[
           { kind: 'title', label: 'Columns' },

@@ -82,7 +82,7 @@ export default function Live() {
         <Menu label="More" button={<IconButton icon="more" label="More" />} items={[
           { label: 'Find by id or user', icon: 'search', onChoose: () => { void navigate({ to: '/live/find' }) } },
           { label: 'Clear the list', icon: 'broom', onChoose: () => { order({ kind: 'clear' }); setTop(undefined); setOpened(undefined) } },
-          { label: 'Copy as curl', icon: 'copy', onChoose: () => { void copyText(curlOf('tail', { params: { source: filter.source, event: filter.event, user: filter.user, grep: filter.text } }, location.origin)).then(() => { toast('Copied as curl') }) } },
+          { label: 'Copy as curl', icon: 'copy', onChoose: () => { void copyText(curlOf('tail', { params: { source: filter.source, event: filter.event, user: filter.user, result: resultOf(filter), grep: filter.text } }, location.origin)).then(() => { toast('Copied as curl') }) } },
           { label: 'Copy as command', icon: 'copy', onChoose: () => { void copyText(commandOf(filter)).then(() => { toast('Copied as command') }) } },
         ]} />
       </>}>
@@ -105,6 +105,8 @@ export default function Live() {
   )
 }
 
+const resultOf = (filter: Filter) => results.find((r) => r === filter.result)
+
 function commandOf(filter: Filter): string {
   const flags = [filter.source && `--source ${shell(filter.source)}`, filter.event && `--event ${shell(filter.event)}`, filter.text && `--grep ${shell(filter.text)}`]
   return ['millrace tail', ...flags.filter(Boolean)].join(' ')
@@ -120,7 +122,7 @@ function ConnectionState({ connection, paused }: { connection: Connection; pause
   }
 }
 
-const results = ['accepted', 'duplicate', 'rejected']
+const results = ['accepted', 'duplicate', 'rejected'] as const
 
 function Filters({ filter, onChange }: { filter: Filter; onChange: (filter: Partial<Filter>) => void }) {
   const { data } = useQuery(statusQuery)

@@ -59,7 +59,7 @@ export default function Rejected() {
       <div role="search" className="flex flex-wrap gap-2 px-4 py-2">
         <Select label="Source" hideLabel className="w-36" value={source ?? ''} onValue={(value) => { change({ source: value || undefined }) }}
           options={[{ value: '', label: 'Every source' }, ...(status.data?.sources ?? []).map((s) => ({ value: s.name, label: s.name }))]} />
-        {tab === 'all' && <Reason value={reason ?? ''} onChange={(value) => { change({ tab: 'all', reason: value || undefined }) }} />}
+        <Reason value={reason ?? ''} onChange={(value) => { if (value || tab === 'all') change({ tab: 'all', reason: value || undefined }) }} />
         {group && tab === 'all' && <Button icon="cross" onClick={() => { change({ tab: 'all', group: undefined }) }}>{sentence(group)}</Button>}
       </div>
       <Tabs label="Views of what was rejected" className="grow" tabs={[{ id: 'groups', label: 'By reason' }, { id: 'all', label: 'One by one' }]} chosen={tab} onChoose={(id) => { change({ tab: id, group: undefined }) }} panelClassName={tab === 'groups' ? 'overflow-auto' : 'flex flex-col'}>

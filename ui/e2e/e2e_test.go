@@ -1,0 +1,172 @@
+// Package e2e_test opens the page of the real binary in a real browser and does
+// what people do there. A scene fails on anything the browser's console says, a
+// request that fails or goes to another host, and what axe finds.
+//
+// The scenes are in *.mjs; E2E_ONLY chooses those whose name it matches. Of one
+// that fails the log has what was seen and what happened last, and a picture
+// lies in .build/e2e.
+package e2e_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/apptest"
+	"github.com/millrace/millrace/testserver"
+)
+
+// playTimeout bounds all scenes of a play, on a machine that is busy.
+const playTimeout = 10 * time.Minute
+
+// given is what a play is told.
+type given struct {
+	Play     string `json:"play"`
+	URL      string `json:"url"`
+	Chromium string `json:"chromium"`
+	Folder   string `json:"folder"` // of pictures
+	Project  string `json:"project"`
+	Token    string `json:"token,omitempty"`
+	Only     string `json:"only,omitempty"`
+}
+
+// play runs the scenes of a play; each is a test.
+func play(t *testing.T, name string, s *apptest.Server) {
+	t.Helper()
+	node := testserver.Node(t, "..")
+	folder, err := filepath.Abs(filepath.Join("..", "..", ".build", "e2e"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := json.Marshal(given{Play: name, URL: s.URL, Chromium: testserver.Chromium(t), Folder: folder, Project: s.Dir, Token: s.Token, Only: os.Getenv("E2E_ONLY")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, text, err := s.Do("GET", "/", nil); err != nil || status != 200 || !strings.Contains(string(text), "/assets/") {
+		t.Fatalf("the binary has no page (%d, %v): build it with make page", status, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), playTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node, "run.mjs", string(told))
+	cmd.WaitDelay = 10 * time.Second
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	scenes := 0
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	for ; lines.Scan(); scenes++ {
+		var scene struct {
+			Scene   string  `json:"scene"`
+			Seconds float64 `json:"seconds"`
+			Failure string  `json:"failure"`
+		}
+		if err := json.Unmarshal(lines.Bytes(), &scene); err != nil {
+			t.Fatalf("%s: %v", lines.Bytes(), err)
+		}
+		t.Run(scene.Scene, func(t *testing.T) {
+			if scene.Failure != "" {
+				t.Error(scene.Failure)
+			}
+			t.Logf("%.1f s", scene.Seconds)
+		})
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("node run.mjs: %v\n%s", err, &stderr)
+	}
+	if scenes == 0 && os.Getenv("E2E_ONLY") == "" {
+		t.Fatal("no scene was played")
+	}
+}
+
+// TestFirstSteps goes from an empty project to an answer.
+func TestFirstSteps(t *testing.T) {
+	t.Parallel()
+	testserver.Install(t, []string{"curl"}, "curl")
+	play(t, "start", apptest.Start(t, apptest.Options{Files: map[string]string{"millrace.yaml": "name: fresh\n"}}))
+}
+
+// TestLogin opens the page of a server that asks who one is.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	token := strings.Repeat("t0ken", 8)
+	s := apptest.New(t, apptest.Options{Command: "serve", Env: []string{"MILLRACE_ADMIN_TOKEN=" + token},
+		Files: map[string]string{"millrace.yaml": "name: shop\n", "sources/web.yaml": "kind: http\nwrite_keys: [web_2026]\n"}})
+	s.Token = token
+	s.Run()
+	s.WaitReady(time.Minute)
+	play(t, "login", s)
+}
+
+// TestShop opens every room with two years of orders in it.
+func TestShop(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "examples", "shop"))); err != nil {
+		t.Fatal(err)
+	}
+	s := apptest.New(t, apptest.Options{Dir: dir})
+	s.Write("sources/web.yaml", "# What the shop's page sends.\nkind: http\nwrite_keys: [dev_web]\n")
+	s.Run()
+	s.WaitReady(time.Minute)
+	sendFile(t, s, "orders.csv", "--event", "Order Placed", "--id", "invoice_id", "--user", "customer_id", "--time", "invoice_date")
+	sendFile(t, s, "items.csv", "--event", "Item Sold", "--user", "CustomerID", "--time", "InvoiceDate")
+	sendEvents(t, s)
+	play(t, "shop", s)
+}
+
+// sendFile sends a file of the shop as its README does.
+func sendFile(t *testing.T, s *apptest.Server, name string, args ...string) {
+	t.Helper()
+	args = append([]string{"send", filepath.Join(s.Dir, "data", name), "--source", "shop", "--server", s.URL, "--json", "--time-format", "M/D/YY H:MM", "--time-zone", "Europe/London"}, args...)
+	cmd := exec.Command(apptest.Binary(t), args...)
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("sending %s: %v\n%s", name, err, out)
+	}
+}
+
+// sendEvents sends what a page of the shop would: some of it twice, some of it wrong.
+func sendEvents(t *testing.T, s *apptest.Server) {
+	t.Helper()
+	var batch []map[string]any
+	add := func(id, event, user string, properties map[string]any) {
+		one := map[string]any{"type": "track", "messageId": id, "userId": user, "properties": properties}
+		if event != "" {
+			one["event"] = event
+		}
+		batch = append(batch, one)
+	}
+	for i := range 40 {
+		user := []string{"ada", "grace"}[i%2]
+		add(fmt.Sprintf("order-%d", i), "Order Completed", user, map[string]any{"total": 10.5 + float64(i), "currency": "GBP", "note": "needle-in-haystack"})
+	}
+	add("order-1", "Order Completed", "grace", nil)
+	for i := range 5 {
+		add(fmt.Sprintf("nameless-%d", i), "", "ada", map[string]any{"total": i})
+	}
+	add("nobody", "Page Left", "", nil)
+	text, err := json.Marshal(map[string]any{"batch": batch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Token = ""
+	status, answer, err := s.Do("POST", "/v1/batch", map[string]any{"batch": batch, "writeKey": "dev_web"})
+	if err != nil || status != 200 {
+		t.Fatalf("intake answers %d %s %v to %s", status, answer, err, text)
+	}
+}
