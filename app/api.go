@@ -56,6 +56,9 @@ func (a *App) openAPI(context.Context) error {
 	if a.results != nil {
 		o.Results = a.results
 	}
+	if sizer, ok := a.warehouse.(warehouse.Sizer); ok {
+		o.TableSizes = sizer.TableSizes
+	}
 	a.handler, err = serve.New(o)
 	return err
 }

@@ -94,7 +94,7 @@ func checkArrow(t *testing.T, f fixture, name string, batch arrow.RecordBatch) {
 	t.Helper()
 	want := texts(t, &givenRows{batch: batch, times: 2})
 	rows := &givenRows{batch: batch, times: 2}
-	r, err := f.Create(context.Background(), query("SELECT"), rows, nil)
+	r, err := f.Create(context.Background(), question(query("SELECT")), rows, nil)
 	if err != nil {
 		t.Errorf("%s: %v", name, err)
 		return
@@ -119,6 +119,6 @@ func TestNoColumns(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	batch := array.NewRecordBatch(arrow.NewSchema(nil, nil), nil, 3)
-	_, err := f.Create(context.Background(), query("SELECT"), &givenRows{batch: batch, times: 1}, nil)
+	_, err := f.Create(context.Background(), question(query("SELECT")), &givenRows{batch: batch, times: 1}, nil)
 	kindIs(t, "no columns", err, millrace.Invalid)
 }

@@ -16,11 +16,18 @@ import (
 	"github.com/millrace/millrace/warehouse"
 )
 
+// A Question is what a result answers.
+type Question struct {
+	Workspace string
+	SQL       string
+	Asked     time.Time // default: when Create is called
+}
+
 // Create stores the rows that q has brought, to their end or to what a result
 // may have, and closes them. progress is called often with what is stored so
 // far; it may be nil. When Create returns, the result survives a crash. Errors
 // are those of the rows, and Limited when there is no room.
-func (s *Store) Create(ctx context.Context, q warehouse.Query, rows warehouse.Rows, progress func(rows, bytes int64)) (Result, error) {
+func (s *Store) Create(ctx context.Context, q Question, rows warehouse.Rows, progress func(rows, bytes int64)) (Result, error) {
 	defer rows.Close()
 	if rows.Schema().NumFields() == 0 {
 		return Result{}, millrace.Errorf(millrace.Invalid, "the query gives rows without columns: name at least one")
@@ -31,7 +38,10 @@ func (s *Store) Create(ctx context.Context, q warehouse.Query, rows warehouse.Ro
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	c := &creation{store: s, rows: rows, progress: progress, id: strings.ToLower(rand.Text()), keepers: keepers(rows.Schema()), began: s.o.Now()}
+	c := &creation{store: s, rows: rows, progress: progress, id: strings.ToLower(rand.Text()), keepers: keepers(rows.Schema()), began: q.Asked}
+	if c.began.IsZero() {
+		c.began = s.o.Now()
+	}
 	defer c.account(0)
 	m, err := c.run(ctx)
 	if err != nil {

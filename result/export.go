@@ -144,7 +144,7 @@ func exportCSV(ctx context.Context, rows warehouse.Rows, out *bufio.Writer) erro
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendCSV(b, HarmlessCSV(f.Name))
+		b = AppendCSV(b, HarmlessCSV(f.Name), false)
 	}
 	b = append(b, '\n')
 	alone := rows.Schema().NumFields() == 1
@@ -157,10 +157,9 @@ func exportCSV(ctx context.Context, rows warehouse.Rows, out *bufio.Writer) erro
 					b = append(b, ',')
 				}
 				var text string
-				if text, buf = c(buf[:0], i); text == "" && alone { // readers skip empty lines
-					b = append(b, `""`...)
-				}
-				b = appendCSV(b, text)
+				var null bool
+				text, null, buf = c(buf[:0], i)
+				b = AppendCSV(b, text, null && !alone)
 			}
 			b = append(b, '\n')
 			if _, err := out.Write(b); err != nil {
@@ -176,9 +175,14 @@ func exportCSV(ctx context.Context, rows warehouse.Rows, out *bufio.Writer) erro
 	return err
 }
 
-// appendCSV writes a value as RFC 4180 has it.
-func appendCSV(b []byte, s string) []byte {
-	if !strings.ContainsAny(s, ",\"\r\n") && !strings.HasPrefix(s, " ") {
+// AppendCSV writes a value as RFC 4180 has it: null as nothing, an empty text as
+// "". Where a line has one value, null is to be written as an empty text, since
+// readers skip empty lines.
+func AppendCSV(b []byte, s string, null bool) []byte {
+	if null {
+		return b
+	}
+	if s != "" && !strings.ContainsAny(s, ",\"\r\n") && !strings.HasPrefix(s, " ") {
 		return append(b, s...)
 	}
 	b = append(b, '"')
@@ -192,32 +196,35 @@ func appendCSV(b []byte, s string) []byte {
 	}
 }
 
-// csvCells returns what gives the values of a batch as text: nothing for null.
-func csvCells(batch arrow.RecordBatch) []func(buf []byte, i int) (string, []byte) {
-	out := make([]func([]byte, int) (string, []byte), batch.NumCols())
+// A csvCell gives a value as text, and says whether it is null.
+type csvCell func(buf []byte, i int) (text string, null bool, grown []byte)
+
+// csvCells returns what gives the values of a batch.
+func csvCells(batch arrow.RecordBatch) []csvCell {
+	out := make([]csvCell, batch.NumCols())
 	for j, c := range Cells(batch) {
 		a := batch.Column(j)
 		if text, ok := a.(*array.String); ok && !isJSON(batch.Schema().Field(j)) {
-			out[j] = func(buf []byte, i int) (string, []byte) {
+			out[j] = func(buf []byte, i int) (string, bool, []byte) {
 				if text.IsNull(i) {
-					return "", buf
+					return "", true, buf
 				}
-				return HarmlessCSV(text.Value(i)), buf
+				return HarmlessCSV(text.Value(i)), false, buf
 			}
 			continue
 		}
-		out[j] = func(buf []byte, i int) (string, []byte) {
+		out[j] = func(buf []byte, i int) (string, bool, []byte) {
 			if a.IsNull(i) {
-				return "", buf
+				return "", true, buf
 			}
 			buf = c(buf, i)
 			switch {
 			case len(buf) > 0 && buf[0] == '"':
-				return HarmlessCSV(unquote(buf)), buf
+				return HarmlessCSV(unquote(buf)), false, buf
 			case string(buf) == "null": // of JSON
-				return "", buf
+				return "", true, buf
 			}
-			return string(buf), buf
+			return string(buf), false, buf
 		}
 	}
 	return out

@@ -54,6 +54,10 @@ lines, ""quoted""","""=1""",,,
 	if got := f.export(t, one.ID, result.View{}, "csv"); got != "v\n\"\"\n\"\"\n\" a\"\n\"b,c\"\n\"'\r\"\nd\n" {
 		t.Errorf("%q", got)
 	}
+	two := f.create(t, "SELECT unnest([NULL, '', 'a']) AS v, unnest(['', NULL, 'b']) AS w")
+	if got := f.export(t, two.ID, result.View{}, "csv"); got != "v,w\n,\"\"\n\"\",\na,b\n" {
+		t.Errorf("null and empty: %q", got)
+	}
 	if !json.Valid([]byte(wants["json"])) {
 		t.Error("the JSON is none")
 	}

@@ -76,6 +76,11 @@ func query(sql string) warehouse.Query {
 	return warehouse.Query{Workspace: millrace.DefaultWorkspace, SQL: sql, Limit: warehouse.MaxQueryRows, MaxBytes: 8 << 30, Timeout: time.Minute}
 }
 
+// question is what a result of a query is stored as.
+func question(q warehouse.Query) result.Question {
+	return result.Question{Workspace: q.Workspace, SQL: q.SQL}
+}
+
 // ask runs a query on the warehouse.
 func (f fixture) ask(t testing.TB, sql string) warehouse.Rows {
 	t.Helper()
@@ -89,7 +94,7 @@ func (f fixture) ask(t testing.TB, sql string) warehouse.Rows {
 // create stores the result of a query.
 func (f fixture) create(t testing.TB, sql string) result.Result {
 	t.Helper()
-	r, err := f.Create(context.Background(), query(sql), f.ask(t, sql), nil)
+	r, err := f.Create(context.Background(), question(query(sql)), f.ask(t, sql), nil)
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}

@@ -104,7 +104,7 @@ type Result struct {
 	Bytes     int64 // of the file
 	Truncated bool  // the query had more rows
 	Created   time.Time
-	Elapsed   time.Duration // from asking for the first row to having stored the last
+	Elapsed   time.Duration // from asking (Question.Asked) to having stored the last row
 }
 
 // A Column of a result. Names are unique in a result: where a query gives one

@@ -52,7 +52,7 @@ func TestCreateDescribes(t *testing.T) {
 	f := open(t, func(o *result.Options) { o.Metrics = registry })
 	sql := "SELECT i AS id, 'x' || i AS name FROM range(70000) t(i)"
 	calls, last := 0, int64(0)
-	r, err := f.Create(context.Background(), query(sql), f.ask(t, sql), func(rows, bytes int64) {
+	r, err := f.Create(context.Background(), question(query(sql)), f.ask(t, sql), func(rows, bytes int64) {
 		if calls++; rows < last || bytes < 0 {
 			t.Errorf("progress went from %d to %d rows, %d bytes", last, rows, bytes)
 		}
@@ -155,7 +155,7 @@ func TestCaps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := f.Create(context.Background(), q, rows, nil); err != nil || !r.Truncated || r.Rows != 10 {
+	if r, err := f.Create(context.Background(), question(q), rows, nil); err != nil || !r.Truncated || r.Rows != 10 {
 		t.Errorf("cut by the query: %+v, %v", r, err)
 	}
 }
@@ -285,12 +285,12 @@ func TestFailedCreate(t *testing.T) {
 	sql := "SELECT CASE WHEN i = 190000 THEN error('no more') ELSE i END AS v FROM range(200000) t(i)"
 	rows, err := f.w.Query(context.Background(), query(sql))
 	if err == nil {
-		_, err = f.Create(context.Background(), query(sql), rows, nil)
+		_, err = f.Create(context.Background(), question(query(sql)), rows, nil)
 	}
 	kindIs(t, "rows fail", err, millrace.Invalid)
 	ctx, cancel := context.WithCancel(context.Background())
 	sql = "SELECT i FROM range(5000000) t(i)"
-	_, err = f.Create(ctx, query(sql), f.ask(t, sql), func(rows, _ int64) {
+	_, err = f.Create(ctx, question(query(sql)), f.ask(t, sql), func(rows, _ int64) {
 		if rows > 100_000 {
 			cancel()
 		}
@@ -320,7 +320,7 @@ func createForEver(dir string) {
 		if err != nil {
 			panic(err)
 		}
-		r, err := s.Create(context.Background(), q, rows, nil)
+		r, err := s.Create(context.Background(), question(q), rows, nil)
 		if err != nil {
 			panic(err)
 		}
@@ -398,7 +398,7 @@ func TestManyCreate(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				r, err := f.Create(context.Background(), q, rows, nil)
+				r, err := f.Create(context.Background(), question(q), rows, nil)
 				if err != nil && millrace.KindOf(err) != millrace.Limited {
 					t.Error(err)
 				}

@@ -110,7 +110,10 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // however long that took
 		if err != nil {
 			p := problemOf(ctx, err)
-			if p.Status >= 500 {
+			switch {
+			case requestOf(ctx).Context().Err() != nil: // who asked has left
+				s.o.Logger.Debug("request left", "request", p.RequestID, "operation", op.id, "error", err)
+			case p.Status >= 500:
 				s.o.Logger.Warn("request failed", "request", p.RequestID, "operation", op.id, "status", p.Status, "error", err)
 			}
 			return nil, p

@@ -155,7 +155,7 @@ type TableSummary struct {
 	Original     string     `json:"original,omitempty" example:"Order Completed" doc:"The event or stream, as it was sent."`
 	Columns      int        `json:"columns" doc:"How many it has."`
 	Rows         *int64     `json:"rows,omitempty" doc:"How many it has; absent when counting took too long."`
-	SizeBytes    int64      `json:"size_bytes,omitempty" doc:"On disk; absent when the engine does not say."`
+	SizeBytes    int64      `json:"size_bytes,omitempty" doc:"On disk, as of at most half a minute ago; absent when the engine does not say."`
 	LastReceived *time.Time `json:"last_received,omitempty" doc:"When its newest record came in: how fresh it is."`
 }
 
@@ -212,12 +212,7 @@ func (s *server) summaries(ctx context.Context, all catalog, tables []warehouse.
 	if err != nil {
 		return nil, err
 	}
-	var sizes map[warehouse.TableName]int64
-	if s.o.TableSizes != nil {
-		if sizes, err = s.o.TableSizes(ctx, s.o.Workspace); err != nil {
-			s.o.Logger.Debug("the warehouse does not say how large its tables are", "error", err)
-		}
-	}
+	sizes := s.tableSizes(ctx)
 	out := []TableSummary{}
 	for part := range slices.Chunk(tables, tablesAtOnce) {
 		counts, err := s.counts(ctx, all, part)
@@ -234,6 +229,41 @@ func (s *server) summaries(ctx context.Context, all catalog, tables []warehouse.
 		}
 	}
 	return out, nil
+}
+
+// sizesAge is how long sizes of tables are believed: telling them takes some
+// milliseconds a table.
+const (
+	sizesAge      = 30 * time.Second
+	sizesPatience = 3 * time.Second
+)
+
+// sizes keep the last ones for a while.
+type sizes struct {
+	mu   sync.Mutex
+	at   time.Time
+	last map[warehouse.TableName]int64
+}
+
+// tableSizes says how large tables are on disk, as far as the engine told.
+func (s *server) tableSizes(ctx context.Context) map[warehouse.TableName]int64 {
+	if s.o.TableSizes == nil {
+		return nil
+	}
+	s.sizes.mu.Lock()
+	defer s.sizes.mu.Unlock()
+	if time.Since(s.sizes.at) < sizesAge {
+		return s.sizes.last
+	}
+	ctx, cancel := context.WithTimeout(ctx, sizesPatience)
+	defer cancel()
+	all, err := s.o.TableSizes(ctx, s.o.Workspace)
+	if err != nil { // those that were told before are near enough
+		s.o.Logger.Debug("the warehouse does not say how large its tables are", "error", err)
+		return s.sizes.last
+	}
+	s.sizes.last, s.sizes.at = all, time.Now()
+	return all
 }
 
 type tableCount struct {

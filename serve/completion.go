@@ -27,11 +27,44 @@ type CatalogColumn struct {
 	Type string `json:"type" example:"double" doc:"As the table's columns say it."`
 }
 
-// functionQueries list the functions of an engine: the first that it answers does.
+// functionQueries list the functions of an engine that one may want to write: the
+// first that it answers does. Those are left out that are the inside of types,
+// operators and collations, or that queries may not use.
 var functionQueries = []string{
-	"SELECT DISTINCT function_name AS name FROM duckdb_functions() WHERE regexp_matches(function_name, '^[a-z][a-z0-9_]*$') ORDER BY 1",
-	"SELECT DISTINCT CAST(routine_name AS text) AS name FROM information_schema.routines WHERE routine_schema = 'pg_catalog' AND routine_name ~ '^[a-z][a-z0-9_]*$' ORDER BY 1",
+	`SELECT DISTINCT function_name AS name FROM duckdb_functions()
+WHERE regexp_matches(function_name, '^[a-z][a-z0-9_]*$')
+  AND (function_type IN ('scalar', 'aggregate', 'macro') OR function_name IN ('range', 'generate_series', 'unnest', 'json_each', 'json_tree'))
+  AND NOT regexp_matches(function_name, '^(icu_|duckdb_|pragma_|pg_|internal_|json_serialize_|json_deserialize_|json_execute_|has_.*_privilege$|create_sort_key|current_(query|role|setting|catalog|database)|currval|nextval|setseed|getenv|getvariable|write_log|sleep_ms|txid_|in_search_path|inet_|col_description|obj_description|shobj_description|vector_type|stats$|error$|test_|current_connection_id|remap_struct|finalize$|combine$)')
+ORDER BY 1`,
+	// Most of what the server has is the inside of types and operators, and not to
+	// be told apart by its name: those are taken that its manual has.
+	"SELECT DISTINCT CAST(routine_name AS text) AS name FROM information_schema.routines WHERE routine_schema = 'pg_catalog' AND routine_name IN ('" +
+		strings.Join(strings.Fields(postgresFunctions), "', '") + "') ORDER BY 1",
 }
+
+const postgresFunctions = `
+	abs acos acosd acosh age any_value array_agg array_append array_cat array_dims array_fill array_length array_lower array_ndims array_position
+	array_positions array_prepend array_remove array_replace array_sample array_shuffle array_to_json array_to_string array_to_tsvector array_upper ascii
+	asin asind asinh atan atan2 atan2d atand atanh avg bit_and bit_count bit_length bit_or bit_xor bool_and bool_or btrim cardinality cbrt ceil ceiling
+	char_length character_length chr clock_timestamp concat concat_ws convert convert_from convert_to corr cos cosd cosh cot cotd count covar_pop
+	covar_samp cume_dist date_add date_bin date_part date_subtract date_trunc decode degrees dense_rank div encode erf erfc every exp extract factorial
+	first_value floor format gcd gen_random_uuid generate_series generate_subscripts get_bit get_byte host initcap isempty isfinite json_agg
+	json_array_elements json_array_elements_text json_array_length json_build_array json_build_object json_each json_each_text json_extract_path
+	json_extract_path_text json_object json_object_agg json_object_keys json_populate_record json_populate_recordset json_strip_nulls json_to_record
+	json_to_recordset json_typeof jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object
+	jsonb_each jsonb_each_text jsonb_extract_path jsonb_extract_path_text jsonb_insert jsonb_object jsonb_object_agg jsonb_object_keys
+	jsonb_path_exists jsonb_path_match jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set jsonb_set_lax
+	jsonb_strip_nulls jsonb_to_record jsonb_to_recordset jsonb_typeof justify_days justify_hours justify_interval lag last_value lcm lead left length
+	ln log log10 lower lower_inc lower_inf lpad ltrim make_date make_interval make_time make_timestamp make_timestamptz max md5 min min_scale mod mode
+	normalize now nth_value ntile num_nonnulls num_nulls octet_length overlay parse_ident percent_rank percentile_cont percentile_disc pg_column_size
+	pg_size_bytes pg_size_pretty pg_typeof phraseto_tsquery pi plainto_tsquery position power quote_ident quote_literal quote_nullable radians random
+	random_normal range_agg range_intersect_agg range_merge rank regexp_count regexp_instr regexp_like regexp_match regexp_matches regexp_replace
+	regexp_split_to_array regexp_split_to_table regexp_substr regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy
+	regr_syy repeat replace reverse right round row_number row_to_json rpad rtrim scale set_bit set_byte sha224 sha256 sha384 sha512 sign sin sind
+	sinh split_part sqrt starts_with statement_timestamp stddev stddev_pop stddev_samp string_agg string_to_array string_to_table strip strpos substr
+	substring sum tan tand tanh to_ascii to_char to_date to_hex to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector transaction_timestamp
+	translate trim_array trim_scale trunc ts_headline ts_rank ts_rank_cd unistr unnest upper upper_inc upper_inf var_pop var_samp variance
+	websearch_to_tsquery width_bucket xmlagg xpath xpath_exists`
 
 // functions are the names of the engine's functions, which stay as long as it does.
 type functions struct {
@@ -95,7 +128,7 @@ func (s *server) registerCompletion() {
 }
 
 var (
-	queryPlace  = regexp.MustCompile(`\(line (\d+), column (\d+)\)$`)
+	queryPlace  = regexp.MustCompile(`\(line (\d+), column (\d+)\)`)
 	pointedLine = regexp.MustCompile(`(?m)^LINE (\d+): (.*)\n( *)\^`)
 )
 

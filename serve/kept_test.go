@@ -281,6 +281,9 @@ func TestResults(t *testing.T) {
 	if resp.StatusCode != 201 || made.Result == nil || made.Result.Rows != 1000 || resp.Header.Get("Location") != "/api/v1/results/"+made.Result.ID {
 		t.Fatalf("%d %s", resp.StatusCode, body)
 	}
+	if chart := made.Result.Chart; chart.Kind != "bar" || chart.X != "name" || fmt.Sprint(chart.Y) != "[{i sum}]" {
+		t.Errorf("suggested %+v", chart)
+	}
 	at := s.URL + "/api/v1/results/" + made.Result.ID
 	if _, body = call(t, "GET", at, ""); decode[StoredResult](t, body).Rows != 1000 {
 		t.Errorf("%s", body)
@@ -313,6 +316,15 @@ func TestResults(t *testing.T) {
 				t.Errorf("%s: %d %d is wrong, want %s: %s", path, wrong.Line, wrong.Column, want, body)
 			}
 		}
+	}
+	call(t, "POST", s.URL+"/api/v1/results", `{"sql":"SELECT 1,\n  nothing"}`)
+	failed := job.Job{State: job.Running}
+	for failed.State == job.Running {
+		_, body = call(t, "GET", s.URL+"/api/v1/jobs", "")
+		failed = decode[struct{ Jobs []job.Job }](t, body).Jobs[0]
+	}
+	if failed.State != job.Failed || failed.Cause != "invalid" || failed.Line != 2 || failed.Column != 3 || !strings.Contains(failed.Error, "nothing") {
+		t.Errorf("the job of a query that is wrong: %+v", failed)
 	}
 	resp, body = call(t, "POST", s.URL+"/api/v1/results", `{"sql":"SELECT count(*) FROM range(30000) a, range(30000) b WHERE a.range * b.range % 7 = 3","wait_ms":1}`)
 	slow := decode[resultOrJob](t, body)

@@ -39,6 +39,12 @@ type Problem struct {
 // Error returns the detail.
 func (p *Problem) Error() string { return p.Detail }
 
+// Place returns where in a query the mistake is, from 1; 0 is unknown.
+func (p *Problem) Place() (line, column int) { return p.Line, p.Column }
+
+// Unwrap returns what the problem was made of.
+func (p *Problem) Unwrap() error { return p.cause }
+
 // GetStatus returns the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
 

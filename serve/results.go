@@ -22,9 +22,10 @@ import (
 
 // Results keep what queries answered. A result.Store is one.
 type Results interface {
-	Create(ctx context.Context, q warehouse.Query, rows warehouse.Rows, progress func(rows, bytes int64)) (result.Result, error)
+	Create(ctx context.Context, q result.Question, rows warehouse.Rows, progress func(rows, bytes int64)) (result.Result, error)
 	Get(id string) (result.Result, error)
 	Delete(id string) error
+	Suggest(id string) (result.ChartQuery, error)
 	Page(ctx context.Context, id string, v result.View) (result.Page, error)
 	Stats(ctx context.Context, id, column string, filters []result.Filter) (result.ColumnStats, error)
 	Chart(ctx context.Context, id string, q result.ChartQuery) (result.Chart, error)
@@ -44,12 +45,18 @@ type StoredResult struct {
 	Bytes     int64           `json:"bytes" doc:"Size of its file."`
 	Truncated bool            `json:"truncated" doc:"The query had more rows."`
 	Created   time.Time       `json:"created" doc:"When it was asked for."`
-	ElapsedMS float64         `json:"elapsed_ms" doc:"How long the query and storing what it answered took."`
+	ElapsedMS float64         `json:"elapsed_ms" doc:"From asking until the last row was stored: the query and the storing."`
+	// Chart is what package result suggests.
+	Chart result.ChartQuery `json:"chart" doc:"How it is best drawn at first sight."`
 }
 
-func storedResult(r result.Result) StoredResult {
-	return StoredResult{ID: r.ID, SQL: r.SQL, Columns: list(r.Columns), Rows: r.Rows, Bytes: r.Bytes, Truncated: r.Truncated, Created: r.Created.UTC(),
+func (s *server) storedResult(r result.Result) StoredResult {
+	out := StoredResult{ID: r.ID, SQL: r.SQL, Columns: list(r.Columns), Rows: r.Rows, Bytes: r.Bytes, Truncated: r.Truncated, Created: r.Created.UTC(),
 		ElapsedMS: float64(r.Elapsed.Microseconds()) / 1000}
+	if chart, err := s.o.Results.Suggest(r.ID); err == nil {
+		out.Chart = chart
+	}
+	return out
 }
 
 // A ResultView is how a result is looked at.
@@ -109,12 +116,18 @@ func (s *server) createResult(ctx context.Context, in resultBody) (*resultStarte
 	done := make(chan ended, 1)
 	j, err := s.o.Jobs.StartBeside("query", maxQueriesAtOnce, func(ctx context.Context, progress func(job.Progress)) (any, error) {
 		progress(job.Progress{Unit: "rows", Message: "running"})
+		began := s.o.Now()
 		q, rows, err := s.ask(ctx, in.QueryBody)
 		var stored result.Result
 		if err == nil {
-			stored, err = s.o.Results.Create(ctx, q, rows, func(n, _ int64) { progress(job.Progress{Done: n, Unit: "rows", Message: "storing"}) })
+			stored, err = s.o.Results.Create(ctx, result.Question{Workspace: q.Workspace, SQL: q.SQL, Asked: began}, rows, func(n, _ int64) { progress(job.Progress{Done: n, Unit: "rows", Message: "storing"}) })
 		}
-		out := storedResult(stored)
+		if err != nil {
+			err = queryError(ctx, in.SQL, err)
+			done <- ended{err: err}
+			return nil, err
+		}
+		out := s.storedResult(stored)
 		done <- ended{out, err}
 		return out, err
 	})
@@ -126,8 +139,14 @@ func (s *server) createResult(ctx context.Context, in resultBody) (*resultStarte
 	out := &resultStarted{Status: http.StatusAccepted, Location: "/api/v1/jobs/" + j.ID, Body: resultOrJob{Job: j}}
 	select {
 	case e := <-done:
+		var p *Problem
+		if errors.As(e.err, &p) { // it was made for the job
+			own := *p
+			own.RequestID = requestID(ctx)
+			return nil, &own
+		}
 		if e.err != nil {
-			return nil, queryError(ctx, in.SQL, e.err)
+			return nil, e.err
 		}
 		out.Status, out.Location, out.Body.Result = http.StatusCreated, "/api/v1/results/"+e.stored.ID, &e.stored
 		if ended, err := s.o.Jobs.Get(j.ID); err == nil {
@@ -174,7 +193,10 @@ func (s *server) registerResults() {
 		summary: "Get what is known of a result", errors: []int{http.StatusNotFound}},
 		func(_ context.Context, in *ResultPath) (*bodyOf[StoredResult], error) {
 			r, err := s.resultOf(in.ID)
-			return &bodyOf[StoredResult]{Body: storedResult(r)}, err
+			if err != nil {
+				return nil, err
+			}
+			return &bodyOf[StoredResult]{Body: s.storedResult(r)}, nil
 		})
 	register(s, operation{id: "delete-result", method: http.MethodDelete, path: "/api/v1/results/{id}", tag: "query",
 		summary: "Forget a result", status: http.StatusNoContent, errors: []int{http.StatusNotFound}},

@@ -50,6 +50,9 @@ func newTown(t *testing.T, db warehouse.Warehouse) *town {
 	p.world.query = db.Query
 	o := p.world.options(t)
 	o.Log, o.Verdicts = p.log, p
+	if sizer, ok := db.(warehouse.Sizer); ok {
+		o.TableSizes = sizer.TableSizes
+	}
 	p.url = start(t, o).URL
 	return p
 }
@@ -144,6 +147,7 @@ func testRooms(t *testing.T, db warehouse.Warehouse) {
 	p.why()
 	p.records()
 	p.rejected()
+	p.widened()
 }
 
 func (p *town) events() {

@@ -186,6 +186,7 @@ type server struct {
 	tails   chan struct{} // a place each
 
 	catalogs  catalogs
+	sizes     sizes
 	functions functions
 	changed   changesCache
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -30,14 +31,16 @@ type Why struct {
 
 // A WhyReason is something that happened to many records or values.
 type WhyReason struct {
-	Category string    `json:"category" enum:"discarded,duplicate,rejected,notice" doc:"discarded: a value or row was set aside in discards; duplicate: the record repeats another; rejected: intake refused it; notice: the warehouse did something otherwise, such as widening a column or reaching a limit."`
+	Category string    `json:"category" enum:"discarded,duplicate,rejected,widened,notice" doc:"discarded: a value or row was set aside in discards; duplicate: the record repeats another; rejected: intake refused it; widened: the record made a column wider, from bigint to double; notice: the warehouse did something otherwise, such as reaching a limit."`
 	Reason   string    `json:"reason" doc:"Why. Of rejected: the group, as the list of groups names it."`
-	Column   string    `json:"column,omitempty" doc:"Of discarded: the column."`
+	Column   string    `json:"column,omitempty" doc:"Of discarded and widened: the column."`
 	Scope    string    `json:"scope" enum:"table,source" doc:"Whether it is of this table alone, or of its whole source: a rejected record has no table."`
 	Count    int64     `json:"count" doc:"How often."`
 	First    time.Time `json:"first" doc:"When first."`
 	Last     time.Time `json:"last" doc:"When last."`
 	Series   []TimeBin `json:"series" doc:"How often when."`
+	// Position is of the one record that it is about.
+	Position *millrace.Position `json:"position,omitempty" doc:"Of widened and notice: the record that caused it."`
 }
 
 // A TimeBin is a piece of time and how often something happened in it.
@@ -157,12 +160,7 @@ func (s *server) why(ctx context.Context, q whyQuery) (Why, error) {
 	if err != nil {
 		return out, err
 	}
-	c = conditions{}
-	c.add("source = ?", q.table.Schema)
-	c.add("(table_name = ? OR strpos(table_name, ?) = 1)", q.table.Table, q.table.Table+".")
-	c.between("received_at", q.from, q.until)
-	err = s.gather(ctx, all, "notice", "table", fmt.Sprintf("SELECT message, '' AS col, %s FROM millrace.notices%s GROUP BY 1, 2, 3 ORDER BY n DESC", columns, &c), c.params)
-	if err != nil {
+	if err := s.whyNotices(ctx, q, all); err != nil {
 		return out, err
 	}
 	if out.Duplicates, err = s.whyDuplicates(ctx, q, all); err != nil {
@@ -170,6 +168,38 @@ func (s *server) why(ctx context.Context, q whyQuery) (Why, error) {
 	}
 	out.Reasons = all.sorted()
 	return out, nil
+}
+
+// whyNotices adds what the warehouse did otherwise, each with its record. A column
+// that was widened and has been given another type since is not told of.
+func (s *server) whyNotices(ctx context.Context, q whyQuery, all reasons) error {
+	has, err := s.catalog(ctx)
+	if err != nil {
+		return err
+	}
+	c := conditions{}
+	c.add("source = ?", q.table.Schema)
+	c.add("(table_name = ? OR strpos(table_name, ?) = 1)", q.table.Table, q.table.Table+".")
+	c.between("received_at", q.from, q.until)
+	sql := fmt.Sprintf("SELECT kind, message, table_name, _epoch, _seq, _index, date_trunc('%s', received_at) AS at, received_at FROM millrace.notices%s ORDER BY %s LIMIT %d",
+		q.bucket, &c, newestFirst, maxReasonRows)
+	return s.each(ctx, sql, c.params, maxReasonRows, func(columns []result.Cell, i int) error {
+		var kind, message, of string
+		var p millrace.Position
+		var at, received time.Time
+		if err := scan(columns, i, &kind, &message, &of, &p.Epoch, &p.Seq, &p.Index, &at, &received); err != nil {
+			return err
+		}
+		category, column := "notice", strings.TrimPrefix(strings.TrimPrefix(of, q.table.Table), ".")
+		if kind == "widened" {
+			if category = kind; has.typeOf(q.table, column) != "double" {
+				return nil
+			}
+		}
+		all.add(category, message, column, "table", at, received, received, 1)
+		all[[3]string{category, message, column}].Position = &p
+		return nil
+	})
 }
 
 // streamTables are the tables, without their schema, that records of a stream go to.

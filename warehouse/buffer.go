@@ -32,18 +32,19 @@ type table struct {
 // A column of a table.
 type column struct {
 	Column
-	engine  bool   // the engine has it
-	widened bool   // the engine's is BigInt, and has to become Double
-	big     bool   // BigInt with values beyond ±2^53, now or before they were replaced
-	unasked bool   // what the engine holds of it has not been looked at
-	noted   bool   // of users and accounts: millrace.names says that it is big
-	forced  bool   // the settings gave the type
-	narrow  string // BigInt: why the engine does not make it Double
-	refused string // why the engine does not make it; then it is not among the table's columns
-	vec     *Vector
-	spare   *Vector
-	record  uint64 // the last record that set it …
-	value   int    // … and which of its values did
+	engine   bool      // the engine has it
+	widened  bool      // the engine's is BigInt, and has to become Double
+	widening *widening // what made it Double, until a notice says so
+	big      bool      // BigInt with values beyond ±2^53, now or before they were replaced
+	unasked  bool      // what the engine holds of it has not been looked at
+	noted    bool      // of users and accounts: millrace.names says that it is big
+	forced   bool      // the settings gave the type
+	narrow   string    // BigInt: why the engine does not make it Double
+	refused  string    // why the engine does not make it; then it is not among the table's columns
+	vec      *Vector
+	spare    *Vector
+	record   uint64 // the last record that set it …
+	value    int    // … and which of its values did
 }
 
 func (t *table) add(name string, typ Type) *column {

@@ -3,6 +3,8 @@ package warehouse
 import (
 	"fmt"
 	"math"
+
+	"github.com/millrace/millrace"
 )
 
 // Reasons in discards.
@@ -174,7 +176,7 @@ func (s *shaping) fitBigInt(t *table, c *column, row int, raw []byte) string {
 	case s.big(t, c):
 		return reasonWideBigInt
 	}
-	c.widen()
+	s.widen(t, c, "when "+string(raw[:min(len(raw), maxNoticed)])+" came")
 	t.vector(c).set(row, math.Float64bits(f))
 	return ""
 }
@@ -217,6 +219,63 @@ func (s *shaping) noteLarge(t *table, step *Step) {
 			names.setMicros(fixedReceived, row, s.now)
 		})
 		step.Rows++
+	}
+}
+
+// maxNoticed is how much of a value a notice quotes, in bytes.
+const maxNoticed = 40
+
+// kindWidened marks in millrace.notices that a column became Double.
+const kindWidened = "widened"
+
+// A widening is what made a column Double.
+type widening struct {
+	why      string
+	at       millrace.Position
+	received int64
+}
+
+// widen makes a BigInt column Double by the record that is being shaped, and
+// keeps for noteWidened what that was. It is the same record on every replay.
+func (s *shaping) widen(t *table, c *column, why string) {
+	c.widen()
+	if t.Schema != SystemSchema {
+		c.widening = &widening{why: why, at: s.entry.Position, received: s.entry.Received.UnixMicro()}
+	}
+}
+
+// noteWidened adds a notice for every column that a buffer of the step makes
+// wider, or that became wider before it was made. It is committed with the
+// column itself.
+func (s *shaping) noteWidened(t *table, step *Step) {
+	for _, c := range t.columns {
+		w := c.widening
+		if c.widening = nil; w == nil || !s.system() {
+			continue
+		}
+		name := t.Table + "." + c.Name
+		n := noticed{key: name, kind: kindWidened, table: name, at: w.at, received: w.received, message: fmt.Sprintf(
+			"column %s.%s.%s was bigint and became double %s; its whole numbers are as they were", t.Schema, t.Table, c.Name, w.why)}
+		step.more(s.source(SystemSchema).table(s, "notices", noticeColumns), func() { s.addNotice(t.Schema, n) })
+	}
+}
+
+// forgetWidened takes back the notice on a column that stays BigInt after all.
+func (s *Step) forgetWidened(t *table, c *column) {
+	name := t.Table + "." + c.Name
+	id := noticeID(t.Schema, kindWidened, name)
+	b := s.Buffer(TableName{SystemSchema, "notices"})
+	if b == nil || !s.shaper.shaping.notices[id] {
+		return
+	}
+	ids := b.column("id")
+	for row := range b.Rows {
+		if ids.Valid(row) && string(ids.Bytes(row)) == id {
+			b.drop([]int{row})
+			delete(s.shaper.shaping.notices, id)
+			s.Notices--
+			return
+		}
 	}
 }
 

@@ -144,7 +144,7 @@ func (s *shaping) resolve(r *entry, t *table, v *value, to *target) {
 // force applies the type that the settings give to a column that is there.
 func (s *shaping) force(r *entry, t *table, c *column, typ Type) {
 	if c.Type == BigInt && typ == Double && c.narrow == "" && !s.big(t, c) {
-		c.widen()
+		s.widen(t, c, "since types: of the source says so")
 	}
 	c.forced = c.Type == typ
 	if !c.forced {

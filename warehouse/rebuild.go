@@ -50,6 +50,9 @@ func (l *Loader) Rebuild(ctx context.Context, o RebuildOptions) (RebuildResult, 
 		return RebuildResult{}, err
 	}
 	defer l.update(func() { l.rebuild = false })
+	if err := l.settled(ctx); err != nil {
+		return RebuildResult{}, err
+	}
 	options := ShadowOptions{From: o.From, Until: o.Until, System: l.strays()}
 	if options.System {
 		if err := refusePart(o); err != nil {
@@ -103,6 +106,18 @@ func (l *Loader) beginShadow(ctx context.Context, o ShadowOptions) (Shadow, erro
 			return shadow, err
 		}
 	}
+}
+
+// settled waits until the warehouse has the last settings, since a rebuild shapes
+// by them. One that is away does not take a rebuild either.
+func (l *Loader) settled(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, shadowWait)
+	defer cancel()
+	err := l.await(wait, func() (bool, error) { return l.config == nil || l.stray, nil })
+	if err != nil && ctx.Err() == nil {
+		return nil
+	}
+	return err
 }
 
 func (l *Loader) beginRebuild() (err error) {
@@ -227,6 +242,9 @@ func (r *rebuilding) finish(ctx context.Context, at millrace.Position) error {
 func (r *rebuilding) refuseFewer() error {
 	var fewer []string
 	for _, t := range r.result.Tables {
+		if t.Table == "discards" && t.Schema != SystemSchema {
+			continue // what found its column again, with another type
+		}
 		if t.Shadow < t.Live && (t.Schema != SystemSchema || t.Table != "names" && t.Table != "notices") {
 			fewer = append(fewer, fmt.Sprintf("%s.%s would have %d rows instead of %d", t.Schema, t.Table, t.Shadow, t.Live))
 		}

@@ -83,6 +83,7 @@ func (s *Step) keepBigInt(b *Buffer, v *Vector) {
 func (s *Step) stayBigInt(b *Buffer, v *Vector, reason string) {
 	c := b.table.byName[v.Name]
 	c.Type, c.widened = BigInt, false
+	s.forgetWidened(b.table, c)
 	exact := func(row int) bool {
 		f := v.Float(row)
 		return f == math.Trunc(f) && math.Abs(f) <= maxExact

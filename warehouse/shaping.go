@@ -310,6 +310,7 @@ func (s *shaping) take(flush bool) *Step {
 		if b.Key != "" {
 			s.noteLarge(b.table, step)
 		}
+		s.noteWidened(b.table, step)
 	}
 	slices.SortFunc(step.Buffers, func(a, b *Buffer) int {
 		if ae, be := a.table.event, b.table.event; ae != be {

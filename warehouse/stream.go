@@ -114,8 +114,13 @@ type noticed struct {
 	received             int64
 }
 
+// noticeID is the id of a notice: the same on every replay.
+func noticeID(source, kind, key string) string {
+	return hash8(source + "\x00" + kind + "\x00" + key)
+}
+
 func (s *shaping) addNotice(source string, n noticed) {
-	id := hash8(source + "\x00" + n.kind + "\x00" + n.key)
+	id := noticeID(source, n.kind, n.key)
 	if s.notices[id] || !s.system() {
 		return
 	}

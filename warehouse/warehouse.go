@@ -46,6 +46,14 @@ type Warehouse interface {
 	Close() error
 }
 
+// A Sizer is a Warehouse that knows how large its tables are.
+type Sizer interface {
+	// TableSizes returns, in bytes, what the tables of a workspace take on disk
+	// with their indexes, about: what is to be written into its place later may
+	// count otherwise until then. Asking costs some milliseconds for every table.
+	TableSizes(ctx context.Context, workspace string) (map[TableName]int64, error)
+}
+
 // A Batch is a step of the log for one workspace.
 type Batch struct {
 	Entries []eventlog.Entry

@@ -50,8 +50,9 @@ columns of one, SUMMARIZE shop.tracks what is in them. Reading is all a query
 can do.
 
 Tables are cut to the width of the terminal and to 1,000 rows; the other formats
-give everything, up to 10,000,000 rows. In CSV, text that a spreadsheet would
-run as a formula gets a ' before it, unless --raw.
+give everything, up to 10,000,000 rows. In CSV, null is nothing and an empty
+text is ""; in a single column null is "" too, since readers skip empty lines.
+Text that a spreadsheet would run as a formula gets a ' before it, unless --raw.
 
 --after waits until the answer holds everything up to a position of the log: one
 from a Millrace-Position header, or "last" for all that is in the log now.`,

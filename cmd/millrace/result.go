@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"io"
@@ -106,31 +105,41 @@ func (r *resultWriter) table(width int, colors terminal.Palette) (cut int, err e
 	return t.Write(r.w)
 }
 
-// csv writes RFC 4180. Null is an empty value.
+// csv writes RFC 4180 as result.AppendCSV has it: null is nothing, and an empty
+// text is "".
 func (r *resultWriter) csv(raw bool) error {
-	w := csv.NewWriter(r.w)
-	line := make([]string, len(r.result.Columns))
+	w := bufio.NewWriterSize(r.w, 64<<10)
+	var line []byte
 	for i, c := range r.result.Columns {
-		line[i] = c.Name
+		name := c.Name
 		if !raw {
-			line[i] = result.HarmlessCSV(c.Name)
+			name = result.HarmlessCSV(name)
 		}
+		if i > 0 {
+			line = append(line, ',')
+		}
+		line = result.AppendCSV(line, name, false)
 	}
-	if err := w.Write(line); err != nil {
+	if _, err := w.Write(append(line, '\n')); err != nil {
 		return err
 	}
+	alone := len(r.result.Columns) == 1
 	err := r.each(func(row []json.RawMessage) error {
+		line = line[:0]
 		for i, v := range row {
-			s, _ := text(v)
+			s, null := text(v)
 			if !raw && len(v) > 0 && v[0] == '"' {
 				s = result.HarmlessCSV(s)
 			}
-			line[i] = s
+			if i > 0 {
+				line = append(line, ',')
+			}
+			line = result.AppendCSV(line, s, null && !alone)
 		}
-		return w.Write(line)
+		_, err := w.Write(append(line, '\n'))
+		return err
 	})
-	w.Flush()
-	return errors.Join(err, w.Error())
+	return errors.Join(err, w.Flush())
 }
 
 // json writes an array of objects, or an object a line.

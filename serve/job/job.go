@@ -6,6 +6,7 @@ package job
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -36,9 +37,18 @@ type Job struct {
 	Unit     string     `json:"unit,omitempty" example:"records" doc:"What done and total count."`
 	Message  string     `json:"message,omitempty" doc:"What happens at this moment."`
 	Error    string     `json:"error,omitempty" doc:"Why it failed, and what to do."`
+	Cause    string     `json:"error_kind,omitempty" example:"invalid" doc:"Of what sort the error is, as the kind of a problem."`
+	Line     int        `json:"line,omitempty" doc:"Of a query that is wrong: where in its text, from 1."`
+	Column   int        `json:"column,omitempty" doc:"Of a query that is wrong: where in the line, in characters, from 1."`
 	Result   any        `json:"result,omitempty" doc:"What came out, once it is done. Its fields depend on the kind."`
 	Started  time.Time  `json:"started" doc:"When it began."`
 	Finished *time.Time `json:"finished,omitempty" doc:"When it ended; absent while it runs."`
+}
+
+// placed is an error that knows where in a text the mistake is; 0 is unknown.
+type placed interface {
+	error
+	Place() (line, column int)
 }
 
 // Progress says how far work has come.
@@ -141,7 +151,11 @@ func (r *Registry) run(ctx context.Context, e *entry, work Work) {
 			e.job.Error = "the server stopped: start it again"
 		}
 	default:
-		e.job.State, e.job.Error = Failed, err.Error()
+		e.job.State, e.job.Error, e.job.Cause = Failed, err.Error(), millrace.KindOf(err).String()
+		var at placed
+		if errors.As(err, &at) {
+			e.job.Line, e.job.Column = at.Place()
+		}
 	}
 	r.logger.Info("job ended", "job", e.job.ID, "kind", e.job.Kind, "state", e.job.State, "error", e.job.Error)
 }

@@ -143,8 +143,12 @@ func (c *child) handle(w *wire, req *request) (result, error) {
 	if !validWorkspace(req.Workspace) {
 		return result{}, millrace.Errorf(millrace.Invalid, "%.60q is not the name of a workspace", req.Workspace)
 	}
-	if req.Op == opQuery {
+	switch req.Op {
+	case opQuery:
 		return c.query(w, req)
+	case opSizes:
+		sizes, err := c.sizes(w, req.Workspace)
+		return result{Sizes: sizes}, err
 	}
 	batch, err := receiveBatch(w, req)
 	if err != nil {

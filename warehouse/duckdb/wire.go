@@ -63,6 +63,7 @@ const (
 	opApply         = "apply"
 	opQuery         = "query"
 	opReadResult    = "read result"
+	opSizes         = "sizes"
 	opShadowBegin   = "shadow begin"
 	opShadowApply   = "shadow apply"
 	opShadowCompare = "shadow compare"
@@ -97,6 +98,13 @@ type result struct {
 	Rows      int64                  `json:",omitempty"`
 	Counts    []warehouse.TableCount `json:",omitempty"`
 	ShadowID  uint64                 `json:",omitempty"`
+	Sizes     []tableSize            `json:",omitempty"`
+}
+
+// A tableSize is how much of the file a table takes.
+type tableSize struct {
+	Schema, Table string
+	Bytes         int64
 }
 
 // A failure ends a request that did not.

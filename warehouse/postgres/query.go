@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -35,7 +36,7 @@ func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Row
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, q.Timeout, errDeadline)
-	r := &rows{query: q, ctx: ctx, w: w, asked: w.workspace(q.Workspace), release: func() { cancel(); <-w.slots; <-w.queue }}
+	r := &rows{query: q, sent: sql, ctx: ctx, w: w, asked: w.workspace(q.Workspace), release: func() { cancel(); <-w.slots; <-w.queue }}
 	if err := r.open(l, sql, w.o.QueryWorkMemoryBytes); err != nil {
 		err = r.explain(err)
 		_ = r.Close()
@@ -128,7 +129,7 @@ func (r *rows) open(l *login, sql string, workMemory int64) error {
 	if err != nil {
 		return err
 	}
-	if err := r.conn.ExecParams(r.ctx, "DECLARE result NO SCROLL CURSOR FOR "+sql, values, oids, nil, nil).Read().Err; err != nil {
+	if err := r.conn.ExecParams(r.ctx, declare+sql, values, oids, nil, nil).Read().Err; err != nil {
 		return err
 	}
 	statement, err := r.conn.Prepare(r.ctx, "next", "FETCH FORWARD 1 FROM result", nil)
@@ -237,7 +238,7 @@ func (r *rows) explain(err error) error {
 		return millrace.Errorf(millrace.Unavailable, "the connection to Postgres broke while the query ran: try again")
 	}
 	if err := r.explainMissing(pg); err != nil {
-		return err
+		return millrace.Errorf(millrace.Invalid, "%s%s", err, r.place(int(pg.Position)))
 	}
 	if isCode(err, codeReadOnly) || strings.HasPrefix(pg.Message, "DECLARE CURSOR ") || strings.HasPrefix(pg.Message, "SELECT ... INTO ") { // DELETE in WITH, FOR UPDATE
 		return millrace.Errorf(millrace.Invalid, "%s", warehouse.OnlySelect)
@@ -255,5 +256,20 @@ func (r *rows) explain(err error) error {
 	case "57", "08", "58", "XX":
 		return millrace.Errorf(millrace.Unavailable, "Postgres ended the query: %s", message)
 	}
-	return warehouse.ExplainWord(millrace.Errorf(millrace.Invalid, "%s", message), r.query.SQL)
+	return warehouse.ExplainWord(millrace.Errorf(millrace.Invalid, "%s%s", message, r.place(int(pg.Position))), r.query.SQL)
+}
+
+// declare stands before the query when it is sent.
+const declare = "DECLARE result NO SCROLL CURSOR FOR "
+
+// place says where in the query a character of what was sent lies, from 1:
+// " (line 1, column 14)". Nothing where the query was sent in other words.
+func (r *rows) place(position int) string {
+	at := position - 1 - len(declare)
+	asked, sent := []rune(r.query.SQL), []rune(r.sent)
+	if position == 0 || at < 0 || at > min(len(asked), len(sent)) || string(asked[:at]) != string(sent[:at]) {
+		return ""
+	}
+	before := string(asked[:at])
+	return fmt.Sprintf(" (line %d, column %d)", strings.Count(before, "\n")+1, at-utf8.RuneCountInString(before[:strings.LastIndexByte(before, '\n')+1])+1)
 }

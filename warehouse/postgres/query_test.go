@@ -40,6 +40,14 @@ func testWords(t *testing.T, url string) {
 			t.Errorf("%s: %s, %v", sql, got, err)
 		}
 	}
+	for sql, want := range map[string]string{
+		"SELECT nothing FROM web.a": "(line 1, column 8)", "SELECT 'ü',\n  nothing, n FROM web.a;": "(line 2, column 3)", "SELECT *\nFROM web.nosuch": "(line 2, column 6)",
+		"SELECT 1 +\n\n* 2 FROM web.a": "(line 3, column 1)", "SELECT length(n) FROM web.a": "(line 1, column 8)",
+	} {
+		if _, err := count(w, sql); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v does not say %s", sql, err, want)
+		}
+	}
 }
 
 // testIdentifier shows that Identifier puts each word of Postgres in quotes that

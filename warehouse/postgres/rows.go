@@ -28,6 +28,7 @@ const (
 // rows is the result of a query.
 type rows struct {
 	query   warehouse.Query
+	sent    string // of it, to the server
 	w       *Warehouse
 	ctx     context.Context
 	release func()

@@ -40,6 +40,8 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"BigInts":          testBigInts,
 		"BigIntsAgain":     testBigIntsAgain,
 		"Fickle":           testFickle,
+		"Widened":          testWidened,
+		"TableSizes":       testTableSizes,
 		"Latest":           testLatest,
 		"Names":            testNames,
 		"EngineNames":      testEngineNames,

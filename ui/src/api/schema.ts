@@ -343,16 +343,22 @@ export interface HistorySeries {
 }
 
 export interface Job {
+  /** Of a query that is wrong: where in the line, in characters, from 1. */
+  column?: number
   /** How much is done, in units. */
   done: number
   /** Why it failed, and what to do. */
   error?: string
+  /** Of what sort the error is, as the kind of a problem. */
+  error_kind?: string
   /** When it ended; absent while it runs. */
   finished?: string
   /** The job's ID. */
   id: string
   /** What is done: warehouse.rebuild, archive.verify, log.verify, query, table.profile, rejected.resend. */
   kind: string
+  /** Of a query that is wrong: where in its text, from 1. */
+  line?: number
   /** What happens at this moment. */
   message?: string
   /** What came out, once it is done. Its fields depend on the kind. */
@@ -1093,11 +1099,13 @@ export interface Step {
 export interface StoredResult {
   /** Size of its file. */
   bytes: number
+  /** How it is best drawn at first sight. */
+  chart: ResultChartQuery
   /** Names, each once, and types. */
   columns: ResultColumn[]
   /** When it was asked for. */
   created: string
-  /** How long the query and storing what it answered took. */
+  /** From asking until the last row was stored: the query and the storing. */
   elapsed_ms: number
   /** Of the result. */
   id: string
@@ -1135,7 +1143,7 @@ export interface TableDetail {
   rows?: number
   /** The source, or millrace. */
   schema: string
-  /** On disk; absent when the engine does not say. */
+  /** On disk, as of at most half a minute ago; absent when the engine does not say. */
   size_bytes?: number
   /** Its name. */
   table: string
@@ -1172,7 +1180,7 @@ export interface TableSummary {
   rows?: number
   /** The source, or millrace. */
   schema: string
-  /** On disk; absent when the engine does not say. */
+  /** On disk, as of at most half a minute ago; absent when the engine does not say. */
   size_bytes?: number
   /** Its name. */
   table: string
@@ -1311,9 +1319,9 @@ export interface Why {
 }
 
 export interface WhyReason {
-  /** discarded: a value or row was set aside in discards; duplicate: the record repeats another; rejected: intake refused it; notice: the warehouse did something otherwise, such as widening a column or reaching a limit. */
-  category: 'discarded' | 'duplicate' | 'rejected' | 'notice'
-  /** Of discarded: the column. */
+  /** discarded: a value or row was set aside in discards; duplicate: the record repeats another; rejected: intake refused it; widened: the record made a column wider, from bigint to double; notice: the warehouse did something otherwise, such as reaching a limit. */
+  category: 'discarded' | 'duplicate' | 'rejected' | 'widened' | 'notice'
+  /** Of discarded and widened: the column. */
   column?: string
   /** How often. */
   count: number
@@ -1321,6 +1329,8 @@ export interface WhyReason {
   first: string
   /** When last. */
   last: string
+  /** Of widened and notice: the record that caused it. */
+  position?: string
   /** Why. Of rejected: the group, as the list of groups names it. */
   reason: string
   /** Whether it is of this table alone, or of its whole source: a rejected record has no table. */

@@ -16,7 +16,7 @@ import { TimeText } from '@/design/TimeText'
 import { useSpan } from '@/design/useSpan'
 import { sentence } from '@/format/format'
 
-const kinds: Record<WhyReason['category'], [string, Meaning]> = { discarded: ['Set aside', 'warning'], duplicate: ['Duplicate', 'neutral'], rejected: ['Rejected', 'bad'], notice: ['Notice', 'info'] }
+const kinds: Record<WhyReason['category'], [string, Meaning]> = { discarded: ['Set aside', 'warning'], duplicate: ['Duplicate', 'neutral'], rejected: ['Rejected', 'bad'], widened: ['Widened', 'info'], notice: ['Notice', 'info'] }
 
 /** What did not become a row, or became another one than one may think, and why. */
 export function Why({ schema, table, range, onRange }: { schema: string; table: string; range: string; onRange: (range: string) => void }) {
@@ -54,7 +54,8 @@ function Reason({ reason, schema, table }: { reason: WhyReason; schema: string; 
         <div className="min-w-48 grow basis-0"><p className="break-words">{reason.column && <code className="mr-1 font-mono text-12 font-medium">{reason.column}</code>}{sentence(reason.reason)}</p>
           <p className="text-12 text-soft">{reason.scope === 'source' && 'of the whole source · '}last <TimeText at={reason.last} /> · first <TimeText at={reason.first} /></p></div>
         {reason.category === 'rejected' ? <Link to="/rejected" search={{ source: schema, group: reason.reason }} className="inline-flex h-7 items-center rounded-outer bg-hover px-2 text-12 font-medium hover:bg-active">Mend them</Link>
-          : reason.category !== 'notice' && <Button small aria-expanded={open} onClick={() => { setOpen(!open) }}>{open ? 'Hide rows' : 'Show rows'}</Button>}
+          : reason.position ? <Link to="/live/find" search={{ open: reason.position }} className="inline-flex h-7 items-center rounded-outer bg-hover px-2 text-12 font-medium hover:bg-active">Show the record</Link>
+            : reason.category !== 'notice' && <Button small aria-expanded={open} onClick={() => { setOpen(!open) }}>{open ? 'Hide rows' : 'Show rows'}</Button>}
       </div>
       {open && (reason.category === 'discarded' || reason.category === 'duplicate') && <Rows schema={schema} table={table} category={reason.category} reason={reason} />}
     </li>
