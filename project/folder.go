@@ -56,17 +56,31 @@ func NewFolder(dir string, private ...string) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{dir: absolute}
+	f := &Folder{dir: resolve(absolute)}
 	for _, p := range private {
 		if !filepath.IsAbs(p) {
 			p = filepath.Join(absolute, p)
 		}
-		within, err := filepath.Rel(absolute, p)
-		if err == nil && filepath.IsLocal(within) && within != "." {
-			f.private = append(f.private, filepath.ToSlash(within))
+		for _, at := range [][2]string{{absolute, p}, {f.dir, resolve(p)}} {
+			within, err := filepath.Rel(at[0], at[1])
+			if err == nil && filepath.IsLocal(within) && within != "." {
+				f.private = append(f.private, filepath.ToSlash(within))
+			}
 		}
 	}
 	return f, nil
+}
+
+// resolve follows the symbolic links of a path, as far as it exists.
+func resolve(path string) string {
+	for at, rest := path, ""; ; at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest) {
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if at == filepath.Dir(at) {
+			return path
+		}
+	}
 }
 
 // A File is one of a project's files.

@@ -37,6 +37,43 @@ func folder(t *testing.T, pairs ...string) (*project.Folder, string) {
 	return f, dir
 }
 
+// TestPrivateThroughLinks has a project, its data and its secrets that are
+// reached by other paths than they were named by.
+func TestPrivateThroughLinks(t *testing.T) {
+	t.Parallel()
+	_, dir := folder(t, "millrace.yaml", "name: shop\n", "vault/db", "hunter2", "data/lock", "x")
+	link := filepath.Join(t.TempDir(), "current")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for name, at := range map[string]struct {
+		dir     string
+		private []string
+	}{
+		"the project by a link": {link, []string{filepath.Join(dir, "vault"), filepath.Join(dir, "data")}},
+		"the others by a link":  {dir, []string{filepath.Join(link, "vault"), filepath.Join(link, "data")}},
+		"all by a link":         {link, []string{"vault", filepath.Join(link, "data")}},
+		"one of them not there": {link, []string{filepath.Join(dir, "vault"), filepath.Join(dir, "data"), filepath.Join(dir, "later", "on")}},
+	} {
+		f, err := project.NewFolder(at.dir, at.private...)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		files, _, err := f.Files()
+		if err != nil || len(files) != 1 || files[0].Path != "millrace.yaml" {
+			t.Errorf("%s: %v, %v", name, files, err)
+		}
+		if text, _, err := f.Read("vault/db"); err == nil {
+			t.Errorf("%s: the vault is read: %s", name, text)
+		}
+		if strings.HasSuffix(name, "not there") {
+			if _, err := f.Save("later/on/x.yaml", []byte("a: 1\n"), ""); err == nil {
+				t.Errorf("%s: saved into a private folder", name)
+			}
+		}
+	}
+}
+
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	f, dir := folder(t,

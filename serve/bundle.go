@@ -10,11 +10,14 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/millrace/millrace/serve/job"
 )
 
 // A bundleFile is a file of a support bundle.
@@ -37,10 +40,10 @@ func jsonFile[T any](name string, of func(ctx context.Context) (T, error)) bundl
 // is in a record: names and types of tables, but no row of them.
 func (s *server) bundleFiles() []bundleFile {
 	return []bundleFile{
-		jsonFile("status.json", s.o.System.Status),
+		jsonFile("status.json", s.statusWithoutKeys),
 		jsonFile("parts.json", func(ctx context.Context) (Health, error) { return s.health(ctx), nil }),
 		jsonFile("attention.json", s.attention),
-		jsonFile("jobs.json", func(context.Context) (any, error) { return s.o.Jobs.List(), nil }),
+		jsonFile("jobs.json", func(context.Context) (any, error) { return s.jobsWithoutWords(), nil }),
 		jsonFile("tables.json", func(ctx context.Context) ([]TableDetail, error) {
 			all, err := s.catalog(ctx)
 			out := []TableDetail{}
@@ -87,6 +90,26 @@ func (s *server) bundleFiles() []bundleFile {
 	}
 }
 
+// statusWithoutKeys is the status without the keys to send with.
+func (s *server) statusWithoutKeys(ctx context.Context) (Status, error) {
+	st, err := s.o.System.Status(ctx)
+	st.Sources = slices.Clone(st.Sources)
+	for i := range st.Sources {
+		st.Sources[i].WriteKeys, st.Sources[i].Keys = []string{}, []SourceKey{}
+	}
+	return st, err
+}
+
+// jobsWithoutWords are the jobs without what is said of them, which may quote a
+// query or a record.
+func (s *server) jobsWithoutWords() []job.Job {
+	all := s.o.Jobs.List()
+	for i := range all {
+		all[i].Message, all[i].Error, all[i].Result = "", "", nil
+	}
+	return all
+}
+
 // filePatience bounds each file: what is asked may be what is ill.
 const filePatience = 10 * time.Second
 
@@ -123,7 +146,7 @@ func (s *server) bundle(ctx context.Context) ([]byte, error) {
 func (s *server) registerBundle() {
 	register(s, operation{id: "get-support-bundle", method: http.MethodGet, path: "/api/v1/support-bundle", tag: "status", timeout: 2 * time.Minute,
 		summary:     "Files that help to find a fault",
-		description: "A tar.gz with status, the log's last lines, metrics, names and types of tables, jobs and stacks. It holds no secret, no key of an admin, and nothing of records but names of sources, events and columns.",
+		description: "A tar.gz with status, the log's last lines, metrics, names and types of tables, jobs and stacks. It holds no secret, no key, no query, and nothing of records but names of sources, events and columns.",
 		responses: map[string]*huma.Response{"200": {Description: "The files", Content: map[string]*huma.MediaType{
 			"application/gzip": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}},
 		func(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {

@@ -251,7 +251,8 @@ func (s *server) nameOriginals(ctx context.Context, source, kind, event string, 
 		return
 	}
 	originals, seen := map[string]string{}, 0
-	_, err = s.backward(ctx, millrace.Position{}, last, eventlog.Filter{Workspace: s.o.Workspace, Sources: []string{source}, Streams: []string{stream}}, time.Second/2,
+	f := eventlog.Filter{Workspace: s.o.Workspace, Sources: []string{source}, Streams: []string{stream}}
+	_, err = s.backward(ctx, search{last: last, filter: f, patience: time.Second / 2},
 		func(entries []eventlog.Entry) bool {
 			for _, e := range slices.Backward(entries) {
 				if seen++; seen > originalBodies || len(originals) > maxOriginals {

@@ -83,6 +83,10 @@ func TestSupportBundle(t *testing.T) {
 	o := newWorld().options(t)
 	o.Mode, o.AdminToken, o.Logs = Production, testToken, logring.New(10)
 	slog.New(o.Logs.Handler(slog.DiscardHandler)).Info("hello")
+	const literal = "ada@secret.example"
+	if _, err := o.Jobs.Start("query", func(context.Context, func(job.Progress)) (any, error) { return literal, errors.New(literal) }); err != nil {
+		t.Fatal(err)
+	}
 	s := start(t, o)
 	resp, body := call(t, "GET", s.URL+"/api/v1/support-bundle", "", "Authorization", "Bearer "+testToken)
 	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Disposition"), `attachment; filename="millrace-support-`) {
@@ -108,6 +112,9 @@ func TestSupportBundle(t *testing.T) {
 		files[strings.TrimPrefix(h.Name, "millrace-support/")] = string(data)
 		if bytes.Contains(data, []byte(testToken)) {
 			t.Errorf("%s holds the admin token", h.Name)
+		}
+		if bytes.Contains(data, []byte(literal)) || bytes.Contains(data, []byte("web_2026")) {
+			t.Errorf("%s holds what a query asked for, or a key: %s", h.Name, data)
 		}
 	}
 	if len(files) != 9 || !strings.Contains(files["status.json"], `"shop"`) || !strings.Contains(files["log.ndjson"], "hello") ||

@@ -123,9 +123,8 @@ func (s *server) loggedRecords(ctx context.Context, q recordQuery) (out []Record
 		f.Sources = []string{q.source}
 	}
 	seen := 0
-	whole, err = s.backward(ctx, loaded, last, f, freshPatience, func(entries []eventlog.Entry) bool {
-		seen += len(entries)
-		found := slices.DeleteFunc(entries, func(e eventlog.Entry) bool { return !q.matches(&e) })
+	keep := func(e *eventlog.Entry) bool { seen++; return q.matches(e) }
+	whole, err = s.backward(ctx, search{loaded, last, f, keep, freshPatience}, func(found []eventlog.Entry) bool {
 		for _, r := range slices.Backward(s.summarize(ctx, found)) {
 			out = append(out, r)
 		}

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -20,11 +21,31 @@ const (
 	backPatience  = 2 * time.Second
 )
 
+// Limits of a piece: how many records are read for it, and how large those are
+// together that are kept. One frame may always be read.
+const (
+	maxPieceRecords = 20_000
+	maxPieceBytes   = 8 << 20
+)
+
+// errPiece says that a piece is too large to be read at once.
+var errPiece = errors.New("a piece of the log is too large")
+
+// A search says what is looked for when the log is read backwards.
+type search struct {
+	after, last millrace.Position
+	filter      eventlog.Filter
+	keep        func(*eventlog.Entry) bool // which of those that filter chooses; nil is all
+	patience    time.Duration
+}
+
 // backward reads the log from last towards its beginning, piece by piece, and
-// gives each piece, in the order of the log, to do, until that wants no more, the
-// frame of after is reached, the log or its newest epoch begins, or the patience is
-// over. whole says that there is nothing before what do was given.
-func (s *server) backward(ctx context.Context, after, last millrace.Position, f eventlog.Filter, patience time.Duration, do func([]eventlog.Entry) (more bool)) (whole bool, err error) {
+// gives of each piece what is looked for, in the order of the log, to do, until
+// that wants no more, the frame of after is reached, the log or its newest epoch
+// begins, or the patience is over. whole says that there is nothing before what do
+// was given. A piece is small, however the log's records lie.
+func (s *server) backward(ctx context.Context, look search, do func([]eventlog.Entry) (more bool)) (whole bool, err error) {
+	after, last := look.after, look.last
 	begin, err := s.newestBegin(ctx, last)
 	if err != nil {
 		return false, err
@@ -32,29 +53,52 @@ func (s *server) backward(ctx context.Context, after, last millrace.Position, f 
 	if after.Epoch == last.Epoch {
 		begin = max(begin, after.Seq)
 	}
-	until := time.Now().Add(patience)
+	until := time.Now().Add(look.patience)
 	frames := uint64(backFrames)
 	for high := last.Seq; high >= begin && high > 0; {
 		low := begin
 		if high-begin >= frames {
 			low = high - frames + 1
 		}
-		entries, err := s.frames(ctx, millrace.Position{Epoch: last.Epoch, Seq: low - 1, Index: millrace.EndOfFrame}, high, f)
-		if millrace.KindOf(err) == millrace.Gone {
+		entries, read, err := s.piece(ctx, last.Epoch, low, high, look)
+		switch {
+		case errors.Is(err, errPiece):
+			frames = max(1, (high-low+1)/8)
+			if time.Now().After(until) {
+				return false, nil
+			}
+			continue
+		case millrace.KindOf(err) == millrace.Gone:
 			return true, nil // trimmed meanwhile
-		}
-		if err != nil {
+		case err != nil:
 			return false, err
 		}
 		if !do(entries) || time.Now().After(until) {
 			return false, nil
 		}
-		if len(entries) < backRecords {
+		if read < backRecords {
 			frames = min(2*frames, maxBackFrames)
 		}
 		high = low - 1
 	}
 	return true, nil
+}
+
+// piece returns what is looked for in the frames from low through high, and how
+// many records were read for it. The error is errPiece when that is too much.
+func (s *server) piece(ctx context.Context, epoch, low, high uint64, look search) (found []eventlog.Entry, read int, err error) {
+	size := 0
+	err = s.frames(ctx, millrace.Position{Epoch: epoch, Seq: low - 1, Index: millrace.EndOfFrame}, high, look.filter, func(e *eventlog.Entry) error {
+		if read++; look.keep == nil || look.keep(e) {
+			found = append(found, *e)
+			size += len(e.Body) + len(e.Meta)
+		}
+		if low < high && (read > maxPieceRecords || size > maxPieceBytes) {
+			return errPiece
+		}
+		return nil
+	})
+	return found, read, err
 }
 
 // newestBegin is the first frame of the newest epoch that the log still has.
@@ -104,7 +148,7 @@ func (s *server) duplicates(ctx context.Context, f eventlog.Filter, patience tim
 		for from > 0 && positions[from-1].Seq == seq {
 			from--
 		}
-		entries, err := s.frames(ctx, millrace.Position{Epoch: last.Epoch, Seq: seq - 1, Index: millrace.EndOfFrame}, seq, f)
+		entries, _, err := s.piece(ctx, last.Epoch, seq, seq, search{filter: f})
 		if millrace.KindOf(err) == millrace.Gone {
 			return since, true, nil // trimmed meanwhile
 		}
@@ -126,27 +170,30 @@ func (s *server) duplicates(ctx context.Context, f eventlog.Filter, patience tim
 	return since, true, nil
 }
 
-// frames returns the records that f chooses behind after, up to the frame high.
-func (s *server) frames(ctx context.Context, after millrace.Position, high uint64, f eventlog.Filter) ([]eventlog.Entry, error) {
+// frames gives the records that f chooses behind after, up to the frame high, to
+// do, until that fails.
+func (s *server) frames(ctx context.Context, after millrace.Position, high uint64, f eventlog.Filter, do func(*eventlog.Entry) error) error {
 	reader, err := s.o.Log.Open(ctx, after, f)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer reader.Close()
-	var all []eventlog.Entry
 	for {
 		batch, err := reader.Next(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, e := range batch.Records {
+		for i := range batch.Records {
+			e := &batch.Records[i]
 			if e.Position.Epoch != after.Epoch || e.Position.Seq > high {
-				return all, nil
+				return nil
 			}
-			all = append(all, e)
+			if err := do(e); err != nil {
+				return err
+			}
 		}
 		if batch.AtEnd || batch.Through.Epoch != after.Epoch || batch.Through.Seq >= high {
-			return all, nil
+			return nil
 		}
 	}
 }

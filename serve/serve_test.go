@@ -300,6 +300,10 @@ func TestReady(t *testing.T) {
 	if h := decode[Health](t, body); resp.StatusCode != 503 || h.Ready || h.Parts[0].Reason != "the disk is full" {
 		t.Errorf("a required part: %d %s", resp.StatusCode, body)
 	}
+	resp, body = call(t, "GET", s.URL+"/readyz", "", "Host", "elsewhere.test")
+	if h := decode[Health](t, body); resp.StatusCode != 503 || h.Ready || h.Parts[0].Reason != "" {
+		t.Errorf("asked by another name: %d %s", resp.StatusCode, body)
+	}
 }
 
 func TestPanic(t *testing.T) {

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -86,7 +87,7 @@ type Part struct {
 	Name     string `json:"name" example:"log"`
 	Ready    bool   `json:"ready"`
 	Required bool   `json:"required" doc:"Whether the server is not ready without it."`
-	Reason   string `json:"reason,omitempty" doc:"Why it is not ready."`
+	Reason   string `json:"reason,omitempty" doc:"Why it is not ready; for those who may ask for the status."`
 }
 
 // Health is the answer of /readyz.
@@ -96,7 +97,7 @@ type Health struct {
 }
 
 func (s *server) health(ctx context.Context) Health {
-	h := Health{Ready: true, Parts: s.o.System.Parts(ctx)}
+	h := Health{Ready: true, Parts: slices.Clone(s.o.System.Parts(ctx))}
 	if h.Parts == nil {
 		h.Parts = []Part{}
 	}
@@ -120,10 +121,15 @@ func (s *server) registerStatus() {
 			return &bodyOf[alive]{Body: alive{"ok"}}, nil
 		})
 	register(s, operation{id: "readyz", method: http.MethodGet, path: "/readyz", tag: "health", open: true,
-		summary: "Whether the server can take work", description: "200 when all required parts work, otherwise 503 with the same body, which says what is not ready and why.",
+		summary: "Whether the server can take work", description: "200 when all required parts work, otherwise 503 with the same body, which says what is not ready and, to those who may ask for the status, why.",
 		also: map[int]any{http.StatusServiceUnavailable: Health{}}},
 		func(ctx context.Context, _ *struct{}) (*health, error) {
 			h := s.health(ctx)
+			if s.guard.check(requestOf(ctx)) != nil { // a reason may name what is not everyone's business
+				for i := range h.Parts {
+					h.Parts[i].Reason = ""
+				}
+			}
 			if !h.Ready {
 				return &health{Status: http.StatusServiceUnavailable, Body: h}, nil
 			}

@@ -24,6 +24,7 @@ import (
 const (
 	tailBuffer    = 1024             // lines that wait for a slow client, at most
 	tailBytes     = 2 << 20          // and how large they are together; one line may be larger
+	backBytes     = 16 << 20         // what lies before and is told first
 	tailVerdict   = 2 * time.Second  // patience for the verdict on duplicates
 	tailHeartbeat = 15 * time.Second // between signs of life
 )
@@ -61,7 +62,7 @@ type tailInput struct {
 	Result    string `query:"result" enum:"accepted,duplicate,rejected,received" doc:"Only records that ended so. What is not judged within two seconds is received."`
 	Grep      string `query:"grep" maxLength:"200" doc:"Only records whose body, ID or key contains this text, in any case."`
 	After     string `query:"after" maxLength:"80" doc:"Begin with what follows this position, and miss nothing; when absent, with what arrives from now on."`
-	Backlog   int    `query:"backlog" minimum:"0" maximum:"5000" doc:"Without after: begin with so many of the last records that are in the log already, as far as they are found within two seconds."`
+	Backlog   int    `query:"backlog" minimum:"0" maximum:"5000" doc:"Without after: begin with so many of the last records that are in the log already, as far as they are found within two seconds and are not over 16 MiB together."`
 	Limit     int    `query:"limit" minimum:"0" maximum:"1000000" doc:"End after so many records; 0 goes on until one of the two leaves."`
 }
 
@@ -130,20 +131,21 @@ func (t *tail) open(ctx context.Context, from millrace.Position, in *tailInput) 
 	return err
 }
 
-// lookBack finds what is told first: the last n lines up to last.
+// lookBack finds what is told first: the last n lines up to last, or as many as
+// have room.
 func (t *tail) lookBack(ctx context.Context, last millrace.Position, f eventlog.Filter, n int) error {
-	var pieces [][]tailItem // newest first
-	count := 0
-	_, err := t.backward(ctx, millrace.Position{}, last, f, backPatience, func(entries []eventlog.Entry) bool {
-		lines := t.lines(ctx, entries)
-		pieces = append(pieces, lines)
-		count += len(lines)
-		return count < n
+	keep := func(e *eventlog.Entry) bool { return t.matches(*e) }
+	size := 0
+	_, err := t.backward(ctx, search{last: last, filter: f, keep: keep, patience: backPatience}, func(entries []eventlog.Entry) bool {
+		for _, line := range slices.Backward(t.lines(ctx, entries)) { // the newest first
+			if size += len(line.line); len(t.first) == n || size > backBytes && len(t.first) > 0 {
+				return false
+			}
+			t.first = append(t.first, line)
+		}
+		return len(t.first) < n
 	})
-	for _, lines := range slices.Backward(pieces) {
-		t.first = append(t.first, lines...)
-	}
-	t.first = t.first[max(0, len(t.first)-n):]
+	slices.Reverse(t.first)
 	return err
 }
 

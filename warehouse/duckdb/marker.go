@@ -52,15 +52,13 @@ func dropFailedMarkers(path string) error {
 	if err != nil {
 		return err
 	}
-	defer without.Close()
-	if err := copyWithout(without, f, markers[:len(markers)-1]); err != nil {
+	err = copyWithout(without, f, markers[:len(markers)-1])
+	if err = errors.Join(err, without.Sync(), without.Close()); err == nil {
+		err = os.Rename(without.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(without.Name()) // it may be what fills the disk
 		return fmt.Errorf("take failed checkpoints out of %s: %w", path, err)
-	}
-	if err := errors.Join(without.Sync(), without.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(without.Name(), path); err != nil {
-		return err
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
