@@ -53,6 +53,10 @@ test: build ## all tests, with the race detector
 e2e: build ## the page's scenes alone, in a real browser (E2E_ONLY='live|keyboard' chooses)
 	MILLRACE_TEST_BINARY=$(CURDIR)/bin/millrace go test -count=1 -timeout 20m -v ./ui/e2e
 
+.PHONY: screenshots
+screenshots: build ## pictures of every room in both themes and two widths, to ui/.shots
+	cd ui && npm run --silent shots
+
 .PHONY: check
 check: browser page ## everything else that CI runs: format, vet, lint, generated files, the page
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files -co --exclude-standard '*.go'); exit 1; }

@@ -243,6 +243,7 @@ func (a *App) serve(ctx context.Context) (until time.Time, err error) {
 	server := serve.NewHTTPServer(a.handler, a.o.Logger)
 	collect.ConfigureServer(server)
 	server.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
+	a.o.Logger.Info("serving", "address", a.o.Listen, "version", a.o.Version)
 	failed := make(chan error, 1)
 	go func() {
 		if a.certificate != nil {

@@ -41,11 +41,13 @@ func (a *App) reload() error {
 		next := *old
 		next.problems = problemTexts(err)
 		a.project.Store(&next)
+		a.logger("project").Info("the saved files have mistakes, the last good version goes on", "mistakes", len(next.problems))
 		return err
 	}
 	a.project.Store(&served{Project: p, loaded: a.o.Now()})
 	a.loader.Configure(settings(p))
 	fmt.Fprintln(a.o.Stdout, "reloaded")
+	a.logger("project").Info("the saved files are served", "sources", len(sources(p)))
 	a.mark(history.MarkReload, "the project was saved")
 	for _, field := range restartFields(old.Config.Settings, p.Config.Settings) {
 		fmt.Fprintf(a.o.Stdout, "%s: %s was changed and takes effect when the server is started again\n", project.ConfigFile, field)

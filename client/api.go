@@ -68,9 +68,10 @@ func (c *Client) Source(ctx context.Context, name string) (Source, error) {
 
 // TailOptions choose what a tail shows.
 type TailOptions struct {
-	Source, Event, Grep string
-	After               string // log position, or "" for what comes from now on
-	Limit               int    // end after so many records; 0 goes on
+	Source, Event, User, Grep string
+	Result                    string // accepted, duplicate or rejected; "" for all
+	After                     string // log position, or "" for what comes from now on
+	Limit                     int    // end after so many records; 0 goes on
 }
 
 // Tail calls each with every line that the server tells: a record, or how many
@@ -78,7 +79,7 @@ type TailOptions struct {
 // otherwise why it ended: Unavailable when the server ended it.
 func (c *Client) Tail(ctx context.Context, o TailOptions, each func(line json.RawMessage) error) error {
 	q := url.Values{}
-	for k, v := range map[string]string{"source": o.Source, "event": o.Event, "grep": o.Grep, "after": o.After} {
+	for k, v := range map[string]string{"source": o.Source, "event": o.Event, "user": o.User, "result": o.Result, "grep": o.Grep, "after": o.After} {
 		if v != "" {
 			q.Set(k, v)
 		}

@@ -35,6 +35,8 @@ stopped.`,
 	f := c.Flags()
 	f.StringVar(&o.Source, "source", "", "only of this source")
 	f.StringVar(&o.Event, "event", "", "only events of this name")
+	f.StringVar(&o.User, "user", "", "only of this user")
+	f.StringVar(&o.Result, "result", "", "only accepted, duplicate or rejected ones")
 	f.StringVar(&o.Grep, "grep", "", "only records that hold this text")
 	f.StringVar(&o.After, "after", "", "begin behind this log position (default: with what comes now)")
 	f.IntVar(&o.Limit, "limit", 0, "end after so many records (default: go on)")

@@ -1,25 +1,52 @@
 // Takes pictures of every room and looks at each with axe. It fails on anything
 // that the console says, a request that fails, or what axe finds.
 //
-//   node scripts/shots.mjs http://127.0.0.1:8080 [part of a name]
+//   node scripts/shots.mjs [ADDRESS] [part of a name]
+//
+// Without an address it starts the example shop, with people in it. Pictures go
+// to .shots, or to the folder SHOTS.
 import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
+import { start, trade } from './shop.mjs'
 
-const base = process.argv[2] ?? 'http://127.0.0.1:5173'
-const only = process.argv[3] ?? ''
-const folder = fileURLToPath(new URL('../.shots/', import.meta.url))
-const axe = readFileSync(fileURLToPath(new URL('../node_modules/axe-core/axe.min.js', import.meta.url)), 'utf8')
+const here = (path) => fileURLToPath(new URL(path, import.meta.url))
+const folder = process.env.SHOTS ?? here('../.shots')
+const axe = readFileSync(here('../node_modules/axe-core/axe.min.js'), 'utf8')
+const pages = JSON.parse(readFileSync(here('shots.json'), 'utf8'))
+const sizes = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } }
+const settings = ['wide', 'phone'].flatMap((size) => ['light', 'dark'].map((theme) => ({ size, theme })))
 mkdirSync(folder, { recursive: true })
 
-const pages = JSON.parse(readFileSync(fileURLToPath(new URL('shots.json', import.meta.url)), 'utf8'))
-const sizes = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } }
+async function act(page, step, said) {
+  try {
+    if (step.press) await page.keyboard.press(step.press)
+    if (step.click) await page.locator(step.click).first().click({ timeout: 10_000 })
+    if (step.type) await page.keyboard.type(step.type)
+  } catch (thrown) {
+    said.push(`${JSON.stringify(step)}: ${String(thrown).split('\n')[0]}`)
+  }
+  await page.waitForTimeout(step.wait ?? 500)
+}
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
-let failed = 0
-for (const [size, viewport] of Object.entries(sizes)) {
-  for (const theme of ['light', 'dark']) {
-    const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: 'reduce', bypassCSP: false })
+/** look runs axe in a world of its own, so that the page's policy stays in force. */
+async function look(page) {
+  const session = await page.context().newCDPSession(page)
+  const { frameTree } = await session.send('Page.getFrameTree')
+  const { executionContextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id })
+  await session.send('Runtime.evaluate', { expression: axe, contextId: executionContextId })
+  const { result } = await session.send('Runtime.evaluate', { contextId: executionContextId, awaitPromise: true, returnByValue: true,
+    expression: `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then((r) => r.violations.map((v) => v.id + ': ' + v.help + '\\n      ' + v.nodes.slice(0, 3).map((n) => n.target.join(' ') + '  ' + (n.failureSummary || '').split('\\n')[1]).join('\\n      ')))` })
+  await session.detach()
+  const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth + 1')
+  return [...(wide ? ['the page scrolls sideways'] : []), ...(result.value ?? ['axe did not run'])]
+}
+
+async function all(browser, base, only) {
+  let failed = 0
+  for (const { size, theme } of settings) {
+    const context = await browser.newContext({ viewport: sizes[size], colorScheme: theme, reducedMotion: 'reduce' })
     const page = await context.newPage()
     let said = []
     page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') said.push(m.text()) })
@@ -31,33 +58,30 @@ for (const [size, viewport] of Object.entries(sizes)) {
       said = []
       await page.goto(base + path)
       await page.waitForTimeout(wait)
-      for (const step of steps) {
-        try {
-          if (step.press) await page.keyboard.press(step.press)
-          if (step.click) await page.locator(step.click).first().click({ timeout: 4000 })
-          if (step.type) await page.keyboard.type(step.type)
-        } catch (thrown) {
-          said.push(`${JSON.stringify(step)}: ${String(thrown).split('\n')[0]}`)
-        }
-        await page.waitForTimeout(step.wait ?? 500)
-      }
-      await page.screenshot({ path: `${folder}${name}-${size}-${theme}.png` })
-      // In a world of its own, so that the page's policy stays in force.
-      const session = await context.newCDPSession(page)
-      const { frameTree } = await session.send('Page.getFrameTree')
-      const { executionContextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id })
-      await session.send('Runtime.evaluate', { expression: axe, contextId: executionContextId })
-      const { result } = await session.send('Runtime.evaluate', { contextId: executionContextId, awaitPromise: true, returnByValue: true,
-        expression: `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then((r) => r.violations.map((v) => v.id + ': ' + v.help + '\\n      ' + v.nodes.slice(0, 3).map((n) => n.target.join(' ') + '  ' + (n.failureSummary || '').split('\\n')[1]).join('\\n      ')))` })
-      const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth + 1')
-      if (wide) said.push('the page scrolls sideways')
-      const found = [...said, ...(result.value ?? ['axe did not run'])]
+      for (const step of steps) await act(page, step, said)
+      await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`) })
+      const found = [...said, ...await look(page)]
       failed += found.length
       console.log(`${found.length === 0 ? 'ok  ' : 'FAIL'} ${name} ${size} ${theme}${found.map((f) => `\n    ${f}`).join('')}`)
-      await session.detach()
     }
     await context.close()
   }
+  console.log(`The pictures are in ${folder}`)
+  return failed
 }
-await browser.close()
+
+const given = process.argv.slice(2)
+const named = given[0]?.startsWith('http') ? given.shift() : undefined
+const shop = named ? undefined : await start()
+const close = shop ? trade(shop, 40) : async () => {}
+let failed = 1
+try {
+  // So that charts have something to show.
+  if (shop) await new Promise((resolve) => setTimeout(resolve, 60_000))
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
+  failed = await all(browser, named ?? shop.address, given[0] ?? '').finally(() => browser.close())
+} finally {
+  await close()
+  await shop?.stop()
+}
 process.exit(failed === 0 ? 0 : 1)

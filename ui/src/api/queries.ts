@@ -165,6 +165,13 @@ export const eventsQuery = (source: string, filter: { q?: string; sort?: 'count'
   staleTime: 5000,
 })
 
+/** eventsFoundQuery is the events of a source whose names hold a text, the most frequent first. */
+export const eventsFoundQuery = (source: string, q: string) => queryOptions({
+  queryKey: ['sources', source, 'events', 'found', q],
+  queryFn: ({ signal }) => call('list-source-events', { params: { source, q, sort: 'count', limit: 5 } }, signal),
+  staleTime: 30_000,
+})
+
 export const eventQuery = (source: string, event: string) => queryOptions({
   queryKey: ['sources', source, 'event', event],
   queryFn: ({ signal }) => call('get-source-event', { params: { source, event } }, signal),

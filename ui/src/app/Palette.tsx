@@ -1,7 +1,8 @@
-import { useQuery } from '@tanstack/react-query'
+import { useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useId, useState, type KeyboardEvent } from 'react'
-import { statusQuery, tablesQuery } from '@/api/queries'
+import { useDeferredValue, useId, useState, type KeyboardEvent } from 'react'
+import { call, problemOf, urlOf } from '@/api/client'
+import { eventsFoundQuery, statusQuery, tablesQuery } from '@/api/queries'
 import { cx } from '@/design/cx'
 import { useModal } from '@/design/Dialog'
 import { score } from '@/design/fuzzy'
@@ -16,11 +17,40 @@ import { rooms } from './rooms'
 
 interface Command { title: string; about: string; icon: IconName; keys?: string; run: () => void; always?: boolean }
 
+const mostSources = 12
+
+/** useEvents are the events whose names hold what is typed. */
+function useEvents(typed: string, sources: string[]): { source: string; name: string }[] {
+  const q = useDeferredValue(typed.trim())
+  return useQueries({ queries: sources.slice(0, mostSources).map((source) => ({ ...eventsFoundQuery(source, q), enabled: q.length > 1 })),
+    combine: (all) => q.length > 1 ? all.flatMap((one, i) => (one.data?.events ?? []).map((e) => ({ source: sources[i] ?? '', name: e.event }))) : [] })
+}
+
+/** useWork are the things that the server does for long when it is asked. */
+function useWork(): Command[] {
+  const client = useQueryClient()
+  const start = useMutation({
+    mutationFn: (what: 'start-log-verification' | 'start-archive-verification') => call(what, {}),
+    onSuccess: () => { toast('It runs: the tray shows how far it is', { meaning: 'good' }) },
+    onError: (thrown) => { toast(problemOf(thrown).detail, { meaning: 'bad' }) },
+    onSettled: () => client.invalidateQueries({ queryKey: ['jobs'] }),
+  })
+  return [
+    { title: 'Verify the log', about: 'Action', icon: 'play', run: () => { start.mutate('start-log-verification') } },
+    { title: 'Verify the archive', about: 'Action', icon: 'play', run: () => { start.mutate('start-archive-verification') } },
+    { title: 'Download a support bundle', about: 'Action', icon: 'download', run: () => { location.assign(urlOf('get-support-bundle')) } },
+  ]
+}
+
+const zones = Intl.supportedValuesOf('timeZone')
+
 function useCommands(typed: string, onKeys: () => void): Command[] {
   const navigate = useNavigate()
   const status = useQuery(statusQuery)
   const tables = useQuery(tablesQuery)
   const keys = useAllKeys()
+  const events = useEvents(typed, status.data?.sources.map((s) => s.name) ?? [])
+  const work = useWork()
   const go = (to: string, search?: Record<string, string>) => () => { void navigate({ to, search }) }
   const commands: Command[] = [
     ...rooms.map((room) => ({ title: room.title, about: 'Room', icon: room.icon, keys: `g then ${room.key}`, run: go(room.to) })),
@@ -29,12 +59,15 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
       { title: `${s.name} live`, about: 'Follow a source', icon: 'live', run: go('/live', { source: s.name }) },
     ]),
     ...(tables.data ?? []).map((t): Command => ({ title: `${t.schema}.${t.table}`, about: 'Table', icon: 'table', run: go(`/warehouse/${t.schema}/${t.table}`) })),
+    ...events.map((e): Command => ({ title: e.name, about: `Event of ${e.source}`, icon: 'live', run: go(`/sources/${e.source}`, { tab: 'events', event: e.name }) })),
     ...keys.filter((k) => !['Everywhere', 'Go to'].includes(k.group)).map((k): Command => ({ title: k.label, about: k.group, icon: 'keyboard', keys: k.keys, run: k.run })),
     { title: 'Light theme', about: 'Setting', icon: 'sun', run: () => { theme.set('light') } },
     { title: 'Dark theme', about: 'Setting', icon: 'moon', run: () => { theme.set('dark') } },
     { title: 'Theme of the system', about: 'Setting', icon: 'system', run: () => { theme.set('system') } },
     { title: 'Times in UTC', about: 'Setting', icon: 'clock', run: () => { zone.set('UTC') } },
     ...(localZone === 'UTC' ? [] : [{ title: `Times in ${localZone}`, about: 'Setting', icon: 'clock' as const, run: () => { zone.set(localZone) } }]),
+    ...(typed.trim().length < 3 ? [] : zones.filter((z) => z !== localZone && z !== 'UTC').map((z): Command => ({ title: `Times in ${z}`, about: 'Setting', icon: 'clock', run: () => { zone.set(z) } }))),
+    ...work,
     { title: 'Copy a link to this view', about: 'Action', icon: 'link', run: () => { void copyText(location.href).then(() => { toast('Link copied') }) } },
     { title: 'Keys', about: 'Help', icon: 'keyboard', keys: '?', run: onKeys },
     { title: 'The API', about: 'Help', icon: 'docs', run: go('/api/docs') },
@@ -81,7 +114,7 @@ export function Palette({ onClose, onKeys }: { onClose: () => void; onKeys: () =
         <Icon name="search" className="text-faint" />
         {/* Whoever opened the palette wants to type into it. */}
         {/* eslint-disable-next-line jsx-a11y/no-autofocus */}
-        <input autoFocus role="combobox" aria-label="Find" aria-expanded="true" aria-controls={`${id}-list`} aria-activedescendant={found.length > 0 ? `${id}-${chosen}` : undefined} value={typed} placeholder="Find a room, source, table, action"
+        <input autoFocus role="combobox" aria-label="Find" aria-expanded="true" aria-controls={`${id}-list`} aria-activedescendant={found.length > 0 ? `${id}-${chosen}` : undefined} value={typed} placeholder="Find a room, source, event, table, action"
           onChange={(e) => { setTyped(e.target.value); setAt(0) }} onKeyDown={onKey} autoComplete="off" spellCheck={false} className="h-12 min-w-0 grow bg-transparent text-15 outline-none placeholder:text-faint" />
         <Kbd keys="Escape" />
       </div>

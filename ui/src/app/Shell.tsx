@@ -167,7 +167,7 @@ function Place() {
   const well = error ? <StateDot meaning="bad">Not reached</StateDot> : !data.ready ? <StateDot meaning="bad">Not ready</StateDot> : data.problems.length > 0 ? <StateDot meaning="warning">Problems</StateDot> : <StateDot meaning="good">All well</StateDot>
   return (
     <Link to="/status" className="mt-1 block rounded-outer px-2 py-1.5 text-12 text-soft hover:bg-active max-panes:hidden">
-      {well}<span className="block truncate text-11">{data.environment ?? (data.mode === 'dev' ? 'development' : data.workspace)} · {data.version}</span>
+      {well}<span className="block truncate text-11">{data.environment ?? (data.mode === 'dev' ? 'millrace dev' : data.workspace)}{data.version !== 'development' && ` · ${data.version}`}</span>
     </Link>
   )
 }

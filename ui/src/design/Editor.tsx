@@ -26,6 +26,8 @@ export interface EditorProps {
   /** What may be written at a place, as the server knows it; lines and columns from 1. */
   complete?: (text: string, line: number, column: number) => Promise<Completions>
   readOnly?: boolean
+  /** The cursor goes to this line, from 1. */
+  line?: number
   ref?: Ref<EditorHandle>
 }
 

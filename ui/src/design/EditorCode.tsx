@@ -69,7 +69,7 @@ function languageOf({ language, tables, functions = [] }: Pick<EditorProps, 'lan
 }
 
 export default function EditorCode(props: EditorProps) {
-  const { value, label, readOnly = false, mistakes, language, tables, functions, ref } = props
+  const { value, label, readOnly = false, line, mistakes, language, tables, functions, ref } = props
   const host = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView>(undefined)
   const current = useRef(props)
@@ -112,6 +112,13 @@ export default function EditorCode(props: EditorProps) {
     const editor = view.current
     if (editor && editor.state.doc.toString() !== value) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } })
   }, [value])
+  useEffect(() => {
+    const editor = view.current
+    if (!editor || line === undefined || !(line >= 1)) return
+    const at = editor.state.doc.line(Math.min(Math.floor(line), editor.state.doc.lines))
+    editor.dispatch({ selection: { anchor: at.from }, effects: EditorView.scrollIntoView(at.from, { y: 'center' }) })
+    editor.focus()
+  }, [line])
   useEffect(() => { view.current?.dispatch({ effects: languages.current.reconfigure(languageOf({ language, tables, functions })) }) }, [language, tables, functions])
   useEffect(() => {
     const editor = view.current

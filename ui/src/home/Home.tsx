@@ -1,12 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
-import { problemOf } from '@/api/client'
+import { curlOf, problemOf } from '@/api/client'
 import { attentionQuery, statusQuery } from '@/api/queries'
 import { historyQuery, linesOf, marksQuery, type Line } from '@/api/history'
 import type { Attention as AttentionItem, Status } from '@/api/schema'
 import { StateDot } from '@/design/Badge'
+import { copyAs } from '@/design/copyAs'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Icon } from '@/design/Icon'
+import { IconButton } from '@/design/IconButton'
+import { Menu } from '@/design/Menu'
 import { useNow } from '@/design/now'
 import { SkeletonRows } from '@/design/Skeleton'
 import { TimeChart } from '@/design/TimeChart'
@@ -23,8 +26,11 @@ const route = getRouteApi('/')
 
 export default function Home() {
   const { data, error, refetch } = useQuery(statusQuery)
+  const attention = useQuery(attentionQuery)
+  const urgent = attention.data?.items.filter((one) => one.severity !== 'info').length ?? 0
   return (
-    <View crumbs={[{ title: data?.name ?? 'Home' }]} scroll state={data && (data.problems.length > 0 || !data.ready ? <StateDot meaning="warning">Needs attention</StateDot> : <StateDot meaning="good">All well</StateDot>)}>
+    <View crumbs={[{ title: data?.name ?? 'Home' }]} scroll actions={<Menu label="More" button={<IconButton icon="more" label="More" />} items={copyAs({ curl: curlOf('get-status', {}, location.origin), command: 'millrace status' })} />}
+      state={data && (!data.ready ? <StateDot meaning="bad">Not ready</StateDot> : urgent > 0 ? <StateDot meaning="warning">{urgent === 1 ? 'One thing needs attention' : `${urgent} things need attention`}</StateDot> : <StateDot meaning="good">All well</StateDot>)}>
       {error && !data ? <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : data ? <Body status={data} /> : <SkeletonRows />}
     </View>
   )
@@ -93,7 +99,7 @@ function Rates() {
         {history.error && !history.data ? <ErrorBox problem={problemOf(history.error)} /> : <TimeChart label="Events a second by source" kind="area" stacked x={bySource.x} lines={busy(bySource.lines)} write={rate} marks={shown} onRange={zoom} />}
       </Part>
       <Part title="Received, by result">
-        <TimeChart label="Events a second by result" kind="area" stacked x={byResult.x} lines={busy(byResult.lines).map((l) => ({ ...l, meaning: l.name === 'accepted' ? 'good' as const : l.name === 'rejected' ? 'bad' as const : undefined }))} write={rate} height={120} onRange={zoom} />
+        <TimeChart label="Events a second by result" kind="area" stacked x={byResult.x} lines={busy(byResult.lines).map((l) => ({ ...l, meaning: l.name === 'accepted' ? 'good' as const : l.name === 'rejected' ? 'bad' as const : undefined }))} write={rate} height={120} marks={shown} onRange={zoom} />
       </Part>
     </div>
   )

@@ -21,14 +21,18 @@ export interface Edge { from: string; to: string; perSecond: number }
 
 export const nodeWidth = 232
 export const nodeHeight = 92
-const columnGap = 96
+/** Between columns, when nothing else is said. */
+export const columnGap = 96
 const rowGap = 20
 const mostSources = 6
 
 const total = (c: Counts | undefined) => c ? c.accepted + c.duplicates + c.rejected : 0
 
+/** Records a second that came out at the end, of the last minute. */
+export interface Written { archive?: number; warehouse?: number }
+
 /** river lays out sources → log → archive and warehouse. Of many sources the busiest are nodes, the others one. */
-export function river(status: Status, rates: ReadonlyMap<string, Counts>, now: number): { nodes: Node[]; edges: Edge[] } {
+export function river(status: Status, rates: ReadonlyMap<string, Counts>, now: number, written: Written = {}): { nodes: Node[]; edges: Edge[] } {
   const nodes: Node[] = []
   const edges: Edge[] = []
   const busiest = [...status.sources].sort((a, b) => total(rates.get(b.name)) - total(rates.get(a.name)) || b.accepted - a.accepted || a.name.localeCompare(b.name))
@@ -55,33 +59,36 @@ export function river(status: Status, rates: ReadonlyMap<string, Counts>, now: n
   nodes.push({ id: 'log', title: 'Log', icon: 'live', to: '/live', column: 1, row: middle,
     state: log?.refusing ? { word: 'Refusing', meaning: 'bad' } : { word: 'Taking', meaning: 'good' }, lines: [rate(all), log ? `${bytes(log.size_bytes)}, kept ${duration(log.retention_seconds * 1000)}` : ''] })
   const place = (i: number) => sinks === 1 ? middle : Math.max(0, middle - 0.6) + i * (middle < 0.6 ? 1 : 1.2)
-  if (status.archive) nodes.push(sink('archive', 'Archive', 'file', status, status.archive.problem, [plural(status.archive.files ?? 0, 'file'), bytes(status.archive.size_bytes ?? 0)], place(0)))
-  if (status.warehouse) nodes.push(sink('warehouse', 'Warehouse', 'warehouse', status, status.warehouse.problem, [`${status.warehouse.backend}, ${bytes(status.warehouse.size_bytes)}`], place(sinks - 1)))
+  if (status.archive) nodes.push(sink('archive', 'Archive', 'file', status, status.archive.problem, written.archive, [plural(status.archive.files ?? 0, 'file'), bytes(status.archive.size_bytes ?? 0)], place(0)))
+  if (status.warehouse) nodes.push(sink('warehouse', 'Warehouse', 'warehouse', status, status.warehouse.problem, written.warehouse, [`${status.warehouse.backend}, ${bytes(status.warehouse.size_bytes)}`], place(sinks - 1)))
   for (const node of nodes) if (node.column === 2) edges.push({ from: 'log', to: node.id, perSecond: node.state.meaning === 'good' ? all : 0 })
   return { nodes, edges }
 }
 
-function sink(id: string, title: string, icon: IconName, status: Status, problem: string | undefined, about: string[], row: number): Node {
+function sink(id: string, title: string, icon: IconName, status: Status, problem: string | undefined, perSecond: number | undefined, about: string[], row: number): Node {
   const reader = status.readers.find((r) => r.name === id)
   const lag = reader?.lag_seconds ?? 0
   const behind = lag > 1 ? `${duration(lag * 1000)} behind` : 'up to date'
   const state: Node['state'] = problem || reader?.state === 'failing' || reader?.state === 'stopped' ? { word: 'Stuck', meaning: 'bad' }
     : reader?.state === 'paused' ? { word: 'Paused', meaning: 'warning' } : lag > 120 ? { word: 'Behind', meaning: 'warning' } : { word: 'Keeping up', meaning: 'good' }
-  return { id, title, icon, to: id === 'warehouse' ? '/warehouse' : '/status', state, column: 2, row, lines: [behind, about.join(', ')] }
+  return { id, title, icon, to: id === 'warehouse' ? '/warehouse' : '/status', state, column: 2, row, lines: [perSecond === undefined ? behind : `${rate(perSecond)}${id === 'warehouse' ? ' rows' : ''}`, [...(perSecond === undefined ? [] : [behind]), ...about].join(', ')] }
 }
 
-export function placeOf(node: Node): { x: number; y: number } {
-  return { x: node.column * (nodeWidth + columnGap), y: node.row * (nodeHeight + rowGap) }
+export function placeOf(node: Node, gap = columnGap): { x: number; y: number } {
+  return { x: node.column * (nodeWidth + gap), y: node.row * (nodeHeight + rowGap) }
 }
 
-export function sizeOf(nodes: Node[]): { width: number; height: number } {
-  return { width: 3 * nodeWidth + 2 * columnGap, height: Math.max(...nodes.map((n) => placeOf(n).y)) + nodeHeight }
+/** gapFor spreads the columns over a width, as far as it is still one picture. */
+export const gapFor = (width: number): number => Math.max(columnGap, Math.min(240, Math.floor((width - 3 * nodeWidth) / 2)))
+
+export function sizeOf(nodes: Node[], gap = columnGap): { width: number; height: number } {
+  return { width: 3 * nodeWidth + 2 * gap, height: Math.max(...nodes.map((n) => placeOf(n).y)) + nodeHeight }
 }
 
 /** curve is the path of an edge. */
-export function curve(from: Node, to: Node): string {
-  const a = placeOf(from)
-  const b = placeOf(to)
+export function curve(from: Node, to: Node, gap = columnGap): string {
+  const a = placeOf(from, gap)
+  const b = placeOf(to, gap)
   const [x1, y1, x2, y2] = [a.x + nodeWidth, a.y + nodeHeight / 2, b.x, b.y + nodeHeight / 2]
   const bend = (x2 - x1) / 2
   return `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`
@@ -89,7 +96,7 @@ export function curve(from: Node, to: Node): string {
 
 /** strength is the width of an edge, and how long its flow takes for a step. */
 export function strength(perSecond: number): { width: number; seconds: number } {
-  if (perSecond <= 0) return { width: 1.5, seconds: 0 }
+  if (perSecond <= 0) return { width: 1, seconds: 0 }
   const power = Math.log10(1 + perSecond)
   return { width: 1.5 + power * 1.4, seconds: Math.max(0.35, 2.4 - power * 0.55) }
 }

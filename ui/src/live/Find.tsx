@@ -1,14 +1,17 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useRef, useState } from 'react'
-import { problemOf } from '@/api/client'
+import { curlOf, problemOf } from '@/api/client'
 import { recordQuery, recordsQuery, statusQuery } from '@/api/queries'
 import type { RecordSummary } from '@/api/schema'
 import { StateDot } from '@/design/Badge'
 import { Button } from '@/design/Button'
+import { copyAs, quoted } from '@/design/copyAs'
 import { Empty } from '@/design/Empty'
 import { ErrorBox } from '@/design/ErrorBox'
+import { IconButton } from '@/design/IconButton'
 import { Input } from '@/design/Input'
+import { Menu } from '@/design/Menu'
 import { Select } from '@/design/Select'
 import { SkeletonRows } from '@/design/Skeleton'
 import { Table, type Column, type TableHandle } from '@/design/Table'
@@ -43,7 +46,8 @@ export default function Find() {
   const show = (open: string | undefined) => { void navigate({ search: (before) => ({ ...before, open }), replace: search.open !== undefined && open !== undefined }) }
   const step = (by: number) => at >= 0 && rows[at + by] ? () => { show(rows[at + by]?.position); table.current?.reveal(at + by) } : undefined
   return (
-    <View crumbs={[{ title: 'Live', to: '/live' }, { title: 'Find' }]} state={by && list.data && <>{plural(rows.length, 'record')}{list.hasNextPage ? ' and more' : ''}</>}>
+    <View crumbs={[{ title: 'Live', to: '/live' }, { title: 'Find' }]} actions={by && <Menu label="More" button={<IconButton icon="more" label="More" />} items={copyAs({ curl: curlOf('list-records', { params: by }, location.origin), sql: sqlOf(by) })} />}
+      state={by && list.data && <>{plural(rows.length, 'record')}{list.hasNextPage ? ' and more' : ''}</>}>
       <Ask key={JSON.stringify(by)} search={search} onAsk={(next) => { void navigate({ search: next }) }} />
       {list.error && <div className="px-4 pb-2"><ErrorBox problem={problemOf(list.error)} onRetry={() => void list.refetch()} /></div>}
       {incomplete && <p className="mx-4 mb-2 rounded-outer bg-warning-tint px-3 py-2 text-12">{incomplete}</p>}
@@ -58,6 +62,13 @@ export default function Find() {
       </div>
     </View>
   )
+}
+
+/** sqlOf asks the same of the warehouse, where one source is meant. */
+function sqlOf(by: Search): string | undefined {
+  if (!by.source) return undefined
+  const schema = by.source.replaceAll('-', '_')
+  return `SELECT * FROM ${schema}.tracks WHERE ${by.id === undefined ? `user_id = ${quoted(by.user ?? '')}` : `id = ${quoted(by.id)}`} ORDER BY received_at DESC`
 }
 
 interface Search { id?: string; user?: string; source?: string }

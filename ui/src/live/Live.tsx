@@ -1,11 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
-import { curlOf, shell } from '@/api/client'
-import { snippetsQuery, statusQuery } from '@/api/queries'
+import { curlOf, problemOf, shell } from '@/api/client'
+import { recordQuery, snippetsQuery, statusQuery } from '@/api/queries'
 import { Badge, StateDot } from '@/design/Badge'
 import { Button } from '@/design/Button'
-import { copyText } from '@/design/CopyButton'
+import { copyAs } from '@/design/copyAs'
 import { Empty } from '@/design/Empty'
 import { ErrorBox } from '@/design/ErrorBox'
 import { CodeBlock } from '@/design/CodeBlock'
@@ -16,7 +16,6 @@ import { Menu } from '@/design/Menu'
 import { Select } from '@/design/Select'
 import { Table, type Column, type TableHandle } from '@/design/Table'
 import { TimeText } from '@/design/TimeText'
-import { toast } from '@/design/Toast'
 import { View } from '@/design/View'
 import { useZone } from '@/design/zone'
 import { clock, number, plural, rate, shortId } from '@/format/format'
@@ -33,8 +32,8 @@ const columns = (zone: string): Column<Summary>[] => [
   { id: 'event', title: 'Event', width: 190, cell: (r) => <span className="font-medium">{r.name}</span>, text: (r) => r.name },
   { id: 'result', title: 'Result', width: 104, cell: (r) => <StateDot meaning={resultMeanings[r.result]}>{r.result}</StateDot>, text: (r) => r.result },
   { id: 'source', title: 'Source', width: 108, cell: (r) => r.source, text: (r) => r.source },
-  { id: 'user', title: 'User', width: 140, mono: true, cell: (r) => <span title={r.key}>{shortId(r.key, 18)}</span>, text: (r) => r.key },
-  { id: 'id', title: 'Id', width: 140, mono: true, cell: (r) => <span title={r.id}>{shortId(r.id, 18)}</span>, text: (r) => r.id },
+  { id: 'user', title: 'User', width: 172, mono: true, cell: (r) => <span title={r.key}>{shortId(r.key, 20)}</span>, text: (r) => r.key },
+  { id: 'id', title: 'Id', width: 172, mono: true, cell: (r) => <span title={r.id}>{shortId(r.id, 20)}</span>, text: (r) => r.id },
   { id: 'holds', title: 'Holds', cell: (r) => <span className="text-soft">{r.preview}</span>, text: (r) => r.preview },
 ]
 
@@ -42,7 +41,7 @@ export default function Live() {
   const search = route.useSearch()
   const navigate = route.useNavigate()
   const zone = useZone()
-  const { open: _open, ...filter } = search
+  const { open, ...filter } = search
   const { told, rows, record, order } = useLive(filter)
   // Paused, the list stays at the record that was on top; following, it has none.
   const [top, setTop] = useState<number>()
@@ -54,11 +53,21 @@ export default function Live() {
   const count = Math.max(0, head - told.first + 1)
 
   const pause = () => { setTop((t) => t ?? told.last) }
-  const resume = () => { setTop(undefined); setOpened(undefined); table.current?.reveal(0) }
+  const resume = () => { setTop(undefined); setOpened(undefined); void navigate({ search: (before) => ({ ...before, open: undefined }), replace: true }); table.current?.reveal(0) }
   const change = (next: Partial<Filter>) => {
     setTop(undefined)
     setOpened(undefined)
-    void navigate({ search: (before) => ({ ...before, ...next }), replace: true })
+    void navigate({ search: (before) => ({ ...before, ...next, open: undefined }), replace: true })
+  }
+  // What is open stands in the address; a link shows it also when it has left the list.
+  const line = opened === undefined ? undefined : record?.number === opened ? record.line : undefined
+  const shown = line?.position
+  useEffect(() => { if (shown) void navigate({ search: (before) => ({ ...before, open: shown }), replace: true }) }, [navigate, shown])
+  const linked = useQuery({ ...recordQuery(open ?? ''), enabled: open !== undefined && opened === undefined })
+  const close = () => {
+    setOpened(undefined)
+    void navigate({ search: (before) => ({ ...before, open: undefined }), replace: true })
+    table.current?.focus()
   }
   useEffect(() => { order({ kind: 'view', top, ...seen }) }, [order, top, seen, filter.source, filter.event, filter.text, filter.result, filter.user])
   useEffect(() => { if (opened !== undefined) order({ kind: 'get', number: opened }) }, [order, opened])
@@ -82,8 +91,7 @@ export default function Live() {
         <Menu label="More" button={<IconButton icon="more" label="More" />} items={[
           { label: 'Find by id or user', icon: 'search', onChoose: () => { void navigate({ to: '/live/find' }) } },
           { label: 'Clear the list', icon: 'broom', onChoose: () => { order({ kind: 'clear' }); setTop(undefined); setOpened(undefined) } },
-          { label: 'Copy as curl', icon: 'copy', onChoose: () => { void copyText(curlOf('tail', { params: { source: filter.source, event: filter.event, user: filter.user, result: resultOf(filter), grep: filter.text } }, location.origin)).then(() => { toast('Copied as curl') }) } },
-          { label: 'Copy as command', icon: 'copy', onChoose: () => { void copyText(commandOf(filter)).then(() => { toast('Copied as command') }) } },
+          ...copyAs({ curl: curlOf('tail', { params: { source: filter.source, event: filter.event, user: filter.user, result: resultOf(filter), grep: filter.text } }, location.origin), command: commandOf(filter) }),
         ]} />
       </>}>
       <Filters filter={filter} onChange={change} />
@@ -96,8 +104,10 @@ export default function Live() {
             if (scrolled && !paused) pause()
           }}
           empty={<Nothing filtered={Object.values(filter).some(Boolean)} />} />
-        {opened !== undefined && record?.number === opened && record.line && (
-          <EventDrawer line={record.line} onClose={() => { setOpened(undefined); table.current?.focus() }}
+        {opened === undefined && open !== undefined && linked.data && <EventDrawer key={open} line={linked.data.record} start="journey" onClose={close} onFilter={change} />}
+        {opened === undefined && open !== undefined && linked.error && <div className="absolute inset-x-4 top-4"><ErrorBox problem={problemOf(linked.error)} /></div>}
+        {opened !== undefined && line && (
+          <EventDrawer line={line} onClose={close}
             onNext={opened > told.first ? () => { step(1) } : undefined} onPrevious={opened < head ? () => { step(-1) } : undefined} onFilter={change} />
         )}
       </div>
@@ -108,7 +118,7 @@ export default function Live() {
 const resultOf = (filter: Filter) => results.find((r) => r === filter.result)
 
 function commandOf(filter: Filter): string {
-  const flags = [filter.source && `--source ${shell(filter.source)}`, filter.event && `--event ${shell(filter.event)}`, filter.text && `--grep ${shell(filter.text)}`]
+  const flags = [filter.source && `--source ${shell(filter.source)}`, filter.event && `--event ${shell(filter.event)}`, filter.user && `--user ${shell(filter.user)}`, filter.result && `--result ${filter.result}`, filter.text && `--grep ${shell(filter.text)}`]
   return ['millrace tail', ...flags.filter(Boolean)].join(' ')
 }
 

@@ -15,7 +15,14 @@ export interface Summary {
 
 /** summarise makes a row of a record. */
 export function summarise(number: number, line: TailLine): Summary {
-  return { number, position: line.position, result: line.result, source: line.source, name: line.event ?? line.stream, id: line.id, key: line.key ?? '', receivedAt: Date.parse(line.received_at), preview: preview(line.body) }
+  return { number, position: line.position, result: line.result, source: line.source, name: nameOf(line), id: line.id, key: line.key ?? '', receivedAt: Date.parse(line.received_at), preview: preview(line.body) }
+}
+
+/** nameOf is what a record is called: its event, or its kind and the name of the page. */
+function nameOf(line: TailLine): string {
+  if (line.event) return line.event
+  const name = line.body !== null && typeof line.body === 'object' && 'name' in line.body ? line.body.name : undefined
+  return typeof name === 'string' && name !== '' ? `${line.stream} · ${name}` : line.stream
 }
 
 const most = 240
@@ -38,7 +45,7 @@ export function preview(body: unknown): string {
 }
 
 // What the other columns show already.
-const envelope = new Set(['event', 'type', 'userId', 'anonymousId', 'messageId', 'timestamp', 'sentAt', 'originalTimestamp', 'context', 'integrations', 'writeKey', 'receivedAt'])
+const envelope = new Set(['event', 'type', 'userId', 'anonymousId', 'messageId', 'name', 'timestamp', 'sentAt', 'originalTimestamp', 'context', 'integrations', 'writeKey', 'receivedAt'])
 
 function short(value: unknown): string {
   if (Array.isArray(value)) return `[${value.length}]`

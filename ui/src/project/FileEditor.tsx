@@ -1,9 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
-import { call, problemOf } from '@/api/client'
+import { call, curlOf, problemOf } from '@/api/client'
 import { fileQuery } from '@/api/queries'
 import type { FileProblem } from '@/api/schema'
 import { Button } from '@/design/Button'
+import { copyAs } from '@/design/copyAs'
 import { Dialog } from '@/design/Dialog'
 import { Editor } from '@/design/Editor'
 import { ErrorBox } from '@/design/ErrorBox'
@@ -19,12 +20,12 @@ import { plural } from '@/format/format'
 import { Diff } from './Diff'
 import { drafts as draftsChoice, keep } from './drafts'
 
-interface Props { path: string; problems: FileProblem[]; reloads: boolean; onMoved: (path: string | undefined) => void }
+interface Props { path: string; line: number | undefined; problems: FileProblem[]; reloads: boolean; onMoved: (path: string | undefined, line?: number) => void }
 
 const languageOf = (path: string) => /\.ya?ml$/.test(path) ? 'yaml' : path.endsWith('.sql') ? 'sql' : path.endsWith('.json') ? 'json' : 'text'
 
 /** One file: edited with checks as one types, saved after one has seen what changes. */
-export function FileEditor({ path, problems, reloads, onMoved }: Props) {
+export function FileEditor({ path, line, problems, reloads, onMoved }: Props) {
   const [drafts] = useChoice(draftsChoice)
   const draft = drafts[path]
   const fresh = draft !== undefined && draft.etag === undefined
@@ -58,18 +59,19 @@ export function FileEditor({ path, problems, reloads, onMoved }: Props) {
         {changed && !fresh && <Button small look="quiet" onClick={() => { keep(path, undefined) }}>Undo all</Button>}
         <Button small look={changed ? 'main' : 'plain'} disabled={!changed} onClick={() => { save.reset(); setOver('save') }}>Save</Button>
         <Menu label="More" button={<IconButton small icon="more" label="More" />} items={[
+          ...copyAs({ curl: curlOf('read-file', { params: { path } }, location.origin), command: 'millrace check' }), { kind: 'line' },
           { label: 'Rename', icon: 'file', disabled: changed, onChoose: () => { setOver('rename') } },
           { label: fresh ? 'Throw it away' : 'Remove', icon: 'cross', danger: true, onChoose: () => { if (fresh) { keep(path, undefined); onMoved(undefined) } else setOver('remove') } },
         ]} />
       </div>
       <div className="min-h-0 grow">
-        <Editor label={path} language={languageOf(path)} value={text} mistakes={mistakes} onRun={() => { if (changed) setOver('save') }}
+        <Editor label={path} language={languageOf(path)} value={text} mistakes={mistakes} onRun={() => { if (changed) setOver('save') }} line={line}
           onChange={(next) => { keep(path, { text: next, etag, before }) }}
           complete={languageOf(path) === 'yaml' ? (now, line, column) => call('complete-file', { body: { path, text: now, line, column } }) : undefined} />
       </div>
       {problems.length > 0 && (
         <ul aria-label="Mistakes in this file" className="max-h-40 shrink-0 overflow-auto border-t border-line p-2">
-          {problems.map((p, i) => <li key={i} className="flex gap-2 px-2 py-1"><Icon name="rejected" className="mt-0.5 text-bad-text" /><span className="min-w-0 break-words whitespace-pre-wrap">{p.line > 0 && <span className="mr-2 font-mono text-12 text-soft">{p.line}:{p.column}</span>}{p.message}</span></li>)}
+          {problems.map((p, i) => <li key={i}><button type="button" onClick={() => { onMoved(path, p.line) }} className="flex w-full gap-2 rounded-inner px-2 py-1 text-left hover:bg-hover"><Icon name="rejected" className="mt-0.5 text-bad-text" /><span className="min-w-0 break-words whitespace-pre-wrap">{p.line > 0 && <span className="mr-2 font-mono text-12 text-soft">{p.line}:{p.column}</span>}{p.message}</span></button></li>)}
         </ul>
       )}
       {over === 'save' && (

@@ -24,7 +24,7 @@ const route = getRouteApi('/project')
 
 /** The files of the project, one of them open, and what is wrong with all of it. */
 export default function Project() {
-  const { file } = route.useSearch()
+  const { file, line } = route.useSearch()
   const navigate = route.useNavigate()
   const [drafts] = useChoice(draftsChoice)
   const [asking, ask] = useState(false)
@@ -44,7 +44,7 @@ export default function Project() {
           {files.error && !files.data ? <ErrorBox problem={problemOf(files.error)} onRetry={() => void files.refetch()} /> : !files.data ? <SkeletonRows /> : <Files files={files.data.files} drafts={Object.keys(drafts)} problems={problems} open={file} onOpen={open} />}
         </aside>
         <div className="flex min-h-0 min-w-0 grow flex-col">
-          {file ? <FileEditor key={file} path={file} problems={problems.filter((p) => p.path === file)} reloads={files.data?.reloads ?? true} onMoved={open} />
+          {file ? <FileEditor key={file} path={file} line={line === undefined ? undefined : Number(line)} problems={problems.filter((p) => p.path === file)} reloads={files.data?.reloads ?? true} onMoved={open} />
             : <Nothing problems={problems} served={project?.problems ?? []} onOpen={open} />}
         </div>
       </div>

@@ -1,15 +1,18 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useRef, useState } from 'react'
-import { problemOf } from '@/api/client'
+import { curlOf, problemOf, shell } from '@/api/client'
 import { rejectedQuery, statusQuery } from '@/api/queries'
 import type { Rejected as RejectedData } from '@/api/schema'
 import { Badge, StateDot } from '@/design/Badge'
 import { Button } from '@/design/Button'
+import { copyAs, quoted } from '@/design/copyAs'
 import { Empty } from '@/design/Empty'
 import { ErrorBox } from '@/design/ErrorBox'
+import { IconButton } from '@/design/IconButton'
 import { Input } from '@/design/Input'
 import { useKeys } from '@/design/keys'
+import { Menu } from '@/design/Menu'
 import { Select } from '@/design/Select'
 import { SkeletonRows } from '@/design/Skeleton'
 import { Table, type Column, type TableHandle } from '@/design/Table'
@@ -30,6 +33,17 @@ const columns: Column<RejectedData>[] = [
   { id: 'field', title: 'Field', width: 110, mono: true, cell: (r) => r.field ?? '', text: (r) => r.field ?? '' },
   { id: 'outcome', title: 'Sent again', width: 130, cell: (r) => <Outcome outcome={r.outcome} />, text: (r) => r.outcome ?? '' },
 ]
+
+/** textsOf are the ways in which the same is asked elsewhere. */
+function textsOf(filter: { source?: string; reason?: string; group?: string }) {
+  const where = [filter.source && `source = ${quoted(filter.source)}`, filter.reason && `contains(reason, ${quoted(filter.reason)})`, filter.group && `reason = ${quoted(filter.group)}`].filter(Boolean)
+  const flags = [filter.source && ` --source ${shell(filter.source)}`, (filter.reason ?? filter.group) && ` --reason ${shell(filter.reason ?? filter.group ?? '')}`].filter(Boolean)
+  return {
+    curl: curlOf('list-rejected', { params: filter }, location.origin),
+    command: `millrace rejected list${flags.join('')}`,
+    sql: `SELECT * FROM millrace.rejected${where.length > 0 ? ` WHERE ${where.join(' AND ')}` : ''} ORDER BY received_at DESC`,
+  }
+}
 
 function Outcome({ outcome }: { outcome: RejectedData['outcome'] }) {
   switch (outcome) {
@@ -55,7 +69,8 @@ export default function Rejected() {
   const filtered = Boolean(source) || Boolean(reason) || Boolean(group)
   const total = status.data?.sources.reduce((n, s) => n + s.rejected, 0)
   return (
-    <View crumbs={[{ title: 'Rejected' }]} state={total !== undefined && (filtered ? <Badge>{plural(rows.length, 'match', 'matches')}{list.hasNextPage ? ' and more' : ''}</Badge> : plural(total, 'event'))}>
+    <View crumbs={[{ title: 'Rejected' }]} actions={<Menu label="More" button={<IconButton icon="more" label="More" />} items={copyAs(textsOf({ source, reason, group }))} />}
+      state={total !== undefined && (filtered ? <Badge>{plural(rows.length, 'match', 'matches')}{list.hasNextPage ? ' and more' : ''}</Badge> : plural(total, 'event'))}>
       <div role="search" className="flex flex-wrap gap-2 px-4 py-2">
         <Select label="Source" hideLabel className="w-36" value={source ?? ''} onValue={(value) => { change({ source: value || undefined }) }}
           options={[{ value: '', label: 'Every source' }, ...(status.data?.sources ?? []).map((s) => ({ value: s.name, label: s.name }))]} />

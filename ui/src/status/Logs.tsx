@@ -14,7 +14,7 @@ import { clock } from '@/format/format'
 
 export interface LogFilter { part?: string; level?: string; text?: string }
 
-const parts = ['collect', 'log', 'dedup', 'archive', 'warehouse', 'http', 'jobs']
+const parts = ['collect', 'log', 'dedup', 'archive', 'warehouse', 'http', 'jobs', 'project']
 const levels = ['info', 'warn', 'error'] as const
 const meanings: Record<LogLine['level'], Meaning> = { debug: 'neutral', info: 'neutral', warn: 'warning', error: 'bad' }
 

@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
-import { problemOf, urlOf } from '@/api/client'
+import { curlOf, problemOf, urlOf } from '@/api/client'
 import { readinessQuery, statusQuery } from '@/api/queries'
 import type { Reader, Status as StatusData } from '@/api/schema'
 import { StateDot, type Meaning } from '@/design/Badge'
 import { CopyButton } from '@/design/CopyButton'
+import { copyAs } from '@/design/copyAs'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Icon } from '@/design/Icon'
 import { IconButton } from '@/design/IconButton'
@@ -53,7 +54,7 @@ function Actions() {
   const item = (label: string, what: Start): MenuItem => ({ label, icon: 'play', onChoose: () => { start.mutate(what) } })
   return <Menu label="More" button={<IconButton icon="more" label="More" />} items={[
     { kind: 'title', label: 'Start' }, item('Verify the log', 'start-log-verification'), item('Verify the archive', 'start-archive-verification'), item('Rebuild the warehouse', 'start-rebuild'),
-    { kind: 'line' }, { label: 'Download a support bundle', icon: 'download', onChoose: () => { location.assign(urlOf('get-support-bundle')) } },
+    { kind: 'line' }, ...copyAs({ curl: curlOf('get-status', {}, location.origin), command: 'millrace status' }), { label: 'Download a support bundle', icon: 'download', onChoose: () => { location.assign(urlOf('get-support-bundle')) } },
   ]} />
 }
 
