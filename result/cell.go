@@ -145,10 +145,10 @@ func timeOf(a arrow.Array, asJSON bool) Cell {
 		return func(b []byte, i int) []byte { return appendTime(b, a.Value(i).ToTime(), time.DateOnly) }
 	case *array.Time32:
 		unit := a.DataType().(*arrow.Time32Type).Unit
-		return func(b []byte, i int) []byte { return appendTime(b, a.Value(i).ToTime(unit), "15:04:05.999999999") }
+		return func(b []byte, i int) []byte { return appendClock(b, int64(a.Value(i)), unit) }
 	case *array.Time64:
 		unit := a.DataType().(*arrow.Time64Type).Unit
-		return func(b []byte, i int) []byte { return appendTime(b, a.Value(i).ToTime(unit), "15:04:05.999999999") }
+		return func(b []byte, i int) []byte { return appendClock(b, int64(a.Value(i)), unit) }
 	case *array.MonthDayNanoInterval:
 		return func(b []byte, i int) []byte {
 			v := a.Value(i)
@@ -276,6 +276,15 @@ func appendTime(b []byte, t time.Time, layout string) []byte {
 	b = append(b, '"')
 	b = t.UTC().AppendFormat(b, layout)
 	return append(b, '"')
+}
+
+// appendClock writes a time of day, of which the end of the day is one: 24:00:00.
+func appendClock(b []byte, v int64, unit arrow.TimeUnit) []byte {
+	since := time.Duration(v) * unit.Multiplier()
+	if since == 24*time.Hour {
+		return append(b, `"24:00:00"`...)
+	}
+	return appendTime(b, time.Unix(0, int64(since)), "15:04:05.999999999")
 }
 
 // appendInterval writes ISO 8601: P1M2DT3.5S.

@@ -31,7 +31,7 @@ var values = map[string]string{
 	"json":         `'{"a": [1, 2.50, null]}'::JSON, '"text"'::JSON, 'null'::JSON, '12345678901234567890'::JSON, NULL`,
 	"blob":         `'\x00\xFF'::BLOB, ''::BLOB, NULL`,
 	"date":         "DATE '0001-01-01', DATE '2026-11-21', DATE '9999-12-31', NULL",
-	"time":         "TIME '00:00:00', TIME '23:59:59.999999', NULL",
+	"time":         "TIME '00:00:00', TIME '23:59:59.999999', TIME '24:00:00', NULL",
 	"timetz":       "'12:34:56+02'::TIMETZ, NULL",
 	"timestamp":    "TIMESTAMP '0001-01-01 00:00:00', TIMESTAMP '2026-11-21 10:11:12.123456', NULL",
 	"timestamp s":  "'2026-11-21 10:11:12'::TIMESTAMP_S, NULL",

@@ -182,14 +182,24 @@ func answer(w *wire, conn *connection, q *wireQuery, settings *warehouse.Setting
 		return result{}, explainMissing(conn, err, s.tables, settings)
 	}
 	defer duck.DestroyPrepare(&given)
-	run, shifted := given, false
-	if s.limited != "" {
-		if limited, err := prepareQuery(conn, s.limited, q.Params); err == nil {
-			defer duck.DestroyPrepare(&limited)
-			run, shifted = limited, true
+	run, shifted, names := given, false, columnNames(given)
+	columns, texts := asText(given)
+	if texts {
+		if s.limited, err = selectAsText(s.limited, columns, names); err != nil {
+			return result{}, err
 		}
 	}
-	res, err := stream(w, run, columnNames(given), q)
+	if s.limited != "" {
+		limited, err := prepareQuery(conn, s.limited, q.Params)
+		switch {
+		case err == nil:
+			defer duck.DestroyPrepare(&limited)
+			run, shifted = limited, true
+		case texts:
+			return result{}, unshift(err)
+		}
+	}
+	res, err := stream(w, run, names, q)
 	if err != nil && shifted {
 		err = unshift(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +53,41 @@ func TestTypes(t *testing.T) {
 	}
 	if n := w.supervisor.restarts.Load(); n != 0 {
 		t.Errorf("the engine was restarted %d times", n)
+	}
+}
+
+// TestTypesAsText shows that what Arrow cannot hold is given as text, whole, in
+// its place and its order.
+func TestTypesAsText(t *testing.T) {
+	t.Parallel()
+	w := loadedTest(t, 10)
+	for sql, want := range map[string]string{
+		"340282366920938463463374607431768211455::UHUGEINT": "340282366920938463463374607431768211455", "170141183460469231731687303715884105728::UHUGEINT": "170141183460469231731687303715884105728",
+		"0::UHUGEINT": "0", "NULL::UHUGEINT": "(null)", "TIMETZ '10:00:00+02'": "10:00:00+02", "'101'::BIT": "101", "union_value(n := 7)": "7",
+		"'123456789012345678901234567890123456789012'::BIGNUM": "123456789012345678901234567890123456789012", "{'a':1}::VARIANT": "{'a': 1}",
+		"[TIMETZ '10:00:00+02']": "['10:00:00+02']", "{'b': '01'::BIT}": "{'b': 01}", "MAP {'k': 5::UHUGEINT}": "{k=5}", "[1::UHUGEINT]::UHUGEINT[1]": "[1]",
+		"18446744073709551615::UBIGINT": "18446744073709551615",
+	} {
+		rows, _, err := ask(w, warehouse.Query{SQL: "SELECT " + sql + " AS v -- the end"})
+		if got := strings.Join(rows, " "); err != nil || got != want {
+			t.Errorf("%s: got %q, %v, want %q", sql, got, err, want)
+		}
+	}
+	rows, more, err := ask(w, warehouse.Query{SQL: "SELECT g::UHUGEINT FROM range(100000) AS x(g) ORDER BY hash(g), g;", Limit: 90_000})
+	if err != nil || len(rows) != 90_000 || !more {
+		t.Fatal(len(rows), more, err)
+	}
+	plain, _, err := ask(w, warehouse.Query{SQL: "SELECT g FROM range(100000) AS x(g) ORDER BY hash(g), g", Limit: 90_000})
+	if err != nil || !slices.Equal(rows, plain) {
+		t.Errorf("in another order: %v… instead of %v…, %v", rows[:3], plain[:3], err)
+	}
+	_, _, err = ask(w, warehouse.Query{SQL: "SELECT 'x'::BIT, 1 AS v,\n nosuch"})
+	if err == nil || !strings.Contains(err.Error(), "LINE 2") {
+		t.Errorf("a mistake: %v", err)
+	}
+	_, _, err = ask(w, warehouse.Query{SQL: "SELECT 5::UHUGEINT,\n CASE WHEN range > 5 THEN error('no') ELSE 'x' END FROM range(10)"})
+	if err == nil || !strings.Contains(err.Error(), "no") {
+		t.Errorf("an error while it runs: %v", err)
 	}
 }
 
