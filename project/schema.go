@@ -40,7 +40,13 @@ func Schemas(kinds Kinds, docs Docs) (map[string][]byte, error) {
 		for _, kind := range slices.Sorted(maps.Keys(ks)) {
 			variant := docs.object(reflect.TypeOf(ks[kind]()).Elem())
 			properties := variant["properties"].(schema)
-			properties["kind"] = schema{"const": kind, "description": "The technology of this resource."}
+			about := "The technology of this resource."
+			if own, ok := properties["kind"].(schema); ok {
+				if text, ok := own["description"].(string); ok {
+					about = text
+				}
+			}
+			properties["kind"] = schema{"const": kind, "description": about}
 			required, _ := variant["required"].([]string)
 			if !slices.Contains(required, "kind") {
 				variant["required"] = append([]string{"kind"}, required...)

@@ -2,7 +2,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { call } from './client'
 import { noteStatus } from './rates'
-import type { Operations, ResultChartQuery, ResultFilter, RowsBody, TableSummary } from './schema'
+import type { FileChange, Operations, ResultChartQuery, ResultFilter, RowsBody, TableSummary } from './schema'
 
 /** Whether one has to log in; the answer is the same to everyone. */
 export const sessionQuery = queryOptions({
@@ -213,6 +213,42 @@ export const filesQuery = queryOptions({
 export const fileQuery = (path: string) => queryOptions({
   queryKey: ['files', 'text', path],
   queryFn: ({ signal }) => call('read-file', { params: { path } }, signal),
+})
+
+/** valuesQuery is what a text of YAML says. */
+export const valuesQuery = (text: string) => queryOptions({
+  queryKey: ['files', 'values', text],
+  queryFn: async ({ signal }) => {
+    await pause(signal)
+    return await call('read-values', { body: { text } }, signal)
+  },
+  staleTime: Infinity,
+  gcTime: 60_000,
+})
+
+/** editQuery is a text that is not saved with changes made, and what would be wrong. */
+export const editQuery = (path: string, text: string, changes: FileChange[]) => queryOptions({
+  queryKey: ['files', 'edit', path, text, changes],
+  queryFn: async ({ signal }) => {
+    await pause(signal)
+    return await call('edit-file', { body: { path, text, changes, dry: true } }, signal)
+  },
+  placeholderData: keepPreviousData,
+  staleTime: 5000,
+  gcTime: 10_000,
+})
+
+/** pause waits while somebody types: whoever types on cancels what was asked. */
+async function pause(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  signal.throwIfAborted()
+}
+
+/** schemaQuery is the JSON Schema of files of a folder. */
+export const schemaQuery = (name: string) => queryOptions({
+  queryKey: ['schemas', name],
+  queryFn: ({ signal }) => call('get-schema', { params: { name } }, signal),
+  staleTime: Infinity,
 })
 
 /** checkQuery is what is wrong with the project as it would be with these texts. */

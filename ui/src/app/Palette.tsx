@@ -56,6 +56,7 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
     ...rooms.map((room) => ({ title: room.title, about: 'Room', icon: room.icon, keys: `g then ${room.key}`, run: go(room.to) })),
     ...(status.data?.sources ?? []).flatMap((s): Command[] => [
       { title: s.name, about: 'Source', icon: 'source', run: go(`/sources/${s.name}`) },
+      { title: `Edit ${s.name}`, about: 'Source', icon: 'source', run: go(`/sources/${s.name}/edit`) },
       { title: `${s.name} live`, about: 'Follow a source', icon: 'live', run: go('/live', { source: s.name }) },
     ]),
     ...(tables.data ?? []).map((t): Command => ({ title: `${t.schema}.${t.table}`, about: 'Table', icon: 'table', run: go(`/warehouse/${t.schema}/${t.table}`) })),
@@ -68,6 +69,8 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
     ...(localZone === 'UTC' ? [] : [{ title: `Times in ${localZone}`, about: 'Setting', icon: 'clock' as const, run: () => { zone.set(localZone) } }]),
     ...(typed.trim().length < 3 ? [] : zones.filter((z) => z !== localZone && z !== 'UTC').map((z): Command => ({ title: `Times in ${z}`, about: 'Setting', icon: 'clock', run: () => { zone.set(z) } }))),
     ...work,
+    { title: 'New source', about: 'Action', icon: 'plus', run: go('/sources', { new: 'http' }) },
+    { title: 'New webhook source', about: 'Action', icon: 'plus', run: go('/sources', { new: 'webhook' }) },
     { title: 'Copy a link to this view', about: 'Action', icon: 'link', run: () => { void copyText(location.href).then(() => { toast('Link copied') }) } },
     { title: 'Keys', about: 'Help', icon: 'keyboard', keys: '?', run: onKeys },
     { title: 'The API', about: 'Help', icon: 'docs', run: go('/api/docs') },

@@ -16,8 +16,9 @@ const texts = <K extends string>(...names: K[]) => (search: Record<string, unkno
 }
 
 const home = createRoute({ getParentRoute: () => root, path: '/', validateSearch: texts('range'), component: lazyRouteComponent(() => import('@/home/Home')) })
-const sources = createRoute({ getParentRoute: () => root, path: '/sources', component: lazyRouteComponent(() => import('@/sources/Sources')) })
-const source = createRoute({ getParentRoute: () => sources, path: '$source', validateSearch: texts('tab', 'event', 'range'), component: lazyRouteComponent(() => import('@/sources/Source')) })
+const sources = createRoute({ getParentRoute: () => root, path: '/sources', validateSearch: texts('new'), component: lazyRouteComponent(() => import('@/sources/Sources')) })
+const source = createRoute({ getParentRoute: () => sources, path: '$source', validateSearch: texts('tab', 'event', 'q', 'range'), component: lazyRouteComponent(() => import('@/sources/Source')) })
+const sourceEdit = createRoute({ getParentRoute: () => sources, path: '$source/edit', component: lazyRouteComponent(() => import('@/sources/EditRoute')) })
 const live = createRoute({ getParentRoute: () => root, path: '/live', validateSearch: texts('source', 'event', 'text', 'result', 'user', 'open'), component: lazyRouteComponent(() => import('@/live/Live')) })
 const find = createRoute({ getParentRoute: () => root, path: '/live/find', validateSearch: texts('id', 'user', 'source', 'open'), component: lazyRouteComponent(() => import('@/live/Find')) })
 const rejected = createRoute({ getParentRoute: () => root, path: '/rejected', validateSearch: texts('source', 'reason', 'group', 'tab', 'open'), component: lazyRouteComponent(() => import('@/rejected/Rejected')) })
@@ -30,7 +31,7 @@ const docs = createRoute({ getParentRoute: () => root, path: '/api/docs', compon
 const design = createRoute({ getParentRoute: () => root, path: '/design', component: lazyRouteComponent(() => import.meta.env.DEV ? import('@/design/Design') : Promise.reject(new Error('only in development'))) })
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, sources.addChildren([source]), live, find, rejected, warehouse.addChildren([sql, table]), project, status, docs, ...(import.meta.env.DEV ? [design] : [])]),
+  routeTree: root.addChildren([home, sources.addChildren([source, sourceEdit]), live, find, rejected, warehouse.addChildren([sql, table]), project, status, docs, ...(import.meta.env.DEV ? [design] : [])]),
   defaultPreload: 'intent',
   defaultPendingComponent: () => <SkeletonRows />,
   defaultPendingMs: 150,

@@ -110,7 +110,10 @@ export default function EditorCode(props: EditorProps) {
 
   useEffect(() => {
     const editor = view.current
-    if (editor && editor.state.doc.toString() !== value) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } })
+    if (!editor) return
+    const change = changeTo(editor.state.doc.toString(), value)
+    // Somebody else changed it: they are shown where, unless one is typing here.
+    if (change) editor.dispatch({ changes: change, effects: editor.hasFocus ? [] : EditorView.scrollIntoView(change.from, { y: 'nearest' }) })
   }, [value])
   useEffect(() => {
     const editor = view.current
@@ -135,6 +138,16 @@ export default function EditorCode(props: EditorProps) {
     },
   }), [])
   return <div ref={host} role="group" aria-label={label} tabIndex={-1} className="h-full min-h-0 outline-none" />
+}
+
+/** changeTo is what has to be written in place of what, so that the cursor and the place stay. */
+function changeTo(before: string, after: string): { from: number; to: number; insert: string } | undefined {
+  if (before === after) return undefined
+  let from = 0
+  while (from < before.length && from < after.length && before[from] === after[from]) from++
+  let end = 0
+  while (end < before.length - from && end < after.length - from && before[before.length - 1 - end] === after[after.length - 1 - end]) end++
+  return { from, to: before.length - end, insert: after.slice(from, after.length - end) }
 }
 
 /** complete asks the server what may be written. */

@@ -17,7 +17,7 @@ import { SkeletonRows } from '@/design/Skeleton'
 import { useChoice } from '@/design/theme'
 import { toast } from '@/design/Toast'
 import { plural } from '@/format/format'
-import { Diff } from './Diff'
+import { Diff } from '@/design/Diff'
 import { drafts as draftsChoice, keep } from './drafts'
 
 interface Props { path: string; line: number | undefined; problems: FileProblem[]; reloads: boolean; onMoved: (path: string | undefined, line?: number) => void }

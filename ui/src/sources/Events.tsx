@@ -8,6 +8,8 @@ import { Badge } from '@/design/Badge'
 import { Drawer } from '@/design/Drawer'
 import { Empty } from '@/design/Empty'
 import { ErrorBox } from '@/design/ErrorBox'
+import { Input } from '@/design/Input'
+import { useKeys } from '@/design/keys'
 import { NumberText } from '@/design/NumberText'
 import { Progress } from '@/design/Progress'
 import { SkeletonRows } from '@/design/Skeleton'
@@ -26,10 +28,11 @@ const columns: Column<SourceEvent>[] = [
 const sorts = ['count', 'last_seen', 'name'] as const
 
 /** The names of events that a source has sent, and what each brings. */
-export function Events({ source, open, onOpen }: { source: string; open: string | undefined; onOpen: (event: string | undefined) => void }) {
+export function Events({ source, open, onOpen, wanted, onWanted }: { source: string; open: string | undefined; onOpen: (event: string | undefined) => void; wanted: string; onWanted: (q: string) => void }) {
   const [sort, setSort] = useState<Sorting>({ column: 'count', down: true })
+  useKeys([{ keys: '/', label: 'Filter events', group: 'Sources', run: () => { document.getElementById('events-filter')?.focus() } }])
   const table = useRef<TableHandle>(null)
-  const list = useInfiniteQuery(eventsQuery(source, { sort: sorts.find((s) => s === sort.column) }))
+  const list = useInfiniteQuery(eventsQuery(source, { q: wanted.trim() || undefined, sort: sorts.find((s) => s === sort.column) }))
   const rows = list.data?.pages.flatMap((p) => p.events) ?? []
   const at = rows.findIndex((e) => e.event === open)
   const step = (by: number) => at >= 0 && rows[at + by] ? () => { onOpen(rows[at + by]?.event); table.current?.reveal(at + by) } : undefined
@@ -37,11 +40,14 @@ export function Events({ source, open, onOpen }: { source: string; open: string 
   if (!list.data) return <SkeletonRows />
   return (
     <>
-      <Table name="source-events" label="Events of the source" columns={columns} ref={table} count={rows.length} rowAt={(i) => rows[i]} rowKey={(e) => `${e.kind}:${e.event}`} chosen={at < 0 ? undefined : at} onOpen={(i) => { onOpen(rows[i]?.event) }}
+      <div className="flex min-w-0 grow flex-col">
+        {(rows.length > 12 || wanted !== '') && <div className="border-b border-line p-2"><Input id="events-filter" className="max-w-90" label="Filter events" hideLabel icon="search" placeholder="Filter events" value={wanted} onChange={(e) => { onWanted(e.target.value) }} /></div>}
+        <Table name="source-events" label="Events of the source" columns={columns} ref={table} count={rows.length} rowAt={(i) => rows[i]} rowKey={(e) => `${e.kind}:${e.event}`} chosen={at < 0 ? undefined : at} onOpen={(i) => { onOpen(rows[i]?.event) }}
         // The server sorts in one way each: counts and times down, names up.
         sort={sort} onSort={(next) => { if (next) setSort({ column: next.column, down: next.column !== 'name' }) }}
         onSeen={(_f, to) => { if (to > rows.length - 20 && list.hasNextPage && !list.isFetchingNextPage) void list.fetchNextPage() }}
-        empty={<Empty icon="source" title="It has sent nothing yet">The names of its events are listed here with what they bring. The tab Set up has code that sends the first one.</Empty>} />
+        empty={wanted !== '' ? <Empty icon="search" title="No event is called so">It has sent no event with “{wanted}” in its name.</Empty> : <Empty icon="source" title="It has sent nothing yet">The names of its events are listed here with what they bring. The tab Set up has code that sends the first one.</Empty>} />
+      </div>
       {open !== undefined && <Detail source={source} event={open} onClose={() => { onOpen(undefined); table.current?.focus() }} onNext={step(1)} onPrevious={step(-1)} />}
     </>
   )

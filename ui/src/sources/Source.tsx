@@ -6,7 +6,9 @@ import { sourceQuery, statusQuery } from '@/api/queries'
 import { ratesOf, useSamples } from '@/api/rates'
 import type { Source as SourceData } from '@/api/schema'
 import { StateDot } from '@/design/Badge'
+import { CopyButton } from '@/design/CopyButton'
 import { ErrorBox } from '@/design/ErrorBox'
+import { useKeys } from '@/design/keys'
 import { useNow } from '@/design/now'
 import { NumberText } from '@/design/NumberText'
 import { SkeletonRows } from '@/design/Skeleton'
@@ -21,18 +23,21 @@ import { Changes } from './Changes'
 import { Events } from './Events'
 import { Keys } from './Keys'
 import { SetUp } from './SetUp'
+import { fileOf } from './form'
 import { stateOf } from './state'
 
 const route = getRouteApi('/sources/$source')
 const action = 'inline-flex h-8 items-center rounded-outer bg-hover px-3 font-medium hover:bg-active'
+const link = 'text-accent-text underline underline-offset-2'
 const views = [{ id: 'now', label: 'Overview' }, { id: 'events', label: 'Events' }, { id: 'changes', label: 'Changes' }, { id: 'setup', label: 'Set up' }]
 
 export default function Source() {
   const { source } = route.useParams()
-  const { tab: asked, event, range = 'last 6h' } = route.useSearch()
+  const { tab: asked, event, q = '', range = 'last 6h' } = route.useSearch()
   const navigate = route.useNavigate()
   useQuery(statusQuery)
   const { data, error, refetch } = useQuery(sourceQuery(source))
+  useKeys([{ keys: 'e', label: `Edit ${source}`, group: 'Sources', run: () => { void navigate({ to: '/sources/$source/edit', params: { source } }) } }])
   const now = useNow()
   const state = data && stateOf(data, now)
   const tab = asked ?? (data && data.accepted === 0 ? 'setup' : 'now')
@@ -40,11 +45,11 @@ export default function Source() {
   return (
     <View crumbs={[{ title: 'Sources', to: '/sources' }, { title: source }]}
       state={state && <StateDot meaning={state.meaning} hollow={state.hollow}>{state.word}</StateDot>}
-      actions={data && <><Link to="/live" search={{ source }} className={action}>Live</Link>{data.rejected > 0 && <Link to="/rejected" search={{ source }} className={action}>Rejected</Link>}</>}>
+      actions={data && <><Link to="/sources/$source/edit" params={{ source }} className={action}>Edit</Link><Link to="/live" search={{ source }} className={action}>Live</Link></>}>
       {error && !data ? <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : data ? (
         <Tabs label="Views of the source" className="grow" tabs={views} chosen={tab} onChoose={(id) => { to({ tab: id, event: undefined }) }} panelClassName={tab === 'events' ? 'relative flex' : 'overflow-auto'}
           trailing={tab === 'now' && <TimeRangePicker value={range} onValue={(r) => { to({ range: r }) }} />}>
-          {tab === 'events' ? <Events source={source} open={event} onOpen={(e) => { to({ event: e }) }} /> : tab === 'changes' ? <Changes source={source} /> : tab === 'setup' ? <SetUp source={data} /> : <Overview source={data} range={range} />}
+          {tab === 'events' ? <Events source={source} open={event} onOpen={(e) => { to({ event: e }) }} wanted={q} onWanted={(text) => { to({ q: text || undefined }) }} /> : tab === 'changes' ? <Changes source={source} /> : tab === 'setup' ? <SetUp source={data} /> : <Overview source={data} range={range} />}
         </Tabs>
       ) : <SkeletonRows />}
     </View>
@@ -60,23 +65,24 @@ function Overview({ source, range }: { source: SourceData; range: string }) {
   const marks = useQuery(marksQuery(span))
   const { x, lines } = linesOf(history.data?.series ?? [], (s) => s.labels['result'])
   return (
-    <div className="grid gap-8 p-4">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-8 p-4">
       <div className="flex flex-wrap gap-x-10 gap-y-4">
-        <Figure label="Now" value={rate(now ? now.accepted + now.duplicates + now.rejected : 0)} note={<>last one <TimeText at={source.last_received} /></>} />
+        <Figure label="Now" value={rate(now ? now.accepted + now.duplicates + now.rejected : 0)} note={source.last_received ? <>last one <TimeText at={source.last_received} /></> : 'nothing has come yet'} />
         <Figure label="Accepted" value={<NumberText value={source.accepted} short />} />
         <Figure label="Duplicates" value={<NumberText value={source.duplicates} short />} note={all > 0 ? percent(source.duplicates / all) : undefined} />
-        <Figure label="Rejected" value={<NumberText value={source.rejected} short />} note={all > 0 ? percent(source.rejected / all) : undefined} />
+        <Figure label="Rejected" value={<NumberText value={source.rejected} short />} note={source.rejected > 0 ? <>{percent(source.rejected / all)} · <Link to="/rejected" search={{ source: source.name }} className={link}>Look at them</Link></> : undefined} />
       </div>
       <Part title="Events a second">
         <TimeChart label="Events a second by result" kind="area" stacked x={x} write={rate} lines={lines.map((l) => ({ ...l, meaning: l.name === 'rejected' ? 'bad' as const : undefined }))} marks={(marks.data?.marks ?? []).map((m) => ({ at: Date.parse(m.at), text: m.kind }))} />
       </Part>
-      {source.write_keys.length > 0 && <Keys source={source} dev={status.data?.mode === 'dev'} />}
+      {source.keys.length > 0 && <Keys source={source} dev={status.data?.mode === 'dev'} />}
       <Part title="What it is">
         <Facts facts={[
           ['Kind', source.kind],
+          ...(source.path ? [['Path', <span key="p" className="flex min-w-0 items-center gap-1"><code className="truncate font-mono text-12">{source.path}</code><CopyButton text={source.path} label="Copy the path" /></span>] as [string, React.ReactNode]] : []),
           ['Duplicates', <span key="d">an id counts once {source.dedup === 'forever' ? 'for ever' : `in ${source.dedup}`}</span>],
           ...(source.signature ? [['Signed', <span key="s">{source.signature.algorithm} in <code className="font-mono text-12">{source.signature.header}</code></span>] as [string, React.ReactNode]] : []),
-          ['File', <Link key="f" to="/project" search={{ file: `sources/${source.name}.yaml` }} className="font-mono text-12 text-accent-text underline underline-offset-2">sources/{source.name}.yaml</Link>],
+          ['File', <Link key="f" to="/project" search={{ file: source.file ?? fileOf(source.name), line: source.line ? String(source.line) : undefined }} className={`font-mono text-12 break-all ${link}`}>{source.file ?? fileOf(source.name)}{source.line ? `:${source.line}` : ''}</Link>],
         ]} />
       </Part>
     </div>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { diff, near } from './diff'
+import { diff, near } from './differences'
 
 const show = (a: string, b: string) => diff(a, b).map((l) => `${{ same: ' ', added: '+', removed: '-' }[l.kind]}${l.text}`)
 

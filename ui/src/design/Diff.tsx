@@ -1,5 +1,5 @@
-import { cx } from '@/design/cx'
-import { diff, near } from './diff'
+import { cx } from './cx'
+import { diff, near } from './differences'
 
 /** Two texts line by line, with the lines around what changed. */
 export function Diff({ before, after }: { before: string; after: string }) {
