@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,14 +31,21 @@ func (a *App) renewLog(ctx context.Context) error {
 	defer cancel()
 	reached := []millrace.Position{a.follower.Through(), {}, {}}
 	var asked errgroup.Group
-	for i, ask := range []func() (millrace.Position, error){
-		func() (millrace.Position, error) { return a.archive.Through(asking) },
-		func() (millrace.Position, error) { return a.warehouse.Resume(asking, millrace.DefaultWorkspace) },
+	for i, reader := range []struct {
+		name string
+		ask  func() (millrace.Position, error)
+	}{
+		{"archive", func() (millrace.Position, error) { return a.archive.Through(asking) }},
+		{"warehouse", func() (millrace.Position, error) { return a.warehouse.Resume(asking, millrace.DefaultWorkspace) }},
 	} {
 		asked.Go(func() error {
-			p, err := ask()
-			if err != nil { // they refuse later, if they have read more
-				a.logger("log").Warn("a reader of the log does not say how far it has read", "error", err)
+			p, err := reader.ask()
+			if err != nil {
+				level := slog.LevelWarn
+				if asking.Err() != nil { // it takes its time to open
+					level = slog.LevelInfo
+				}
+				a.logger("log").Log(ctx, level, "a reader does not say yet how far it has read the log; the start goes on, and it is asked again when it opens", "reader", reader.name, "error", err)
 				return nil
 			}
 			reached[i+1] = p

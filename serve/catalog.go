@@ -22,9 +22,6 @@ const (
 	tablesAtOnce   = 50                     // counted by one query
 )
 
-// hiddenTables are what Millrace keeps for itself; queries may read them.
-var hiddenTables = []string{"checkpoints", "pending", "format", "row_groups"}
-
 // columnsQuery lists what the warehouse has, on every engine.
 const columnsQuery = `SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns
 WHERE table_schema NOT IN ('information_schema', 'pg_catalog', 'main') AND table_schema NOT LIKE 'millrace rebuild %'
@@ -86,7 +83,7 @@ func (s *server) catalogWith(ctx context.Context, enough func(catalog) bool) (ca
 		if err := scan(columns, i, &t.Schema, &t.Table, &c.Name, &c.Type); err != nil {
 			return err
 		}
-		if t.Schema == warehouse.SystemSchema && slices.Contains(hiddenTables, t.Table) {
+		if t.Schema == warehouse.SystemSchema && slices.Contains(warehouse.OwnNotes, t.Table) {
 			return nil
 		}
 		c.Type, c.Fixed = typeWord(c.Type), fixedColumns[c.Name]

@@ -88,12 +88,17 @@ func unquoted(name string) string {
 // notOurs are schemas of the engines.
 const notOurs = "('information_schema', 'pg_catalog', 'main')"
 
+// OwnNotes are the tables of SystemSchema that say nothing to people, who may
+// read them all the same.
+var OwnNotes = []string{"checkpoints", "pending", "format", "row_groups"}
+
 // Select is the SELECT that answers the Shorthand, on any engine; "" for a
 // summary, which every engine makes its own way. Of a table that is not there
 // it fails as every query on it does.
 func (s Shorthand) Select() string {
 	text := func(v string) string { return "'" + strings.ReplaceAll(v, "'", "''") + "'" }
-	const visible = " WHERE table_schema NOT IN " + notOurs + " AND table_name NOT LIKE '% (rebuild)'"
+	visible := " WHERE table_schema NOT IN " + notOurs + " AND table_name NOT LIKE '% (rebuild)'" +
+		" AND NOT (table_schema = 'millrace' AND table_name IN ('" + strings.Join(OwnNotes, "', '") + "'))"
 	switch s.Asks {
 	case AsksTables:
 		where := visible

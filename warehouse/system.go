@@ -68,7 +68,7 @@ func (o ShadowOptions) Covers(n TableName) bool {
 	switch {
 	case n.Schema != SystemSchema:
 		return len(o.Sources) == 0 || slices.Contains(o.Sources, n.Schema)
-	case n.Table == "checkpoints" || n.Table == "pending" || n.Table == "format" || n.Table == "row_groups":
+	case slices.Contains(OwnNotes, n.Table):
 		return false
 	}
 	return o.System
