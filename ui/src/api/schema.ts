@@ -458,7 +458,7 @@ export interface MarkList {
 export interface Part {
   name: string
   ready: boolean
-  /** Why it is not ready. */
+  /** Why it is not ready; for those who may ask for the status. */
   reason?: string
   /** Whether the server is not ready without it. */
   required: boolean
@@ -1985,7 +1985,7 @@ export interface Operations {
       grep?: string
       /** Begin with what follows this position, and miss nothing; when absent, with what arrives from now on. */
       after?: string
-      /** Without after: begin with so many of the last records that are in the log already, as far as they are found within two seconds. */
+      /** Without after: begin with so many of the last records that are in the log already, as far as they are found within two seconds and are not over 16 MiB together. */
       backlog?: number
       /** End after so many records; 0 goes on until one of the two leaves. */
       limit?: number
