@@ -87,6 +87,13 @@ export const sampleQuery = (schema: string, table: string) => queryOptions({
   staleTime: 10_000,
 })
 
+/** typeQuery is what another type of a column would change. */
+export const typeQuery = (schema: string, table: string, column: string, type: Operations['preview-column-type']['body']['type']) => queryOptions({
+  queryKey: ['tables', schema, table, 'type', column, type],
+  queryFn: ({ signal }) => call('preview-column-type', { params: { schema, table, column }, body: { type } }, signal),
+  placeholderData: keepPreviousData,
+})
+
 export const whyQuery = (schema: string, table: string, span: { from: number; until: number }) => queryOptions({
   queryKey: ['tables', schema, table, 'why', Math.floor(span.from / 10_000), Math.floor(span.until / 10_000)],
   queryFn: ({ signal }) => call('explain-table', { params: { schema, table, from: new Date(span.from).toISOString(), until: new Date(span.until).toISOString() } }, signal),

@@ -2,7 +2,7 @@ import { useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/rea
 import { useNavigate } from '@tanstack/react-router'
 import { useDeferredValue, useId, useState, type KeyboardEvent } from 'react'
 import { call, problemOf, urlOf } from '@/api/client'
-import { eventsFoundQuery, statusQuery, tablesQuery } from '@/api/queries'
+import { eventsFoundQuery, filesQuery, statusQuery, tablesQuery } from '@/api/queries'
 import { cx } from '@/design/cx'
 import { useModal } from '@/design/Dialog'
 import { score } from '@/design/fuzzy'
@@ -48,6 +48,7 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
   const navigate = useNavigate()
   const status = useQuery(statusQuery)
   const tables = useQuery(tablesQuery)
+  const files = useQuery(filesQuery)
   const keys = useAllKeys()
   const events = useEvents(typed, status.data?.sources.map((s) => s.name) ?? [])
   const work = useWork()
@@ -61,6 +62,10 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
     ]),
     ...(tables.data ?? []).map((t): Command => ({ title: `${t.schema}.${t.table}`, about: 'Table', icon: 'table', run: go(`/warehouse/${t.schema}/${t.table}`) })),
     ...events.map((e): Command => ({ title: e.name, about: `Event of ${e.source}`, icon: 'live', run: go(`/sources/${e.source}`, { tab: 'events', event: e.name }) })),
+    ...(files.data?.files ?? []).filter((f) => f.folder === 'queries' && f.path.endsWith('.sql')).map((f): Command => {
+      const query = f.path.slice('queries/'.length, -'.sql'.length)
+      return { title: query, about: 'Saved query', icon: 'send', run: go('/warehouse', { query }) }
+    }),
     ...keys.filter((k) => !['Everywhere', 'Go to'].includes(k.group)).map((k): Command => ({ title: k.label, about: k.group, icon: 'keyboard', keys: k.keys, run: k.run })),
     { title: 'Light theme', about: 'Setting', icon: 'sun', run: () => { theme.set('light') } },
     { title: 'Dark theme', about: 'Setting', icon: 'moon', run: () => { theme.set('dark') } },

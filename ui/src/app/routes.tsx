@@ -23,7 +23,7 @@ const live = createRoute({ getParentRoute: () => root, path: '/live', validateSe
 const find = createRoute({ getParentRoute: () => root, path: '/live/find', validateSearch: texts('id', 'user', 'source', 'open'), component: lazyRouteComponent(() => import('@/live/Find')) })
 const rejected = createRoute({ getParentRoute: () => root, path: '/rejected', validateSearch: texts('source', 'reason', 'group', 'tab', 'open'), component: lazyRouteComponent(() => import('@/rejected/Rejected')) })
 const warehouse = createRoute({ getParentRoute: () => root, path: '/warehouse', component: lazyRouteComponent(() => import('@/warehouse/Warehouse')) })
-const sql = createRoute({ getParentRoute: () => warehouse, path: '/', validateSearch: texts('sql'), component: lazyRouteComponent(() => import('@/warehouse/Sql')) })
+const sql = createRoute({ getParentRoute: () => warehouse, path: '/', validateSearch: texts('sql', 'query'), component: lazyRouteComponent(() => import('@/warehouse/Sql')) })
 const table = createRoute({ getParentRoute: () => warehouse, path: '$schema/$table', validateSearch: texts('tab', 'range'), component: lazyRouteComponent(() => import('@/warehouse/TableDetail')) })
 const project = createRoute({ getParentRoute: () => root, path: '/project', validateSearch: texts('file', 'line'), component: lazyRouteComponent(() => import('@/project/Project')) })
 const status = createRoute({ getParentRoute: () => root, path: '/status', validateSearch: texts('tab', 'range', 'part', 'level', 'text'), component: lazyRouteComponent(() => import('@/status/Status')) })

@@ -9,6 +9,10 @@ export interface EditorHandle {
   focus(): void
   /** The text that is selected, or the statement at the cursor, and where it begins. */
   chosen(): { text: string; line: number }
+  /** Puts another text in the place of what is selected, or of all; one undo takes it back. */
+  transform(change: (text: string) => Promise<string>): Promise<void>
+  /** Puts the cursor at a place; lines and columns from 1. */
+  reveal(line: number, column: number): void
 }
 
 export interface EditorProps {
@@ -18,6 +22,8 @@ export interface EditorProps {
   onChange?: (value: string) => void
   /** Ctrl or ⌘ with Enter. */
   onRun?: () => void
+  /** Shift with Alt and F. */
+  onFormat?: () => void
   mistakes?: Mistake[]
   /** For SQL: the columns of each table, by "schema.table". */
   tables?: Record<string, string[]>

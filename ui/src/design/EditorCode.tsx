@@ -93,6 +93,7 @@ export default function EditorCode(props: EditorProps) {
           EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label }), EditorView.lineWrapping,
           keymap.of([
             { key: 'Mod-Enter', run: () => { current.current.onRun?.(); return true } },
+            { key: 'Shift-Alt-f', run: () => { current.current.onFormat?.(); return current.current.onFormat !== undefined } },
             // Escape leaves the editor with the keyboard: Tab indents within it.
             { key: 'Escape', run: (v) => { v.contentDOM.blur(); element.focus(); return true } },
             ...closeBracketsKeymap, ...completionKeymap, ...searchKeymap, ...historyKeymap, ...defaultKeymap, indentWithTab,
@@ -135,6 +136,26 @@ export default function EditorCode(props: EditorProps) {
       const { from, to, head, empty } = state.selection.main
       if (!empty) return { text: state.sliceDoc(from, to), line: state.doc.lineAt(from).number }
       return statementAt(state.doc.toString(), head)
+    },
+    transform: async (change) => {
+      const editor = view.current
+      if (!editor) return
+      const { from, to, empty } = editor.state.selection.main
+      const range = empty ? { from: 0, to: editor.state.doc.length } : { from, to }
+      const before = editor.state.sliceDoc(range.from, range.to)
+      const after = await change(before)
+      const now = view.current
+      // Whoever typed meanwhile keeps what was typed.
+      if (!now || after === before || now.state.sliceDoc(range.from, range.to) !== before) return
+      now.dispatch({ changes: { ...range, insert: after }, selection: empty ? { anchor: Math.min(from, after.length) } : { anchor: range.from, head: range.from + after.length }, userEvent: 'input.format', scrollIntoView: true })
+      now.focus()
+    },
+    reveal: (line, column) => {
+      const editor = view.current
+      if (!editor) return
+      const at = editor.state.doc.line(Math.max(1, Math.min(line, editor.state.doc.lines)))
+      editor.dispatch({ selection: { anchor: Math.min(at.to, at.from + column - 1) }, scrollIntoView: true })
+      editor.focus()
     },
   }), [])
   return <div ref={host} role="group" aria-label={label} tabIndex={-1} className="h-full min-h-0 outline-none" />

@@ -69,7 +69,7 @@ function options(current: { current: ChartProps }, element: HTMLElement, zone: s
     const filled = props.kind === 'area' || props.kind === 'bar' || props.stacked === true
     return {
       label: s.name, stroke, width: 1.5, points: { show: props.kind === 'line' && props.x.length < 3 },
-      fill: filled ? `color-mix(in oklch, ${stroke} ${props.kind === 'bar' ? 80 : 26}%, ${colour('var(--n1)')})` : undefined,
+      fill: filled ? `color-mix(in oklab, ${stroke} ${props.kind === 'bar' ? 80 : 26}%, ${colour('var(--n1)')})` : undefined,
       paths: props.kind === 'bar' ? uPlot.paths.bars?.({ size: [0.8, 60], align: words ? 0 : 1 }) : undefined,
     }
   })

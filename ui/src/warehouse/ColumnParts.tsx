@@ -4,7 +4,7 @@ import { Figure } from '@/design/View'
 import { useZone } from '@/design/zone'
 import { compact, exact, number, percent } from '@/format/format'
 import { isTime } from './chart'
-import { written } from './sqltext'
+import { shown, written } from './sqltext'
 
 interface SummaryProps { filled: number; share: string; distinct: number; min?: unknown; max?: unknown; mean?: number }
 
@@ -22,18 +22,22 @@ export function Summary({ filled, share, distinct, min, max, mean }: SummaryProp
 }
 
 function Side({ label, value }: { label: string; value: unknown }) {
-  const text = written(value)
+  const text = shown(value)
   return <div className="max-w-70 min-w-0"><div className="text-12 text-soft">{label}</div><div className="truncate font-mono text-13" title={text}>{text}</div></div>
 }
+
+// Profiles have times as seconds, results as texts.
+const milliseconds = (v: unknown): number => typeof v === 'number' ? v * 1000 : Date.parse(String(v))
 
 interface Bin { count: number; from: unknown; until: unknown }
 
 /** How many values lie where. */
 export function Histogram({ bins, type }: { bins: Bin[]; type: string }) {
   const zone = useZone()
+  const days = bins.length > 1 && milliseconds(bins[1]?.from) - milliseconds(bins[0]?.from) >= 86_400_000
   const label = (v: unknown) => {
     if (!isTime(type)) return compact(Number(v))
-    return exact(typeof v === 'number' ? v * 1000 : Date.parse(String(v)), zone).slice(0, 16)
+    return exact(milliseconds(v), zone).slice(0, days ? 10 : 16)
   }
   return <Chart label="How many values lie where" kind="bar" x={bins.map((b) => label(b.from))} series={[{ name: 'values', values: bins.map((b) => b.count) }]} height={120} legend={false} write={compact} />
 }

@@ -1,7 +1,7 @@
 import { useMemo, useState } from 'react'
 import type { QueryColumn } from '@/api/schema'
 import { Table, type Column, type Sorting } from '@/design/Table'
-import { isNumber, written } from './sqltext'
+import { isNumber, shown, written } from './sqltext'
 
 /** The rows of a result: of the types of their columns, sorted on a click. */
 export function Grid({ name, label, columns, rows }: { name: string; label: string; columns: QueryColumn[]; rows: unknown[][] }) {
@@ -20,20 +20,21 @@ export function gridColumns(columns: QueryColumn[], rows: unknown[][]): Column<u
   return columns.map((c, i): Column<unknown[]> => ({
     id: `${i}:${c.name}`, name: c.name, sortable: true, mono: true, align: isNumber(c.type) ? 'right' : undefined, width: widthOf(c, rows, i),
     title: <span title={`${c.name} ${c.type}`}>{c.name} <span className="font-normal text-faint">{c.type.toLowerCase()}</span></span>,
-    cell: (row) => row[i] === null || row[i] === undefined ? <span className="text-faint italic">null</span> : <span title={longer(row[i])}>{written(row[i])}</span>,
+    cell: (row) => row[i] === null || row[i] === undefined ? <span className="text-faint italic">null</span> : <span title={exactly(row[i], c.type)}>{shown(row[i], c.type)}</span>,
     text: (row) => written(row[i]),
   }))
 }
 
-function longer(value: unknown): string | undefined {
+/** exactly is the whole value, where it is longer than what is shown, or shown otherwise. */
+function exactly(value: unknown, type: string): string | undefined {
   const text = written(value)
-  return text.length > 24 ? text : undefined
+  return text.length > 24 || text !== shown(value, type) ? text : undefined
 }
 
 /** widthOf fits a column to its name and first rows. */
 function widthOf(column: QueryColumn, rows: unknown[][], at: number): number {
   let letters = column.name.length + column.type.length + 2
-  for (const row of rows.slice(0, 50)) letters = Math.max(letters, Math.min(42, written(row[at]).length))
+  for (const row of rows.slice(0, 50)) letters = Math.max(letters, Math.min(42, shown(row[at], column.type).length))
   return Math.min(360, 30 + letters * 7.3)
 }
 

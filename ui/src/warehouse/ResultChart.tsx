@@ -10,7 +10,7 @@ import { SkeletonRows } from '@/design/Skeleton'
 import { Figure } from '@/design/View'
 import { useZone } from '@/design/zone'
 import { compact, number } from '@/format/format'
-import { drawn, isTime, labelOf, usual } from './chart'
+import { drawn, isTime, labelOf } from './chart'
 import { isNumber } from './sqltext'
 
 const kinds = ['line', 'area', 'bar', 'number'] as const
@@ -19,7 +19,7 @@ const functions: ResultMeasure['fn'][] = ['count', 'distinct', 'sum', 'avg', 'mi
 /** A chart of a stored result, binned where it is stored. */
 export function ResultChart({ result, filters }: { result: StoredResult; filters: ResultFilter[] }) {
   const zone = useZone()
-  const [chosen, choose] = useState<ResultChartQuery>(() => usual(result.columns, result.rows))
+  const [chosen, choose] = useState<ResultChartQuery>(result.chart)
   const { data, error } = useQuery(chartQuery(result.id, { ...chosen, filters, zone }))
   const measures = chosen.y ?? [{ fn: 'count' }]
   const measure = measures[0] ?? { fn: 'count' }

@@ -1,9 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
+import { useMemo, useState } from 'react'
 import { problemOf } from '@/api/client'
 import { sampleQuery, tableQuery } from '@/api/queries'
-import type { TableColumn } from '@/api/schema'
+import type { TableColumn, TableDetail as TableDetailOf } from '@/api/schema'
 import { Badge } from '@/design/Badge'
+import { Button } from '@/design/Button'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Bytes } from '@/design/NumberText'
 import { SkeletonRows } from '@/design/Skeleton'
@@ -14,15 +16,21 @@ import { View } from '@/design/View'
 import { number, plural } from '@/format/format'
 import { Grid } from './Grid'
 import { Profile } from './Profile'
+import { Retype } from './Retype'
+import { whyNot } from './retype'
 import { sampleOf } from './sqltext'
 import { Why } from './Why'
 
 const route = getRouteApi('/warehouse/$schema/$table')
 
-const fields: Column<TableColumn>[] = [
+const fieldsOf = (table: { kind: string; schema: string }, change: (column: TableColumn) => void): Column<TableColumn>[] => [
   { id: 'name', title: 'Column', width: 260, mono: true, cell: (f) => f.name, text: (f) => f.name },
   { id: 'type', title: 'Type', width: 130, cell: (f) => <Badge mono>{f.type}</Badge>, text: (f) => f.type },
   { id: 'original', title: 'As it was sent', cell: (f) => f.original ?? (f.fixed ? <span className="text-faint">in every table of its kind</span> : f.name), text: (f) => f.original ?? '' },
+  { id: 'change', title: '', name: 'Change', width: 150, align: 'right', cell: (f) => {
+    const fixed = whyNot(table.kind, table.schema, f) !== undefined
+    return <Button small look="quiet" className={fixed ? 'text-faint' : undefined} aria-label={fixed ? `Why the type of ${f.name} is fixed` : `Change the type of ${f.name}`} onClick={(e) => { e.stopPropagation(); change(f) }}>{fixed ? 'Fixed' : 'Change type'}</Button>
+  } },
 ]
 
 export default function TableDetail() {
@@ -38,13 +46,24 @@ export default function TableDetail() {
       {error && !data ? <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : !data ? <SkeletonRows /> : (
         <Tabs label="Views of the table" className="grow" chosen={tab} panelClassName={tab === 'sample' || tab === 'columns' ? 'flex flex-col' : 'overflow-auto'} onChoose={(id) => { to({ tab: id }) }}
           tabs={[{ id: 'sample', label: 'Newest rows' }, { id: 'columns', label: 'Columns', count: number(data.columns) }, { id: 'profile', label: 'Profile' }, ...(data.kind === 'system' || data.kind === 'other' ? [] : [{ id: 'why', label: 'Why is this number wrong?' }])]}>
-          {tab === 'columns' ? <Table name="columns" label="Columns" columns={fields} count={data.column_list.length} rowAt={(i) => data.column_list[i]} />
+          {tab === 'columns' ? <Columns table={data} />
             : tab === 'profile' ? <Profile key={`${schema}.${table}`} schema={schema} table={table} />
               : tab === 'why' ? <Why schema={schema} table={table} range={range} onRange={(r) => { to({ range: r }) }} />
                 : <Sample schema={schema} table={table} />}
         </Tabs>
       )}
     </View>
+  )
+}
+
+function Columns({ table }: { table: TableDetailOf }) {
+  const [changing, change] = useState<TableColumn>()
+  const columns = useMemo(() => fieldsOf({ kind: table.kind, schema: table.schema }, change), [table.kind, table.schema])
+  return (
+    <>
+      <Table name="columns" label="Columns" columns={columns} count={table.column_list.length} rowAt={(i) => table.column_list[i]} />
+      {changing && <Retype schema={table.schema} table={table.table} kind={table.kind} column={changing} onClose={() => { change(undefined) }} />}
+    </>
   )
 }
 

@@ -1,16 +1,19 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useMatchRoute, useParams } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useState, type ReactNode } from 'react'
 import { problemOf } from '@/api/client'
-import { tablesQuery } from '@/api/queries'
-import type { TableSummary } from '@/api/schema'
+import { filesQuery, tablesQuery } from '@/api/queries'
+import type { ProjectFile, TableSummary } from '@/api/schema'
 import { cx } from '@/design/cx'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Icon } from '@/design/Icon'
 import { Input } from '@/design/Input'
 import { useKeys } from '@/design/keys'
 import { SkeletonRows } from '@/design/Skeleton'
-import { compact } from '@/format/format'
+import { useChoice } from '@/design/theme'
+import { bytes, compact, plural } from '@/format/format'
+import { nameOf, savedOf } from './saved'
+import { isChanged, tabs } from './tabs'
 
 /** What the warehouse holds on the left; a table or SQL beside it. */
 export default function Warehouse() {
@@ -18,7 +21,7 @@ export default function Warehouse() {
   const table = match({ to: '/warehouse/$schema/$table' }) !== false
   return (
     <div className="flex h-full min-h-0 max-wide:flex-col">
-      <aside aria-label="Tables" className={cx('flex w-60 shrink-0 flex-col border-r border-line max-wide:w-full max-wide:border-r-0 max-wide:border-b', table ? 'max-wide:hidden' : 'max-wide:max-h-44')}><Catalogue /></aside>
+      <aside aria-label="Tables" className={cx('flex w-66 shrink-0 flex-col border-r border-line max-wide:w-full max-wide:border-r-0 max-wide:border-b', table ? 'max-wide:hidden' : 'max-wide:max-h-44')}><Catalogue /></aside>
       <div className="min-h-0 min-w-0 grow"><Outlet /></div>
     </div>
   )
@@ -27,18 +30,21 @@ export default function Warehouse() {
 function Catalogue() {
   const { data, error, refetch } = useQuery(tablesQuery)
   const [typed, setTyped] = useState('')
-  useKeys([{ keys: '/', label: 'Filter tables', group: 'Warehouse', run: () => { document.getElementById('tables-filter')?.focus() } }])
+  useKeys([{ keys: '/', label: 'Filter tables and queries', group: 'Warehouse', run: () => { document.getElementById('tables-filter')?.focus() } }])
+  const queries = savedOf(useQuery(filesQuery).data?.files).filter((f) => nameOf(f.path).toLowerCase().includes(typed.trim().toLowerCase()))
   const shown = (data ?? []).filter((t) => `${t.schema}.${t.table}`.includes(typed.trim().toLowerCase()))
-  const schemas = [...new Set(shown.map((t) => t.schema))]
+  // What sources sent comes first, what Millrace keeps of it last.
+  const schemas = [...new Set(shown.map((t) => t.schema))].sort((a, b) => Number(a === 'millrace') - Number(b === 'millrace') || a.localeCompare(b))
   return (
     <>
       <div className="flex flex-col gap-2 p-2">
         <Link to="/warehouse" activeOptions={{ exact: true, includeSearch: false }} className="flex h-8 items-center gap-2 rounded-outer px-2 font-medium hover:bg-hover aria-[current]:bg-accent-tint aria-[current]:text-accent-text"><Icon name="send" />SQL</Link>
-        <Input id="tables-filter" label="Filter tables" hideLabel icon="search" placeholder="Filter tables" value={typed} onChange={(e) => { setTyped(e.target.value) }} />
+        <Input id="tables-filter" label="Filter tables and queries" hideLabel icon="search" placeholder="Filter" value={typed} onChange={(e) => { setTyped(e.target.value) }} />
       </div>
       {/* The list scrolls with the keyboard too. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <div tabIndex={0} role="region" aria-label="List of tables" className="min-h-0 grow overflow-auto px-2 pb-3 -outline-offset-2">
+      <div tabIndex={0} role="region" aria-label="Saved queries and tables" className="min-h-0 grow overflow-auto px-2 pb-3 -outline-offset-2">
+        {queries.length > 0 && <Queries files={queries} />}
         {error && !data ? <ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /> : !data ? <SkeletonRows /> : data.length === 0
           ? <p className="px-2 text-12 text-soft">There is no table yet: the first event makes one.</p>
           : schemas.map((schema) => <Schema key={schema} name={schema} tables={shown.filter((t) => t.schema === schema)} />)}
@@ -47,26 +53,56 @@ function Catalogue() {
   )
 }
 
-function Schema({ name, tables }: { name: string; tables: TableSummary[] }) {
-  const [open, setOpen] = useState(true)
-  const here = useParams({ strict: false })
+function Queries({ files }: { files: ProjectFile[] }) {
+  const [all] = useChoice(tabs)
+  const match = useMatchRoute()
+  const chosen = match({ to: '/warehouse' }) !== false ? all.open.find((t) => t.id === all.chosen)?.file : undefined
   return (
-    <section aria-label={name}>
+    <Group name="Saved queries" count={files.length}>
+      {files.map((f) => {
+        const open = all.open.find((t) => t.file === f.path)
+        return (
+          <li key={f.path}>
+            <Link to="/warehouse" search={{ query: nameOf(f.path) }} aria-current={chosen === f.path ? 'page' : undefined} className={entry} title={f.path}>
+              <Icon name="file" size={14} className="text-faint" /><span className="grow truncate">{nameOf(f.path)}</span>{open && isChanged(open) && <><span aria-hidden="true" className="size-1.5 rounded-full bg-warning" /><span className="sr-only">changed, not saved</span></>}
+            </Link>
+          </li>
+        )
+      })}
+    </Group>
+  )
+}
+
+const entry = 'flex h-7 items-center gap-2 rounded-inner pr-2 pl-5 hover:bg-hover aria-[current]:bg-accent-tint aria-[current]:text-accent-text'
+
+function Schema({ name, tables }: { name: string; tables: TableSummary[] }) {
+  const here = useParams({ strict: false })
+  const size = tables.reduce((n, t) => n + (t.size_bytes ?? 0), 0)
+  return (
+    <Group name={name} count={tables.length} about={size > 0 ? bytes(size) : ''}>
+      {tables.map((t) => (
+        <li key={t.table}>
+          <Link to="/warehouse/$schema/$table" params={{ schema: t.schema, table: t.table }} aria-current={here.schema === t.schema && here.table === t.table ? 'page' : undefined} className={entry} title={aboutOf(t)}>
+            <Icon name="table" size={14} className="text-faint" /><span className="grow truncate">{t.table}</span>{t.rows !== undefined && <span className="text-11 text-soft tabular-nums">{compact(t.rows)}</span>}
+            <span className="w-14 shrink-0 text-right text-11 text-soft tabular-nums">{(t.size_bytes ?? 0) > 0 && bytes(t.size_bytes)}</span>
+          </Link>
+        </li>
+      ))}
+    </Group>
+  )
+}
+
+const aboutOf = (t: TableSummary) => [`${t.schema}.${t.table}`, t.rows !== undefined && plural(t.rows, 'row'), t.size_bytes !== undefined && `${bytes(t.size_bytes)} on disk`].filter(Boolean).join(', ')
+
+/** A part of the list that folds. */
+function Group({ name, count, about, children }: { name: string; count: number; about?: string; children: ReactNode }) {
+  const [open, setOpen] = useState(true)
+  return (
+    <section aria-label={name} className="mb-1">
       <button type="button" aria-expanded={open} onClick={() => { setOpen(!open) }} className="flex h-7 w-full items-center gap-1 rounded-inner px-1 text-12 text-soft hover:bg-hover">
-        <Icon name="right" size={12} className={cx('transition-transform', open && 'rotate-90')} /><span className="grow truncate text-left font-medium">{name}</span><span>{tables.length}</span>
+        <Icon name="right" size={12} className={cx('transition-transform', open && 'rotate-90')} /><span className="grow truncate text-left font-medium">{name}</span><span className={cx('text-11 tabular-nums', about === undefined && 'pr-1')}>{count}</span>{about !== undefined && <span className="ml-1 w-14 shrink-0 pr-1 text-right text-11 tabular-nums">{about}</span>}
       </button>
-      {open && (
-        <ul>
-          {tables.map((t) => (
-            <li key={t.table}>
-              <Link to="/warehouse/$schema/$table" params={{ schema: t.schema, table: t.table }} aria-current={here.schema === t.schema && here.table === t.table ? 'page' : undefined}
-                className="flex h-7 items-center gap-2 rounded-inner pr-2 pl-5 hover:bg-hover aria-[current]:bg-accent-tint aria-[current]:text-accent-text" title={`${t.schema}.${t.table}`}>
-                <Icon name="table" size={14} className="text-faint" /><span className="grow truncate">{t.table}</span>{t.rows !== undefined && <span className="text-11 text-soft">{compact(t.rows)}</span>}
-              </Link>
-            </li>
-          ))}
-        </ul>
-      )}
+      {open && <ul>{children}</ul>}
     </section>
   )
 }

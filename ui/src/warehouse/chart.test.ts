@@ -1,13 +1,5 @@
 import { expect, test } from 'vitest'
-import { drawn, usual } from './chart'
-
-const column = (name: string, type: string) => ({ name, type })
-
-test('the usual chart', () => {
-  expect(usual([column('day', 'timestamptz'), column('n', 'bigint')], 30)).toEqual({ kind: 'line', x: 'day', y: [{ fn: 'sum', column: 'n' }] })
-  expect(usual([column('country', 'text'), column('user_id', 'bigint')], 30)).toEqual({ kind: 'bar', x: 'country', y: [{ fn: 'count' }] })
-  expect(usual([column('n', 'bigint')], 1)).toEqual({ kind: 'number', y: [{ fn: 'max', column: 'n' }] })
-})
+import { drawn } from './chart'
 
 test('points become series', () => {
   const chart = { kind: 'line', binned: false, points: [

@@ -1,23 +1,8 @@
 // From the columns of a result to a chart of it.
-import type { ResultChart, ResultChartQuery, ResultColumn, ResultMeasure } from '@/api/schema'
-import { isNumber, written } from './sqltext'
+import type { ResultChart, ResultMeasure } from '@/api/schema'
+import { written } from './sqltext'
 
 export const isTime = (type: string) => /^(timestamp|date|timestamptz)/i.test(type)
-
-const technical = (name: string) => name.startsWith('_') || /(^|_)id$/.test(name)
-
-/** usual is the chart that one most likely wants of a result. */
-export function usual(columns: ResultColumn[], rows: number): ResultChartQuery {
-  const numbers = columns.filter((c) => isNumber(c.type) && !technical(c.name))
-  const time = columns.find((c) => isTime(c.type)) ?? columns.find((c) => /^(day|date|week|month|hour|minute)$/i.test(c.name))
-  const words = columns.filter((c) => !isNumber(c.type) && c !== time && !technical(c.name))
-  const measure = numbers.find((c) => c !== time)
-  const y: ResultMeasure[] = measure ? [{ fn: 'sum', column: measure.name }] : [{ fn: 'count' }]
-  if (rows === 1 && numbers.length > 0) return { kind: 'number', y: numbers.slice(0, 4).map((c) => ({ fn: 'max', column: c.name })) }
-  if (time) return { kind: 'line', x: time.name, y }
-  const x = words[0] ?? columns[0]
-  return { kind: 'bar', x: x?.name, y }
-}
 
 /** labelOf names a measure. */
 export function labelOf(measure: ResultMeasure): string {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isNumber, mistakeOf, name, sampleOf } from './sqltext'
+import { isNumber, mistakeOf, name, sampleOf, shown, summaryOf } from './sqltext'
 
 test('names are quoted where they have to be', () => {
   expect(['tracks', 'order', 'Order Completed', 'a"b', 'x1'].map(name)).toEqual(['tracks', '"order"', '"Order Completed"', '"a""b"', 'x1'])
@@ -18,3 +18,17 @@ test('types of numbers', () => {
   expect(['bigint', 'DOUBLE', 'decimal(18,2)', 'UINTEGER', 'text', 'timestamp', 'interval'].map(isNumber)).toEqual([true, true, true, true, false, false, false])
 })
 
+
+test('cells are shown without noise', () => {
+  expect(shown(62763.58999999998, 'double')).toBe('62763.59')
+  expect(shown(1e21, 'double')).toBe('1e+21')
+  expect(shown('9007199254740993', 'bigint')).toBe('9007199254740993')
+  expect(shown('2026-01-31T10:15:00.5Z', 'timestamptz')).toBe('2026-01-31 10:15:00.5')
+  expect(shown('2026-01-31T10:15:00Z', 'text')).toBe('2026-01-31T10:15:00Z')
+  expect(shown(null, 'double')).toBe('null')
+})
+
+test('what an error says without its place', () => {
+  expect(summaryOf('no column x (line 2, column 3)')).toBe('no column x')
+  expect(summaryOf('no column x\n\nLINE 2: x\n        ^')).toBe('no column x')
+})

@@ -40,8 +40,9 @@ export function mistakeOf(detail: string, sql: string, firstLine = 1): Mistake |
   return line ? { line: Number(line[1]) + firstLine - 1, column: 1, message: summaryOf(detail) } : undefined
 }
 
-function summaryOf(detail: string): string {
-  return detail.split(/\n\s*\nLINE |\nLINE /)[0]?.trim() ?? detail
+/** summaryOf is what an engine's error says, without the place in the text. */
+export function summaryOf(detail: string): string {
+  return (detail.split(/\n\s*\nLINE |\nLINE /)[0] ?? detail).replace(/ \(line \d+, column \d+\)$/, '').trim()
 }
 
 /** isNumber says whether values of a type are numbers, which stand on the right. */
@@ -55,3 +56,10 @@ export function written(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
+
+/** shown is how a cell is read: a time with a blank in it, a double without the noise behind its 15th digit. What is copied is exact. */
+export function shown(value: unknown, type = ''): string {
+  if (typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(value) && (type === '' || /^timestamp/i.test(type))) return value.replace('T', ' ').replace(/Z$/, '')
+  if (typeof value === 'number' && /^(double|float|real)/i.test(type) && !Number.isInteger(value)) return String(Number(value.toPrecision(15)))
+  return written(value)
+}
