@@ -57,16 +57,31 @@ func (p Position) Before(q Position) bool { return p.Compare(q) < 0 }
 // After says whether p lies after q.
 func (p Position) After(q Position) bool { return p.Compare(q) > 0 }
 
-// String returns the form that ParsePosition reads: "epoch-seq-index".
-// It is what the Millrace-Position header carries.
+// Start is how the zero Position is written for people.
+const Start = "start"
+
+// String returns the form for people: "epoch-seq-index", with "end" for the
+// index EndOfFrame, and Start for the zero Position. ParsePosition reads it.
 func (p Position) String() string {
+	switch {
+	case p.IsZero():
+		return Start
+	case p.Index == EndOfFrame:
+		return fmt.Sprintf("%d-%d-end", p.Epoch, p.Seq)
+	}
+	return p.Numbers()
+}
+
+// Numbers returns the form for programs, three numbers: "epoch-seq-index". It is
+// what the Millrace-Position header, JSON and files carry.
+func (p Position) Numbers() string {
 	return fmt.Sprintf("%d-%d-%d", p.Epoch, p.Seq, p.Index)
 }
 
-// MarshalText makes a Position a string in JSON and YAML.
-func (p Position) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+// MarshalText makes a Position a string in JSON and YAML: its Numbers.
+func (p Position) MarshalText() ([]byte, error) { return []byte(p.Numbers()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText reads what MarshalText and String write.
 func (p *Position) UnmarshalText(text []byte) error {
 	q, err := ParsePosition(string(text))
 	if err == nil {
@@ -75,12 +90,15 @@ func (p *Position) UnmarshalText(text []byte) error {
 	return err
 }
 
-// ParsePosition reads "epoch-seq-index"; the index "end" is EndOfFrame. The
-// error is Invalid.
+// ParsePosition reads "epoch-seq-index", where the index "end" is EndOfFrame,
+// and Start. The error is Invalid.
 func ParsePosition(s string) (Position, error) {
+	if s == Start {
+		return Position{}, nil
+	}
 	parts := strings.Split(s, "-")
 	if len(parts) != 3 {
-		return Position{}, Errorf(Invalid, "%.60q is not a log position: write it as epoch-seq-index, as in the Millrace-Position header", s)
+		return Position{}, Errorf(Invalid, "%.60q is not a log position: write it as epoch-seq-index, as in the Millrace-Position header, or start", s)
 	}
 	var n [3]uint64
 	for i, part := range parts {

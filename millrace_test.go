@@ -37,3 +37,20 @@ func TestErrorf(t *testing.T) {
 		t.Error("an error without a kind is Internal")
 	}
 }
+
+// What people read can be given back.
+func TestPositionForPeople(t *testing.T) {
+	for want, p := range map[string]Position{"start": {}, "7-8-end": {Epoch: 7, Seq: 8, Index: EndOfFrame}, "7-8-3": {Epoch: 7, Seq: 8, Index: 3}, "7-0-0": {Epoch: 7}} {
+		if got := p.String(); got != want {
+			t.Errorf("%+v is written %s, want %s", p, got, want)
+		}
+		for _, form := range []string{p.String(), p.Numbers()} {
+			if q, err := ParsePosition(form); err != nil || q != p {
+				t.Errorf("%s was read as %+v, %v", form, q, err)
+			}
+		}
+		if text, err := p.MarshalText(); err != nil || string(text) != p.Numbers() {
+			t.Errorf("for programs, %v is %s, %v", p, text, err)
+		}
+	}
+}

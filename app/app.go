@@ -82,6 +82,9 @@ func (o *Options) complete() error {
 	if (o.TLSCert == "") != (o.TLSKey == "") {
 		return millrace.Errorf(millrace.Invalid, "TLS needs both files: --tls-cert and --tls-key")
 	}
+	if o.Drain < 0 {
+		return millrace.Errorf(millrace.Invalid, "the time to drain is %s: it has to be above 0", o.Drain)
+	}
 	if o.Drain == 0 {
 		o.Drain = 15 * time.Second
 	}

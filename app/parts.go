@@ -164,6 +164,9 @@ func (ps *parts) set(name string, paused bool, action func(*part) func()) error 
 	}
 	do := action(p)
 	if do == nil {
+		if !paused {
+			return millrace.Errorf(millrace.Conflict, "%s is never paused, so there is nothing to resume", name)
+		}
 		return millrace.Errorf(millrace.Conflict, "%s cannot be paused: what follows the log depends on it", name)
 	}
 	ps.mu.Lock()

@@ -39,7 +39,7 @@ type verified struct {
 
 func (a *App) verifyArchive(ctx context.Context, progress func(job.Progress)) (any, error) {
 	r, err := a.archive.Verify(ctx, func(done, total int64) {
-		progress(job.Progress{Done: done, Total: total, Unit: "files"})
+		progress(job.Progress{Done: done, Total: total, Unit: "bytes"})
 	})
 	if err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func (w *encoder) encode(entries []*eventlog.Entry, s *span) ([]byte, fileInfo, 
 	meta := metadata.NewKeyValueMetadata()
 	for _, kv := range [][2]string{
 		{"millrace.format", formatName}, {"millrace.version", strconv.Itoa(Version)},
-		{"millrace.after", s.After.String()}, {"millrace.through", s.Through.String()},
+		{"millrace.after", s.After.Numbers()}, {"millrace.through", s.Through.Numbers()},
 	} {
 		if err := meta.Append(kv[0], kv[1]); err != nil {
 			return nil, info, err

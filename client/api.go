@@ -66,6 +66,24 @@ func (c *Client) Source(ctx context.Context, name string) (Source, error) {
 	return out, err
 }
 
+// EventNames lists the events and streams that a source has received, the most
+// frequent first, a thousand at most. NotFound when there is no such source.
+func (c *Client) EventNames(ctx context.Context, source string) ([]string, error) {
+	var out struct {
+		Events []struct {
+			Event string `json:"event"`
+		} `json:"events"`
+	}
+	if err := c.get(ctx, "/api/v1/sources/"+url.PathEscape(source)+"/events", url.Values{"limit": {"1000"}}, &out); err != nil {
+		return nil, err
+	}
+	names := make([]string, len(out.Events))
+	for i, e := range out.Events {
+		names[i] = e.Event
+	}
+	return names, nil
+}
+
 // TailOptions choose what a tail shows.
 type TailOptions struct {
 	Source, Event, User, Grep string

@@ -86,7 +86,7 @@ func TestHistoryOpen(t *testing.T) {
 		"no archive, log whole":           {past: nil, want: "d e f g h i"},
 		"no archive, log trimmed":         {trimmed: 2, past: nil, kind: millrace.Gone},
 		"archive empty, log whole":        {past: empty, want: "d e f g h i"},
-		"archive empty, log trimmed":      {trimmed: 2, past: empty, kind: millrace.Unavailable, says: "ends at 0-0-0"},
+		"archive empty, log trimmed":      {trimmed: 2, past: empty, kind: millrace.Unavailable, says: "ends at start"},
 		"old epoch that no archive holds": {after: pos(1, 9, 0), past: empty, kind: millrace.Ahead, says: "reset the reader"},
 	} {
 		t.Run(name, func(t *testing.T) {

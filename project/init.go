@@ -40,6 +40,9 @@ A [Millrace](https://github.com/millrace/millrace) project: ` + "`millrace.yaml`
     millrace dev        # run it; edits are taken over when you save
     millrace check      # say what is wrong without running it
 
+While it runs, open http://127.0.0.1:8080 in a browser: what comes in, live, the
+tables with their SQL, and these files.
+
 Send an event and ask for it:
 
     curl -u %s: http://127.0.0.1:8080/v1/track -H 'Content-Type: application/json' \

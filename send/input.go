@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +41,11 @@ func openInput(path string, stdin *os.File) (*input, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, millrace.Errorf(millrace.Invalid, "cannot read the file: %w", err)
+		var cause *fs.PathError
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return nil, millrace.Errorf(millrace.Invalid, "cannot read %s: %w", path, err)
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
@@ -92,16 +97,27 @@ func (in *input) text(raw io.Writer, encoding string) (*bufio.Reader, error) {
 		}
 		r = bufio.NewReaderSize(z, 256<<10)
 	}
-	switch strings.ToLower(encoding) {
-	case "", "utf-8", "utf8":
-	case "latin1", "latin-1", "iso-8859-1":
-		r = bufio.NewReaderSize(charmap.ISO8859_1.NewDecoder().Reader(r), 256<<10)
-	case "windows-1252", "cp1252":
-		r = bufio.NewReaderSize(charmap.Windows1252.NewDecoder().Reader(r), 256<<10)
-	default:
-		return nil, millrace.Errorf(millrace.Invalid, "encoding %.40q is not known: use utf-8, latin1 or windows-1252", encoding)
+	from, err := decoderOf(encoding)
+	if err != nil {
+		return nil, err
+	}
+	if from != nil {
+		r = bufio.NewReaderSize(from.NewDecoder().Reader(r), 256<<10)
 	}
 	return r, skipMark(r)
+}
+
+// decoderOf is the character set of that name; nil is UTF-8.
+func decoderOf(encoding string) (*charmap.Charmap, error) {
+	switch strings.ToLower(encoding) {
+	case "", "utf-8", "utf8":
+		return nil, nil
+	case "latin1", "latin-1", "iso-8859-1":
+		return charmap.ISO8859_1, nil
+	case "windows-1252", "cp1252":
+		return charmap.Windows1252, nil
+	}
+	return nil, millrace.Errorf(millrace.Invalid, "--encoding %.40q is not known: use utf-8, latin1 or windows-1252", encoding)
 }
 
 // skipMark skips the byte order mark of UTF-8, and refuses those of UTF-16.
@@ -130,28 +146,59 @@ func readError(err error) error {
 	return millrace.Errorf(millrace.Invalid, "the file cannot be read: %w", err)
 }
 
-// formatOf tells the format from the first bytes, and the file's name where
-// they leave it open.
+// formatOf tells the format. The ending of the name binds (.csv, .ndjson,
+// .jsonl, .json, each also with .gz): content that is none of it is refused.
+// Otherwise the first bytes tell. A file that ends in .json may hold an array, or
+// an object a line.
 func formatOf(name string, r *bufio.Reader) (string, error) {
 	head, err := r.Peek(64 << 10)
 	if err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull) {
 		return "", readError(err)
 	}
 	text := bytes.TrimSpace(head)
-	if len(text) == 0 {
-		return FormatCSV, nil
-	}
-	switch text[0] {
-	case '[':
+	object, array := bytes.HasPrefix(text, []byte{'{'}), bytes.HasPrefix(text, []byte{'['})
+	switch ending := ending(name); {
+	case ending == ".ndjson" || ending == ".jsonl":
+		return FormatNDJSON, nil
+	case ending == ".csv" && (object || array):
+		return FormatCSV, notJSON(text)
+	case ending == ".json" && len(text) > 0 && !object && !array:
+		return FormatJSON, noRows(text)
+	case array:
 		return FormatJSON, nil
-	case '{':
+	case object:
 		line, _, _ := bytes.Cut(text, []byte{'\n'})
-		if json.Valid(bytes.TrimSpace(line)) || strings.Contains(name, ".ndjson") || strings.Contains(name, ".jsonl") || len(line) > 32<<10 {
+		if json.Valid(bytes.TrimSpace(line)) || len(line) > 32<<10 {
 			return FormatNDJSON, nil
 		}
 		return FormatJSON, nil
 	}
 	return FormatCSV, nil
+}
+
+// ending is the last part of a file's name, in lower case, without .gz.
+func ending(name string) string {
+	name = strings.TrimSuffix(strings.ToLower(name), ".gz")
+	return filepath.Ext(name)
+}
+
+// notJSON refuses what is called CSV and is JSON.
+func notJSON(text []byte) error {
+	var v json.RawMessage
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&v); err == nil || errors.Is(err, io.ErrUnexpectedEOF) { // so far as it was looked at
+		return millrace.Errorf(millrace.Invalid, "it holds JSON: say --input-format json, or ndjson when it has an object a line; if it is CSV, --input-format csv")
+	}
+	return nil
+}
+
+// noRows says why what is called JSON, and begins neither with { nor with [,
+// has no rows.
+func noRows(text []byte) error {
+	var v any
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&v); err != nil {
+		return millrace.Errorf(millrace.Invalid, "it is not JSON: %w; for CSV say --input-format csv", err)
+	}
+	return millrace.Errorf(millrace.Invalid, "it holds JSON values that are no objects: write each row as {\"column\": value, …}, one a line or in an array; for CSV say --input-format csv")
 }
 
 // eventName is the name of the event when none is given: that of the file,

@@ -215,7 +215,7 @@ func (r *rows) readHeader() error {
 	o := r.plan.options
 	for _, f := range []struct{ flag, name string }{{"--id", o.ID}, {"--user", o.User}, {"--time", o.Time}} {
 		if f.name != "" && seen[f.name] == 0 {
-			return millrace.Errorf(millrace.Invalid, "%s names %q, which is no column: there are %s", f.flag, f.name, strings.Join(r.header, ", "))
+			return millrace.Errorf(millrace.Invalid, "%s names %q, which is no column: %s", f.flag, f.name, terminal.ThereAre(r.header))
 		}
 	}
 	r.userIndex, r.timeIndex = seen[o.User]-1, seen[o.Time]-1

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -132,7 +133,7 @@ func (o *Options) Check() error {
 	if o.Batch < 1 || o.Batch > maxBatch {
 		return millrace.Errorf(millrace.Invalid, "--batch is from 1 to %d", maxBatch)
 	}
-	if o.Rate < 0 {
+	if !(o.Rate >= 0 && o.Rate < math.MaxInt32) {
 		return millrace.Errorf(millrace.Invalid, "--rate is above 0 rows a second")
 	}
 	if o.Parallel == 0 {
@@ -158,7 +159,14 @@ func (o *Options) Check() error {
 	default:
 		return millrace.Errorf(millrace.Invalid, "--input-format is csv, ndjson or json, not %.40q", o.Format)
 	}
-	return nil
+	if _, err := decoderOf(o.Encoding); err != nil {
+		return err
+	}
+	zone, err := o.zone()
+	if err == nil && o.TimeFormat != "" {
+		_, err = newTimeFormat(o.TimeFormat, zone)
+	}
+	return err
 }
 
 func (o Options) zone() (*time.Location, error) {
@@ -167,7 +175,7 @@ func (o Options) zone() (*time.Location, error) {
 	}
 	zone, err := time.LoadLocation(o.TimeZone)
 	if err != nil {
-		return nil, millrace.Errorf(millrace.Invalid, "time zone %.60q is not known: write it as in Europe/London", o.TimeZone)
+		return nil, millrace.Errorf(millrace.Invalid, "--time-zone: %.60q is not known: write it as in Europe/London", o.TimeZone)
 	}
 	return zone, nil
 }
@@ -242,7 +250,7 @@ func writeKey(ctx context.Context, o Options) (string, error) {
 		for i, s := range all {
 			names[i] = s.Name
 		}
-		known = "; there are " + strings.Join(names, ", ")
+		known = "; " + terminal.ThereAre(names)
 	}
 	return "", millrace.Errorf(millrace.NotFound, "the server has no source %q%s", o.Source, known)
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/millrace/millrace"
 )
 
 const (
@@ -113,6 +115,8 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 			switch {
 			case requestOf(ctx).Context().Err() != nil: // who asked has left
 				s.o.Logger.Debug("request left", "request", p.RequestID, "operation", op.id, "error", err)
+			case millrace.KindOf(err) == millrace.Canceled: // by the deadline that was asked for
+				s.o.Logger.Info("request canceled", "request", p.RequestID, "operation", op.id, "status", p.Status, "error", err)
 			case p.Status >= 500:
 				s.o.Logger.Warn("request failed", "request", p.RequestID, "operation", op.id, "status", p.Status, "error", err)
 			}

@@ -91,7 +91,7 @@ func (g *guard) verify(r *http.Request, token string) error {
 	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
 	if subtle.ConstantTimeCompare(sum[:], g.token[:]) != 1 {
 		g.failures.fail(who)
-		return millrace.Errorf(millrace.Unauthorized, "the token is not this server's admin token: it is what MILLRACE_ADMIN_TOKEN was when the server started")
+		return millrace.Errorf(millrace.Unauthorized, "the token is not this server's admin token: it is what MILLRACE_ADMIN_TOKEN, or the file of --admin-token-file, held when the server started")
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ type Options struct {
 // wants one, or too short.
 func CheckAdminToken(mode Mode, token string) error {
 	if mode == Production && token == "" {
-		return millrace.Errorf(millrace.Invalid, "there is no admin token: set MILLRACE_ADMIN_TOKEN, for example to the output of: openssl rand -hex 32")
+		return millrace.Errorf(millrace.Invalid, "there is no admin token: set MILLRACE_ADMIN_TOKEN, for example to the output of openssl rand -hex 32, or name a file that holds it with --admin-token-file")
 	}
 	if token != "" && len(token) < MinAdminTokenLength {
 		return millrace.Errorf(millrace.Invalid, "the admin token is too short: it has at least %d characters; make one with: openssl rand -hex 32", MinAdminTokenLength)

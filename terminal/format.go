@@ -94,6 +94,18 @@ func Plural(n int64, one, many string) string {
 	return Count(n) + " " + many
 }
 
+// ThereAre lists the names that there are: "there is web", "there are web, ios".
+func ThereAre(names []string) string {
+	verb := "there are "
+	switch len(names) {
+	case 0:
+		return "there is none"
+	case 1:
+		verb = "there is "
+	}
+	return verb + strings.Join(names, ", ")
+}
+
 // Columns returns how many columns of a terminal the text takes.
 func Columns(s string) int {
 	n := 0

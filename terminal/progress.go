@@ -77,11 +77,15 @@ func (p *Progress) Set(done, bytes int64) {
 	p.done, p.bytes = done, bytes
 }
 
-// SetTotal says how much work there is, once it is known.
-func (p *Progress) SetTotal(total int64) {
+// SetTotal says how much work there is and in which unit, once that is known;
+// "" leaves the unit as it is.
+func (p *Progress) SetTotal(total int64, unit string) {
 	p.screen.mu.Lock()
 	defer p.screen.mu.Unlock()
 	p.options.Total = total
+	if unit != "" {
+		p.options.Unit = unit
+	}
 }
 
 // Message shows a text in place of the rate, until it is set to "".
@@ -181,7 +185,9 @@ func (p *Progress) text(width int) string {
 		parts = append(parts, fmt.Sprintf("%.0f %%", share*100))
 		counted = strings.TrimSpace(Count(p.done) + " of " + Count(o.Total) + " " + o.Unit)
 	}
-	parts = append(parts, counted)
+	if o.Unit != "" || p.done > 0 || o.Total > 0 { // 0 of what is not known yet says nothing
+		parts = append(parts, counted)
+	}
 	if p.bytes > 0 {
 		parts = append(parts, Size(p.bytes))
 	}

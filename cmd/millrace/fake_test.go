@@ -70,6 +70,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	api("GET /api/v1/status", f.status)
 	api("GET /api/v1/sources", f.sources)
 	api("GET /api/v1/sources/{source}", f.source)
+	api("GET /api/v1/sources/{source}/events", f.sourceEvents)
 	api("POST /api/v1/duplicates", f.duplicates)
 	api("POST /api/v1/query", f.query)
 	api("GET /api/v1/tail", f.tail)
@@ -79,8 +80,8 @@ func newFakeServer(t testing.TB) *fakeServer {
 	api("GET /api/v1/readers", f.listReaders)
 	api("POST /api/v1/readers/{name}/{action}", f.readerAction)
 	api("POST /api/v1/warehouse/rebuilds", f.startJob("warehouse.rebuild", `{"records":3,"received":3,"rows":6,"discards":1,"seconds":1.5,"tables":[{"table":"shop.tracks","rows_before":4,"rows_after":5},{"table":"shop.thing","rows_before":1,"rows_after":1}]}`))
-	api("POST /api/v1/archive/verifications", f.startJob("archive.verify", `{"files":3,"records":6}`))
-	api("POST /api/v1/log/verifications", f.startJob("log.verify", ""))
+	api("POST /api/v1/archive/verifications", f.startJob("archive.verify", `{"ok":true,"problems":[],"files":3,"records":68223,"size_bytes":3100000}`))
+	api("POST /api/v1/log/verifications", f.startJob("log.verify", `{"ok":false,"problems":["frame 7 is damaged"],"lost":["frame 3"],"frames":12,"records":6,"size_bytes":900}`))
 	api("GET /api/v1/jobs/{id}", f.job)
 	f.Server = httptest.NewServer(mux)
 	t.Cleanup(func() {
@@ -212,6 +213,10 @@ func (f *fakeServer) source(w http.ResponseWriter, r *http.Request) {
 	f.json(w, 200, map[string]any{"name": "shop", "kind": "http", "write_keys": []string{"dev_shop"}})
 }
 
+func (f *fakeServer) sourceEvents(w http.ResponseWriter, _ *http.Request) {
+	f.json(w, 200, map[string]any{"events": []map[string]any{{"kind": "track", "event": "thing"}, {"kind": "page", "event": "page"}}, "next": ""})
+}
+
 func (f *fakeServer) duplicates(w http.ResponseWriter, r *http.Request) {
 	var in struct{ Ranges []client.Range }
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
@@ -242,7 +247,9 @@ func (f *fakeServer) duplicates(w http.ResponseWriter, r *http.Request) {
 // an error with its place.
 func (f *fakeServer) query(w http.ResponseWriter, r *http.Request) {
 	var q client.Query
-	if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+	d := json.NewDecoder(r.Body)
+	d.UseNumber()
+	if err := d.Decode(&q); err != nil {
 		f.problem(w, 400, "invalid", err.Error())
 		return
 	}
@@ -261,6 +268,15 @@ func (f *fakeServer) query(w http.ResponseWriter, r *http.Request) {
 	case "SELECT hostile":
 		columns = `{"name":"v","type":"text"},{"name":"n","type":"double"}`
 		rows = []string{`["=1+1",-5.5]`, `["\u001b[31mred\u202e",null]`, `["+44 20",2]`, `["a,\"b\"",3]`}
+	case "SELECT params":
+		columns = `{"name":"v","type":"text"}`
+		var said []string
+		for _, p := range q.Params {
+			text, _ := json.Marshal(p)
+			said = append(said, string(text))
+		}
+		quoted, _ := json.Marshal(strings.Join(said, " "))
+		rows = []string{"[" + string(quoted) + "]"}
 	case "SELECT many":
 		columns = `{"name":"n","type":"bigint"}`
 		for i := range min(q.Limit, 5000) {
@@ -301,6 +317,9 @@ func (f *fakeServer) arrow(w http.ResponseWriter) {
 
 func (f *fakeServer) tail(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
+	if r.URL.Query().Get("event") != "" {
+		time.Sleep(500 * time.Millisecond) // nothing comes for a while
+	}
 	for i, e := range f.distinct() {
 		if i == 3 {
 			break
@@ -339,6 +358,9 @@ func (f *fakeServer) rejectedByID(w http.ResponseWriter, r *http.Request) {
 func (f *fakeServer) resend(w http.ResponseWriter, r *http.Request) {
 	outcome, reason := "accepted", ""
 	switch r.PathValue("id") {
+	case "nosuch":
+		f.problem(w, 404, "not_found", "there is no rejected record nosuch")
+		return
 	case "r2":
 		outcome, reason = "rejected", "too large"
 	case "r3":

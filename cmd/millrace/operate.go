@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,7 +23,7 @@ warehouse. A paused reader stands still while records go on to be stored.`,
 		Example: "  millrace reader list\n  millrace reader pause warehouse\n  millrace reader resume warehouse",
 	}
 	list := &cobra.Command{
-		Use: "list", Args: cobra.NoArgs, Short: "List the readers, where they are and how far behind",
+		Use: "list", Args: nothing, Short: "List the readers, where they are and how far behind",
 		Example: "  millrace reader list",
 	}
 	asJSON := false
@@ -66,16 +65,13 @@ func readerTable(all []client.Reader) terminal.Table {
 	return t
 }
 
-// shownPosition is a position for people; but for that of who has done nothing
-// yet, it may be given back as it is.
+// shownPosition is a position for people: it may be given back as it is.
 func shownPosition(position string) string {
-	if position == (millrace.Position{}).String() {
-		return "nothing yet"
+	p, err := millrace.ParsePosition(position)
+	if err != nil {
+		return position // of a newer server
 	}
-	if frame, whole := strings.CutSuffix(position, fmt.Sprintf("-%d", millrace.EndOfFrame)); whole {
-		return frame + "-end"
-	}
-	return position
+	return p.String()
 }
 
 func (p *program) readerAction(action, short, done string) *cobra.Command {
@@ -121,11 +117,9 @@ dedup cannot begin again: its verdicts are what all others rely on.`,
 			var body any
 			would, done := "begin again from the very beginning", "began again from the very beginning"
 			if after != "" {
-				if _, err := millrace.ParsePosition(after); err != nil {
-					return usageError{err}
-				}
 				body = map[string]string{"after": after}
-				would, done = "go on behind "+after+", without the frames before it that are damaged", "goes on behind "+after
+				would = "go on behind " + shownPosition(after) + ", without the frames before it that are damaged"
+				done = "goes on behind " + shownPosition(after)
 			}
 			if !yes {
 				return usagef("%s would %s: say --yes if that is meant", args[0], would)
@@ -141,7 +135,7 @@ dedup cannot begin again: its verdicts are what all others rely on.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&after, "after", "", "log position to go on behind")
+	c.Flags().Var(position{to: &after}, "after", "log position to go on behind")
 	c.Flags().BoolVar(&yes, "yes", false, "do it")
 	return c
 }
@@ -168,14 +162,18 @@ func (p *program) logCommand() *cobra.Command {
 }
 
 func (p *program) verifyCommand(what, short string) *cobra.Command {
-	return &cobra.Command{
-		Use: "verify", Args: cobra.NoArgs, Short: short, Example: "  millrace " + what + " verify",
+	asJSON := false
+	c := &cobra.Command{
+		Use: "verify", Args: nothing, Short: short, Example: "  millrace " + what + " verify",
+		Long: short + ".\nSays in one line what was found, and exits with 1 when anything is wrong.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.runJob(c.Context(), what+" verify", func(ctx context.Context, api *client.Client) (client.Job, error) {
 				return api.StartVerification(ctx, what)
-			}, p.verdict)
+			}, func(result json.RawMessage) error { return p.verdict(what, result, asJSON) })
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "what was found as JSON")
+	return c
 }
 
 // runJob starts a job, shows how far it is, and then what came of it. Ctrl-C
@@ -192,7 +190,7 @@ func (p *program) runJob(ctx context.Context, label string, start func(context.C
 	bar := p.screen().Progress(terminal.ProgressOptions{Label: label, Unit: j.Unit, Total: j.Total})
 	defer bar.Finish()
 	j, err = api.WaitJob(ctx, j.ID, func(j client.Job) {
-		bar.SetTotal(j.Total)
+		bar.SetTotal(j.Total, j.Unit)
 		bar.Set(j.Done, 0)
 		bar.Message(j.Message)
 	})
@@ -221,17 +219,52 @@ func (p *program) runJob(ctx context.Context, label string, start func(context.C
 	return show(j.Result)
 }
 
-// verdict writes what a verification found. One that found something wrong
-// ({"ok": false}) has failed.
-func (p *program) verdict(result json.RawMessage) error {
-	if err := p.writeJSON(result); err != nil {
-		return err
+// verdict writes what a verification found. One that found something wrong has
+// failed.
+func (p *program) verdict(what string, result json.RawMessage, asJSON bool) error {
+	var v struct {
+		OK        bool     `json:"ok"`
+		Problems  []string `json:"problems"`
+		Lost      []string `json:"lost"`
+		Files     int64    `json:"files"`
+		Frames    int64    `json:"frames"`
+		Records   int64    `json:"records"`
+		SizeBytes int64    `json:"size_bytes"`
 	}
-	var verdict struct {
-		OK *bool `json:"ok"`
+	if err := json.Unmarshal(result, &v); err != nil {
+		return millrace.Errorf(millrace.Internal, "what the server says of the verification cannot be read: %w", err)
 	}
-	if json.Unmarshal(result, &verdict) == nil && verdict.OK != nil && !*verdict.OK {
+	if asJSON {
+		if err := p.writeJSON(result); err != nil {
+			return err
+		}
+	} else {
+		read := terminal.Plural(v.Files, "file", "files")
+		if what == "log" {
+			read = terminal.Plural(v.Frames, "frame", "frames")
+		}
+		p.found(v.OK, v.Problems, v.Lost, read+", "+terminal.Plural(v.Records, "record", "records")+", "+terminal.Size(v.SizeBytes))
+	}
+	if !v.OK {
 		return errSaid
 	}
 	return nil
+}
+
+// found says in one line what was read, with a line for each problem
+// before, and notes on what was given up.
+func (p *program) found(ok bool, problems, lost []string, read string) {
+	screen := p.screen()
+	colors := screen.Colors()
+	for _, text := range problems {
+		fmt.Fprintf(p.stdout, "%s %s\n", colors.Bad("✗"), terminal.Sanitize(text))
+	}
+	verdict := colors.Good("ok")
+	if !ok {
+		verdict = colors.Bad("not ok, " + terminal.Plural(int64(len(problems)), "problem", "problems"))
+	}
+	fmt.Fprintf(p.stdout, "%s: %s\n", verdict, read)
+	for _, text := range lost {
+		screen.Note("Given up earlier: %s", terminal.Sanitize(text))
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,8 +39,9 @@ const (
 
 func (p *program) queryCommand() *cobra.Command {
 	var o queryOptions
+	var params []string
 	c := &cobra.Command{
-		Use: "query [SQL]", GroupID: groupData, Args: cobra.MaximumNArgs(1),
+		Use: "query [SQL]", GroupID: groupData, Args: atMostOne("query", ": put the SQL in quotes, millrace query 'SELECT …'"),
 		Short: "Ask the warehouse in SQL",
 		Long: `Run one SELECT on the warehouse. Without SQL, or with "-", it is read from
 standard input.
@@ -59,16 +61,26 @@ from a Millrace-Position header, or "last" for all that is in the log now.`,
 		Example: `  millrace query 'SHOW TABLES'
   millrace query 'SELECT event, count(*) FROM shop.tracks GROUP BY event'
   millrace query --format csv --output revenue.csv < revenue.sql
-  millrace query --after last 'SELECT count(*) FROM shop.order_placed'`,
-		RunE: func(c *cobra.Command, args []string) error { return p.query(c.Context(), o, args) },
+  millrace query --after last 'SELECT count(*) FROM shop.order_placed'
+  millrace query --param ada --param 10 'SELECT * FROM shop.order_placed WHERE user_id = $1 AND total > $2'`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := atLeast(c, "limit", o.Limit, 1); err != nil {
+				return err
+			}
+			for _, text := range params {
+				o.Params = append(o.Params, paramOf(text))
+			}
+			return p.query(c.Context(), o, args)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.format, "format", "", "table, csv, json, ndjson or parquet (default: by the ending of --output, else table)")
 	f.StringVarP(&o.output, "output", "o", "", "file to write (default: standard output)")
 	f.BoolVar(&o.raw, "raw", false, "in CSV, leave text as it is that a spreadsheet would run")
 	f.IntVar(&o.Limit, "limit", 0, "rows at most")
-	f.StringVar(&o.after, "after", "", `log position that the answer has to show, or "last"`)
-	f.DurationVar(&o.timeout, "timeout", 0, "how long the query may take, such as 5m (default: as the server is set)")
+	f.Var(position{&o.after, []string{"last"}}, "after", `log position that the answer has to show, or "last"`)
+	f.StringArrayVar(&params, "param", nil, "value of $1, then of $2 …: a number, true, false, null, or text ('\"7\"' is the text 7)")
+	durationFlag(f, &o.timeout, "timeout", 0, "how long the query may take, such as 5m (default: as the server is set)")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(queryFormats, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -81,7 +93,7 @@ func (p *program) query(ctx context.Context, o queryOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	o.SQL, o.TimeoutMS = sql, o.timeout.Milliseconds()
+	o.SQL, o.TimeoutMS = sql, int64((o.timeout+time.Millisecond-1)/time.Millisecond)
 	screen := p.screen()
 	if o.Limit == 0 {
 		o.Limit = exportRows
@@ -98,7 +110,7 @@ func (p *program) query(ctx context.Context, o queryOptions, args []string) erro
 		if err != nil {
 			return err
 		}
-		o.After = last.String()
+		o.After = last.Numbers()
 	}
 	if o.format == "parquet" && o.output == "" && screen.OutIsTerminal() {
 		return usagef("parquet is not for a terminal: name a file with --output")
@@ -139,17 +151,25 @@ func (o *queryOptions) check() error {
 	switch {
 	case !known:
 		return usagef("--format is one of %s, not %q", strings.Join(queryFormats, ", "), o.format)
-	case o.Limit < 0 || o.Limit > exportRows:
+	case o.Limit > exportRows:
 		return usagef("--limit is from 1 to %s", terminal.Count(exportRows))
-	case o.timeout < 0:
-		return usagef("--timeout is above 0")
-	}
-	if o.after != "" && o.after != "last" {
-		if _, err := millrace.ParsePosition(o.after); err != nil {
-			return usageError{err}
-		}
 	}
 	return nil
+}
+
+// paramOf is the value that a text of the command line stands for.
+func paramOf(text string) any {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil || d.More() {
+		return text
+	}
+	switch v.(type) {
+	case nil, bool, json.Number, string:
+		return v
+	}
+	return text // an array or object is the text that it is
 }
 
 func (p *program) sql(args []string) (string, error) {
@@ -227,6 +247,15 @@ func elapsed(d time.Duration) string {
 		return ""
 	}
 	return ", " + terminal.Duration(d)
+}
+
+// cannotRead says why a file, which holds what, was not read.
+func cannotRead(what, path string, err error) error {
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err
+	}
+	return millrace.Errorf(millrace.Invalid, "cannot read %s from %s: %w", what, path, err)
 }
 
 // cannotWrite says why there is no file in a folder, without the name that it

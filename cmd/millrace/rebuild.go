@@ -18,7 +18,7 @@ func (p *program) rebuildCommand() *cobra.Command {
 	var from, until string
 	asJSON := false
 	c := &cobra.Command{
-		Use: "rebuild", Args: cobra.NoArgs, Short: "Make the tables anew from archive and log",
+		Use: "rebuild", Args: nothing, Short: "Make the tables anew from archive and log",
 		Long: `Make the tables anew from archive and log, beside the live ones, and put them in
 their place in one transaction. Queries and intake go on meanwhile.
 

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +24,7 @@ func (p *program) tailCommand() *cobra.Command {
 	var o client.TailOptions
 	asJSON := false
 	c := &cobra.Command{
-		Use: "tail", GroupID: groupData, Args: cobra.NoArgs,
+		Use: "tail", GroupID: groupData, Args: nothing,
 		Short: "Watch records as they arrive",
 		Long: `Show every record as the log gets it, until Ctrl-C: + counted, = a duplicate,
 ! rejected, · not judged yet. When the connection is lost, it goes on where it
@@ -30,7 +32,12 @@ stopped.`,
 		Example: `  millrace tail
   millrace tail --source web --event 'Order Placed'
   millrace tail --grep alice@example.com --json | jq .body`,
-		RunE: func(c *cobra.Command, _ []string) error { return p.tail(c.Context(), o, asJSON) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := atLeast(c, "limit", o.Limit, 1); err != nil {
+				return err
+			}
+			return p.tail(c.Context(), o, asJSON)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.Source, "source", "", "only of this source")
@@ -38,7 +45,7 @@ stopped.`,
 	f.StringVar(&o.User, "user", "", "only of this user")
 	f.StringVar(&o.Result, "result", "", "only accepted, duplicate or rejected ones")
 	f.StringVar(&o.Grep, "grep", "", "only records that hold this text")
-	f.StringVar(&o.After, "after", "", "begin behind this log position (default: with what comes now)")
+	f.Var(position{to: &o.After}, "after", "begin behind this log position (default: with what comes now)")
 	f.IntVar(&o.Limit, "limit", 0, "end after so many records (default: go on)")
 	f.BoolVar(&asJSON, "json", false, "one JSON object a line")
 	p.completeSources(c, "source")
@@ -58,6 +65,7 @@ func (p *program) tail(ctx context.Context, o client.TailOptions, asJSON bool) e
 	if err != nil {
 		return err
 	}
+	go p.noteEvent(ctx, api, screen, o)
 	away, left := false, o.Limit
 	for {
 		err := api.Tail(ctx, o, func(line json.RawMessage) error {
@@ -95,7 +103,7 @@ func (p *program) tail(ctx context.Context, o client.TailOptions, asJSON bool) e
 		}
 		away, o.Limit = true, left
 		if o.After == "" {
-			o.After = begin.String()
+			o.After = begin.Numbers()
 		}
 		select {
 		case <-ctx.Done():
@@ -103,6 +111,48 @@ func (p *program) tail(ctx context.Context, o client.TailOptions, asJSON bool) e
 		case <-time.After(tailPause):
 		}
 	}
+}
+
+// notePatience bounds the look for events that are near.
+const notePatience = 5 * time.Second
+
+// callNames are what records that are no track events go by in --event.
+var callNames = []string{"identify", "page", "screen", "group", "alias", "rejected"}
+
+// noteEvent says that an event which is waited for has never come, and which
+// known name is near: it may be mistyped, or only be new.
+func (p *program) noteEvent(ctx context.Context, api *client.Client, screen *terminal.Screen, o client.TailOptions) {
+	if o.Event == "" || slices.Contains(callNames, o.Event) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, notePatience)
+	defer cancel()
+	sources := []string{o.Source}
+	if o.Source == "" {
+		all, err := api.Sources(ctx)
+		if err != nil {
+			return // the tail says what is wrong
+		}
+		sources = nil
+		for _, s := range all {
+			sources = append(sources, s.Name)
+		}
+	}
+	shown := map[string]string{} // by lower case
+	for _, source := range sources {
+		names, err := api.EventNames(ctx, source)
+		if err != nil || slices.Contains(names, o.Event) {
+			return
+		}
+		for _, name := range names {
+			shown[strings.ToLower(name)] = name
+		}
+	}
+	text := fmt.Sprintf("No event %q has come so far; waiting for it.", o.Event)
+	if near := millrace.Nearest(o.Event, slices.Sorted(maps.Keys(shown))); near != "" {
+		text = fmt.Sprintf("No event %q has come so far; there is %q. Waiting all the same.", o.Event, shown[near])
+	}
+	screen.Note("%s", text)
 }
 
 // A tailRecord is a line of the tail.
@@ -168,15 +218,15 @@ func (p *program) rejectedList() *cobra.Command {
 	var o client.RejectedOptions
 	asJSON := false
 	c := &cobra.Command{
-		Use: "list", Args: cobra.NoArgs, Short: "List rejected records, newest first",
+		Use: "list", Args: nothing, Short: "List rejected records, newest first",
 		Example: "  millrace rejected list --source web --reason timestamp",
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := atLeast(c, "limit", o.Limit, 1); err != nil {
+				return err
+			}
 			api, err := p.client()
 			if err != nil {
 				return err
-			}
-			if o.Limit < 1 {
-				return usagef("--limit is above 0")
 			}
 			all, more, err := p.rejectedPages(c.Context(), api, o)
 			if err != nil {
@@ -328,7 +378,7 @@ func (p *program) resend(ctx context.Context, o client.RejectedOptions, ids []st
 	}
 	bar := screen.Progress(terminal.ProgressOptions{Label: "resend", Unit: "records", Total: int64(len(ids))})
 	defer bar.Finish()
-	accepted, duplicate, failed := int64(0), int64(0), int64(0)
+	accepted, duplicate, failed, unsent := int64(0), int64(0), int64(0), int64(0)
 	for i, id := range ids {
 		r, err := api.Resend(ctx, id, body)
 		switch {
@@ -343,7 +393,7 @@ func (p *program) resend(ctx context.Context, o client.RejectedOptions, ids []st
 			failed++
 			screen.Warn("%s: rejected again: %s", id, r.Reason)
 		case millrace.KindOf(err) == millrace.Conflict || millrace.KindOf(err) == millrace.NotFound:
-			failed++
+			unsent++
 			screen.Warn("%s: %v", id, err)
 		default:
 			return fmt.Errorf("%s were sent again before this: %w", terminal.Plural(accepted+duplicate, "record", "records"), err)
@@ -351,9 +401,13 @@ func (p *program) resend(ctx context.Context, o client.RejectedOptions, ids []st
 		bar.Set(int64(i+1), 0)
 	}
 	bar.Finish()
-	fmt.Fprintf(p.stdout, "resent %s, accepted %s, duplicate %s, failed %s\n", terminal.Count(int64(len(ids))), terminal.Count(accepted),
+	fmt.Fprintf(p.stdout, "resent %s, accepted %s, duplicate %s, failed %s", terminal.Count(int64(len(ids))-unsent), terminal.Count(accepted),
 		terminal.Count(duplicate), terminal.Count(failed))
-	if failed > 0 {
+	if unsent > 0 {
+		fmt.Fprintf(p.stdout, ", not sent %s", terminal.Count(unsent))
+	}
+	fmt.Fprintln(p.stdout)
+	if failed+unsent > 0 {
 		return errSaid
 	}
 	return nil
@@ -367,7 +421,7 @@ func (p *program) readBody(file string) (json.RawMessage, error) {
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return nil, millrace.Errorf(millrace.Invalid, "cannot read the body: %w", err)
+			return nil, cannotRead("the body", file, err)
 		}
 		defer f.Close()
 		src = f

@@ -92,25 +92,6 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// exactly takes one argument, called name.
-func exactly(name string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usagef("%q takes one %s, not %d", c.CommandPath(), name, len(args))
-		}
-		return nil
-	}
-}
-
-func atLeastOne(what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usagef("%q needs %s", c.CommandPath(), what)
-		}
-		return nil
-	}
-}
-
 // Groups of commands in the help.
 const (
 	groupProject = "project"
@@ -145,7 +126,7 @@ Exit codes: 0 done, 1 failed, 2 the command line was not understood.`,
 	flags.StringVar(&p.server, "server", "", "address of the server (MILLRACE_SERVER; default "+client.DefaultServer+")")
 	flags.StringVar(&p.token, "token", "", "admin token of the server (MILLRACE_TOKEN)")
 	flags.BoolVarP(&p.quiet, "quiet", "q", false, "no progress and no notes, only results and errors")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	root.Version = p.versionLine()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.InitDefaultVersionFlag()
@@ -185,7 +166,7 @@ func (p *program) prepare(c *cobra.Command) {
 				names = append(names, sub.Name())
 			}
 			if len(args) > 0 {
-				return usagef("%q has no command %q: there are %s", c.CommandPath(), args[0], strings.Join(names, ", "))
+				return usagef("%q has no command %q: %s", c.CommandPath(), args[0], terminal.ThereAre(names))
 			}
 			return usagef("say what to do: %s %s", c.CommandPath(), strings.Join(names, "|"))
 		}
@@ -232,7 +213,7 @@ func (p *program) versionLine() string {
 func (p *program) versionCommand() *cobra.Command {
 	licenses := false
 	c := &cobra.Command{
-		Use: "version", Short: "Print the version, or the licences of what is inside", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version, or the licences of what is inside", Args: nothing,
 		Example: "  millrace version\n  millrace version --licenses",
 		RunE: func(*cobra.Command, []string) error {
 			if licenses {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,13 +92,12 @@ func (p *program) sendCommand() *cobra.Command {
 	f.IntVar(&o.Batch, "batch", 500, "rows of one request, 1 to 2500; a request is at most 480 KiB")
 	f.Float64Var(&o.Rate, "rate", 0, "rows a second at most (default: no limit)")
 	f.IntVar(&o.Parallel, "parallel", 1, "requests at once, 1 to 4; above 1 the order of rows is not kept")
-	f.StringVar(&o.Format, "input-format", "", "csv, ndjson or json (default: by content)")
+	f.StringVar(&o.Format, "input-format", "", "csv, ndjson or json (default: by the ending of the file, else by content)")
 	f.StringVar(&o.Encoding, "encoding", "utf-8", "of the file: utf-8, latin1 or windows-1252")
 	f.StringVar(&delimiter, "delimiter", ",", `between the values of CSV: one character, or "tab"`)
 	f.StringVar(&o.Key, "key", "", "write key (default: the first of the source, as the server says)")
 	f.BoolVar(&o.Again, "again", false, "send from the beginning, also what was sent before")
 	f.BoolVar(&asJSON, "json", false, "write the summary as JSON")
-	_ = c.MarkFlagRequired("source")
 	p.completeSources(c, "source")
 	completeWords(c, "input-format", send.FormatCSV, send.FormatNDJSON, send.FormatJSON)
 	completeWords(c, "encoding", "utf-8", "latin1", "windows-1252")
@@ -125,6 +125,9 @@ func (p *program) send(ctx context.Context, o send.Options, files []string, asJS
 	o.StateDir = send.DefaultStateDir(p.getenv)
 	if err := o.Check(); err != nil {
 		return usageError{err}
+	}
+	if slices.Contains(files, "-") && o.Event == "" {
+		return usagef("rows of standard input have no name: say what they are with --event")
 	}
 	total := send.Result{Judged: true, Complete: true}
 	var results []send.Result

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -70,13 +71,16 @@ func folder(args []string) string {
 func (p *program) devCommand() *cobra.Command {
 	f := &serverFlags{}
 	c := &cobra.Command{
-		Use: "dev [DIR]", Short: "Run a project and reload it on save", GroupID: groupProject, Args: cobra.MaximumNArgs(1),
+		Use: "dev [DIR]", Short: "Run a project and reload it on save", GroupID: groupProject, Args: atMostOne("folder", ""),
 		Long: `Runs the project in DIR (default: this folder) on this machine. Saved files are
 served at once; a version with a mistake is told, and the last good one goes on.
 Requests from this machine need no login; write keys that begin with dev_ work.`,
 		Example: "  millrace dev shop\n  millrace dev --listen 127.0.0.1:9000 --data /tmp/try",
 		RunE: func(c *cobra.Command, args []string) error {
 			f.options.Dir, f.options.Mode = folder(args), serve.Dev
+			if err := checkAddress(f.options.Listen); err != nil {
+				return err
+			}
 			if token := p.getenv("MILLRACE_ADMIN_TOKEN"); token != "" {
 				f.options.AdminToken = token
 			} else if err := checkListen(f.options.Listen); err != nil {
@@ -93,7 +97,7 @@ func (p *program) serveCommand() *cobra.Command {
 	f := &serverFlags{}
 	tokenFile := ""
 	c := &cobra.Command{
-		Use: "serve [DIR]", Short: "Run a project in production", GroupID: groupProject, Args: cobra.MaximumNArgs(1),
+		Use: "serve [DIR]", Short: "Run a project in production", GroupID: groupProject, Args: atMostOne("folder", ""),
 		Long: `Runs the project in DIR (default: this folder) for production: no reload, write
 keys that begin with dev_ are refused, and everything but collect and health
 needs the admin token, from MILLRACE_ADMIN_TOKEN or --admin-token-file. Clients
@@ -108,13 +112,19 @@ With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
 		Example: "  MILLRACE_ADMIN_TOKEN=$(openssl rand -hex 32) millrace serve shop\n" +
 			"  millrace serve shop --listen :443 --tls-cert cert.pem --tls-key key.pem --admin-token-file token",
 		RunE: func(c *cobra.Command, args []string) error {
+			if (f.options.TLSCert == "") != (f.options.TLSKey == "") {
+				return usagef("https needs both files: --tls-cert and --tls-key")
+			}
+			if err := checkAddress(f.options.Listen); err != nil {
+				return err
+			}
 			f.options.Dir, f.options.Mode = folder(args), serve.Production
 			f.options.AdminToken, f.token = p.getenv("MILLRACE_ADMIN_TOKEN"), "$MILLRACE_ADMIN_TOKEN"
 			if tokenFile != "" {
 				f.token = "$(cat " + shellWord(tokenFile) + ")"
 				text, err := os.ReadFile(tokenFile)
 				if err != nil {
-					return fmt.Errorf("cannot read the admin token: %w", err)
+					return cannotRead("the admin token", tokenFile, err)
 				}
 				f.options.AdminToken = strings.TrimSpace(string(text))
 			}
@@ -126,7 +136,7 @@ With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
 	flags.StringVar(&tokenFile, "admin-token-file", "", "file with the admin token (default MILLRACE_ADMIN_TOKEN)")
 	flags.StringVar(&f.options.TLSCert, "tls-cert", "", "certificate file, for https")
 	flags.StringVar(&f.options.TLSKey, "tls-key", "", "key file of the certificate")
-	flags.DurationVar(&f.options.Drain, "drain", 15*time.Second, "when the server stops: how long requests under way, and then archive and warehouse to store what the log holds, may take")
+	durationFlag(flags, &f.options.Drain, "drain", 15*time.Second, "when the server stops: how long requests under way, and then archive and warehouse to store what the log holds, may take")
 	return c
 }
 
@@ -173,6 +183,7 @@ func (p *program) greet(a *app.App, f *serverFlags) {
 	}
 	fmt.Fprintf(out, "  log        %s, %s\n", "embedded NATS JetStream", "fsynced before each answer")
 	fmt.Fprintf(out, "  archive    %s\n  warehouse  %s\n  data       %s\n", project.Config.Archive, project.Config.Warehouse, a.Data())
+	fmt.Fprintf(out, "\nOpen %s in a browser%s.\n", cmp.Or(project.Config.Collect.PublicURL, address), f.login())
 	key, source := firstKey(project, f.options.Mode == serve.Dev)
 	if key == "" {
 		fmt.Fprintln(out, "No source has a write key that works here yet: add one to a file in sources/.")
@@ -187,6 +198,17 @@ func (p *program) greet(a *app.App, f *serverFlags) {
 		query = "MILLRACE_TOKEN=" + f.token + " " + query
 	}
 	fmt.Fprintf(out, "Ask about it:\n  %s 'SELECT * FROM %s.tracks'\n\n", query, warehouse.Identifier(source))
+}
+
+// login says how a browser gets in.
+func (f *serverFlags) login() string {
+	switch {
+	case f.options.Mode == serve.Production:
+		return ", and log in with the admin token: " + f.token
+	case f.options.AdminToken != "":
+		return "; from elsewhere, log in with the admin token: $MILLRACE_ADMIN_TOKEN"
+	}
+	return ""
 }
 
 // reachable is an address that a client on this machine can use, whether the
@@ -222,7 +244,7 @@ func firstKey(p *project.Project, dev bool) (key, source string) {
 func (p *program) checkCommand() *cobra.Command {
 	environment := ""
 	c := &cobra.Command{
-		Use: "check [DIR]", Short: "Say what is wrong with a project, without running it", GroupID: groupProject, Args: cobra.MaximumNArgs(1),
+		Use: "check [DIR]", Short: "Say what is wrong with a project, without running it", GroupID: groupProject, Args: atMostOne("folder", ""),
 		Example: "  millrace check\n  millrace check shop --env production",
 		RunE: func(_ *cobra.Command, args []string) error {
 			loaded, err := app.Load(folder(args), environment)
@@ -242,7 +264,7 @@ func (p *program) checkCommand() *cobra.Command {
 
 func (p *program) initCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "init [DIR]", Short: "Make a new project that runs as it is", GroupID: groupProject, Args: cobra.MaximumNArgs(1),
+		Use: "init [DIR]", Short: "Make a new project that runs as it is", GroupID: groupProject, Args: atMostOne("folder", ""),
 		Example: "  millrace init shop && millrace dev shop",
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := folder(args)
@@ -294,14 +316,23 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// checkListen refuses an address that would open a dev server to the network.
-func checkListen(address string) error {
-	host, _, err := net.SplitHostPort(address)
+// checkAddress refuses what is no address to listen on.
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	if err != nil {
 		return usagef("--listen %q is no address: write host:port, such as 127.0.0.1:8080", address)
 	}
+	return nil
+}
+
+// checkListen refuses an address that would open a dev server to the network.
+func checkListen(address string) error {
+	host, _, _ := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
-	return millrace.Errorf(millrace.Invalid, "millrace dev asks no login, so it listens on this machine only, not on %s: use millrace serve, or set MILLRACE_ADMIN_TOKEN for those who come from elsewhere", address)
+	return usagef("millrace dev asks no login, so it listens on this machine only, not on %s: use millrace serve, or set MILLRACE_ADMIN_TOKEN for those who come from elsewhere", address)
 }

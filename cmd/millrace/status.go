@@ -19,7 +19,7 @@ import (
 func (p *program) statusCommand() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
-		Use: "status", GroupID: groupOperate, Args: cobra.NoArgs,
+		Use: "status", GroupID: groupOperate, Args: nothing,
 		Short: "See how a server is, on one screen",
 		Long: `See what runs, what comes in, how far behind anything is, and what is wrong.
 Exits with 1 when something is.`,

@@ -226,7 +226,7 @@ func report(ctx context.Context, w io.Writer, o options, results []sent) error {
 			last = r.Position
 		}
 	}
-	after := last.String()
+	after := last.Numbers()
 	table := terminal.Table{Columns: []terminal.Column{{Name: "file"}, {Name: "sent", Right: true}, {Name: "accepted", Right: true},
 		{Name: "duplicates dropped", Right: true}, {Name: "rejected", Right: true}, {Name: "sent before", Right: true}, {Name: "events/s", Right: true}}}
 	for _, r := range results {
@@ -318,7 +318,7 @@ func next(w io.Writer, o options) {
 		at = " --server " + o.url()
 	}
 	fmt.Fprintf(w, `
-It is serving at %s until Ctrl-C. Send an event of your own:
+It is serving until Ctrl-C: open %s in a browser. Send an event of your own:
   curl -u dev_shop: %s/v1/track -d '{"userId":"me","event":"Hello","properties":{"n":1}}'
 and ask about it two seconds later:
   %s query%s 'SELECT * FROM shop.hello'

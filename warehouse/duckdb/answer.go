@@ -170,7 +170,7 @@ func answer(w *wire, conn *connection, q *wireQuery, settings *warehouse.Setting
 		return result{}, warehouse.ExplainWord(err, q.SQL)
 	}
 	if s.params != len(q.Params) {
-		return result{}, millrace.Errorf(millrace.Invalid, "the query takes %d parameters, and %d were given", s.params, len(q.Params))
+		return result{}, warehouse.WrongParameters(s.params, len(q.Params))
 	}
 	if err := conn.exec("BEGIN TRANSACTION READ ONLY"); err != nil {
 		return result{}, err

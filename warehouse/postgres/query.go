@@ -32,6 +32,9 @@ func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Row
 	if err != nil {
 		return nil, err
 	}
+	if err := checkParameters(shorthand(q.SQL), len(q.Params)); err != nil {
+		return nil, err
+	}
 	if err := w.enter(ctx); err != nil {
 		return nil, err
 	}

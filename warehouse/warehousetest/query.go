@@ -46,6 +46,14 @@ func testQuery(t *testing.T, place Place) {
 			t.Errorf("%q: %s", sql, got)
 		}
 	}
+	for _, test := range []struct {
+		params []any
+		says   string
+	}{{nil, "takes one parameter ($1 or ?), and none was given"}, {[]any{int64(1), "x"}, "and 2 were given"}} {
+		if got := b.ask(warehouse.Query{SQL: "SELECT n FROM web.a WHERE n = $1", Params: test.params}); !strings.HasPrefix(got, "error invalid") || !strings.Contains(got, test.says) {
+			t.Errorf("%v: %s, want %s", test.params, got, test.says)
+		}
+	}
 	long := b.ask(warehouse.Query{SQL: "SELECT '" + strings.Repeat("x", warehouse.MaxQueryTextBytes) + "'"})
 	if !strings.HasPrefix(long, "error invalid") && !strings.HasPrefix(long, "error too_large") {
 		t.Errorf("a long query: %.100s", long)
