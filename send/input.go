@@ -87,7 +87,7 @@ func (in *input) text(raw io.Writer, encoding string) (*bufio.Reader, error) {
 	}
 	r := bufio.NewReaderSize(src, 256<<10)
 	magic, err := r.Peek(2)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	if bytes.Equal(magic, []byte{0x1f, 0x8b}) {
