@@ -14,6 +14,7 @@ func TestReadValuesWithPlaces(t *testing.T) {
 		"block":    {"# ours\nkind: http\nwrite_keys:\n  - a # old\n  - b\n", `{"kind":"http","write_keys":["a","b"]}`, "kind 2:1|write_keys 3:1|write_keys.0 4:5|write_keys.1 5:5"},
 		"flow":     {"{kind: http, write_keys: [a]}\n", `{"kind":"http","write_keys":["a"]}`, "kind 1:2|write_keys 1:14|write_keys.0 1:27"},
 		"CRLF":     {"kind: http\r\nlimits:\r\n  rate: 5\r\n", `{"kind":"http","limits":{"rate":5}}`, "kind 1:1|limits 2:1|limits.rate 3:3"},
+		"comments": {"# ours\r\n# too\r\nkind: http # so\r\n\r\ndedup: 7d\r\n", `{"dedup":"7d","kind":"http"}`, "kind 3:1|dedup 5:1"},
 		"BOM":      {"\ufeffkind: http\n", `{"kind":"http"}`, "kind 1:1"},
 		"empty":    {"# nothing yet\n", `{}`, ""},
 		"secret":   {"signature: {secret: '${secret:a}'}\n", `{"signature":{"secret":"${secret:a}"}}`, "signature 1:1|signature.secret 1:13"},

@@ -77,7 +77,8 @@ func parse(data []byte, r *report) (root *value, ok bool) {
 		r.add(line, column, "%s: save the file as UTF-8 text", what)
 		return nil, false
 	}
-	defer func() { // the parser is a library and the file is anyone's
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")) // the parser counts lines with comments twice otherwise
+	defer func() {                                              // the parser is a library and the file is anyone's
 		if p := recover(); p != nil {
 			r.add(1, 1, "is not YAML that can be read")
 			root, ok = nil, false

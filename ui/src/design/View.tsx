@@ -25,7 +25,7 @@ export function View({ crumbs, state, actions, children, scroll = false }: Props
       <header className="flex min-h-12 shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-4 py-1.5">
         <h1 className="flex min-w-0 items-center gap-1 text-15 font-semibold">
           {crumbs.map((crumb, i) => (
-            <span key={crumb.title} className={cx('flex min-w-0 items-center gap-1', i < crumbs.length - 1 && 'max-w-2/5 shrink-0 font-normal text-soft')}>
+            <span key={crumb.title} className={cx('flex min-w-0 items-center gap-1', i < crumbs.length - 1 && 'max-w-40 shrink-0 font-normal text-soft')}>
               {i > 0 && <Icon name="right" size={12} className="shrink-0 text-faint" />}
               {crumb.to ? <Link to={crumb.to} className="truncate rounded-inner -outline-offset-1 hover:text-ink">{crumb.title}</Link> : <span className="truncate">{crumb.title}</span>}
             </span>

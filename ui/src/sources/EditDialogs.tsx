@@ -16,7 +16,7 @@ export function SaveDialog({ path, form, saving, error, onSave, onClose }: { pat
   const mistakes = form.problems.length
   return (
     <Dialog wide title={`Save ${path}?`} onClose={onClose} actions={<><Button look="quiet" onClick={onClose}>Go on editing</Button><Button look="main" busy={saving} disabled={form.busy} onClick={onSave}>{mistakes > 0 ? `Save with ${plural(mistakes, 'mistake')}` : 'Save'}</Button></>}>
-      <div className="grid gap-3">
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-3">
         <Diff before={form.saved.text} after={form.text} />
         {mistakes > 0 && <p className="rounded-outer bg-bad-tint px-3 py-2">It can be saved, but the version before goes on until {mistakes === 1 ? 'the mistake is' : 'the mistakes are'} mended: {form.problems[0]?.message}</p>}
         {error ? <ErrorBox problem={problemOf(error)} /> : null}
@@ -45,10 +45,10 @@ export function Conflict({ path, form, told, onClose, onDone }: ConflictProps) {
   const overwrite = () => { if (theirs) { form.rebase({ text: theirs.text, etag: theirs.etag }, 'text'); onDone() } }
   return (
     <Dialog wide title={`${path} was changed meanwhile`} onClose={onClose} actions={<><Button look="quiet" disabled={!theirs} onClick={overwrite}>Keep my text instead</Button><Button look="main" disabled={!able} onClick={put}>Put my changes into theirs</Button></>}>
-      <div className="grid gap-3">
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-3">
         <p>Somebody else has saved it since it was opened here. Nothing of yours is saved yet, and nothing is saved by going on: what comes out can be looked at first.</p>
         {theirs?.etag === '' && <p className="rounded-outer bg-warning-tint px-3 py-2">They have removed the file. Keeping your text makes it anew.</p>}
-        {read.error ? <ErrorBox problem={problemOf(read.error)} /> : !theirs ? <SkeletonRows /> : <div><h3 className="mb-1 text-12 font-medium text-soft">From their version to yours</h3><Diff before={theirs.text} after={form.text} /></div>}
+        {read.error ? <ErrorBox problem={problemOf(read.error)} /> : !theirs ? <SkeletonRows /> : <div className="min-w-0"><h3 className="mb-1 text-12 font-medium text-soft">From their version to yours</h3><Diff before={theirs.text} after={form.text} /></div>}
       </div>
     </Dialog>
   )
