@@ -5,6 +5,7 @@ package millrace
 
 import (
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 )
@@ -77,6 +78,9 @@ func (p Position) String() string {
 func (p Position) Numbers() string {
 	return fmt.Sprintf("%d-%d-%d", p.Epoch, p.Seq, p.Index)
 }
+
+// LogValue is how logs write a Position: as people read it.
+func (p Position) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
 // MarshalText makes a Position a string in JSON and YAML: its Numbers.
 func (p Position) MarshalText() ([]byte, error) { return []byte(p.Numbers()), nil }

@@ -201,8 +201,12 @@ var plainly = []struct {
 }{
 	{regexp.MustCompile(`^expected number <= (\S+)$`), "is at most $1"},
 	{regexp.MustCompile(`^expected number >= (\S+)$`), "is at least $1"},
+	{regexp.MustCompile(`^expected length <= 1$`), "has at most 1 character"},
+	{regexp.MustCompile(`^expected length >= 1$`), "has at least 1 character"},
 	{regexp.MustCompile(`^expected length <= (\S+)$`), "has at most $1 characters"},
 	{regexp.MustCompile(`^expected length >= (\S+)$`), "has at least $1 characters"},
+	{regexp.MustCompile(`^expected array length <= 1$`), "has at most 1 element"},
+	{regexp.MustCompile(`^expected array length >= 1$`), "has at least 1 element"},
 	{regexp.MustCompile(`^expected array length <= (\S+)$`), "has at most $1 elements"},
 	{regexp.MustCompile(`^expected array length >= (\S+)$`), "has at least $1 elements"},
 	{regexp.MustCompile(`^expected required property (\S+) to be present$`), "$1 is missing"},

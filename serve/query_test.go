@@ -226,7 +226,7 @@ func TestQueryErrors(t *testing.T) {
 		`{"sql":"x","after":"1-1-0","timeout_ms":20}`: {504, "canceled", "did not reach position 1-1-0"},
 		`{"sql":"x","after":"yesterday"}`:             {422, "invalid", ""},
 		`{}`:                                          {422, "invalid", "the request is not valid: sql is missing"},
-		`{"sql":""}`:                                  {422, "invalid", "sql has at least 1 characters"},
+		`{"sql":""}`:                                  {422, "invalid", "sql has at least 1 character"},
 		`{"sql":"x","limit":-1}`:                      {422, "invalid", "limit is at least 0"},
 		`{"sql":"x","limit":20000000}`:                {422, "invalid", "limit is at most 10000000"},
 		`nonsense`:                                    {400, "invalid", "the body is not JSON"},

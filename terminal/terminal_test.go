@@ -280,4 +280,14 @@ func TestProgressText(t *testing.T) {
 	if got := p.text(0); got != `orders.csv  50 %  27,358 of 54,716 rows  1.3 MB  waiting 30 s: the log is \x1bfull` {
 		t.Errorf("%q", got)
 	}
+	p = s.Progress(ProgressOptions{Label: "rebuild"})
+	if got := p.text(0); got != "rebuild  0 s" {
+		t.Errorf("of what is not known yet: %q", got)
+	}
+	p.SetTotal(0, "records")
+	p.Set(1200, 0)
+	p.SetTotal(0, "") // an older server does not say
+	if got := p.text(0); !strings.HasPrefix(got, "rebuild  1,200 records") {
+		t.Errorf("%q", got)
+	}
 }

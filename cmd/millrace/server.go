@@ -28,6 +28,7 @@ import (
 type serverFlags struct {
 	options   app.Options
 	token     string // how a shell gets at the admin token
+	where     string // how a person does
 	logLevel  string
 	logFormat string
 }
@@ -120,8 +121,9 @@ With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
 			}
 			f.options.Dir, f.options.Mode = folder(args), serve.Production
 			f.options.AdminToken, f.token = p.getenv("MILLRACE_ADMIN_TOKEN"), "$MILLRACE_ADMIN_TOKEN"
+			f.where = f.token
 			if tokenFile != "" {
-				f.token = "$(cat " + shellWord(tokenFile) + ")"
+				f.token, f.where = "$(cat "+shellWord(tokenFile)+")", "in the file "+terminal.Sanitize(tokenFile)
 				text, err := os.ReadFile(tokenFile)
 				if err != nil {
 					return cannotRead("the admin token", tokenFile, err)
@@ -204,9 +206,9 @@ func (p *program) greet(a *app.App, f *serverFlags) {
 func (f *serverFlags) login() string {
 	switch {
 	case f.options.Mode == serve.Production:
-		return ", and log in with the admin token: " + f.token
+		return ", and log in with the admin token (" + f.where + ")"
 	case f.options.AdminToken != "":
-		return "; from elsewhere, log in with the admin token: $MILLRACE_ADMIN_TOKEN"
+		return "; from elsewhere, log in with the admin token ($MILLRACE_ADMIN_TOKEN)"
 	}
 	return ""
 }
