@@ -141,7 +141,7 @@ func TestInit(t *testing.T) {
 		t.Errorf("the same key twice, or %v", err)
 	}
 	readme, err := os.ReadFile(filepath.Join(other, "README.md"))
-	if err != nil || !strings.Contains(string(readme), q.In("sources")[0].Config.(*httpSource).WriteKeys[0]) {
+	if err != nil || !strings.Contains(string(readme), q.In("sources")[0].Config.(*httpSource).WriteKeys[0]) || !strings.Contains(string(readme), "in a browser") {
 		t.Errorf("README %s, %v", readme, err)
 	}
 	if _, err := Init(t.TempDir(), "No!"); millrace.KindOf(err) != millrace.Invalid {
