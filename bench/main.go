@@ -80,6 +80,7 @@ var parts = []struct {
 	{"stages", (*bench).stages},
 	{"memory", (*bench).memory},
 	{"growth", (*bench).growth},
+	{"page", (*bench).page},
 }
 
 func order() (ids []string) {

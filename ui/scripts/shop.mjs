@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-export const binary = join(root, 'bin', 'millrace')
+export const binary = process.env.MILLRACE_BINARY ?? join(root, 'bin', 'millrace')
 
 const sources = {
   web: '# What the pages of the shop send.\nkind: http\nwrite_keys: [dev_web]\ntypes:\n  order_completed.total: double\n',

@@ -119,7 +119,7 @@ export function Table<Row>(props: Props<Row>) {
     const value = rowAt(at)
     rows.push(
       <div key={value === undefined ? `at${at}` : rowKey?.(value, at) ?? at} role="row" aria-rowindex={at + 2} aria-selected={chosen === at ? true : undefined}
-        className={cx('absolute inset-x-0 grid [grid-template-columns:var(--columns)] border-b border-line/60', onOpen && 'cursor-pointer', chosen === at ? 'bg-accent-tint' : 'hover:bg-hover')}
+        className={cx('absolute inset-x-0 grid [contain:strict] [grid-template-columns:var(--columns)] border-b border-line/60', onOpen && 'cursor-pointer', chosen === at ? 'bg-accent-tint' : 'hover:bg-hover')}
         style={{ height: rowHeight, transform: `translateY(${seen.top + (at - seen.from) * rowHeight}px)` }}>
         {shown.map((c, i) => (
           // The grid itself has the keys.

@@ -98,7 +98,7 @@ export default function Live() {
       {told.problem && <div className="px-4 pb-2"><ErrorBox problem={told.problem} /></div>}
       <div className="relative flex min-h-0 grow">
         <Table name="live" label="Records as they arrive" columns={columns(zone)} count={count} compact ref={table}
-          rowAt={(at) => rows.get(head - at)} rowKey={(row) => String(row.number)} chosen={opened === undefined ? undefined : head - opened} onOpen={openAt}
+          rowAt={(at) => rows.get(head - at)} rowKey={paused ? (row) => String(row.number) : undefined} chosen={opened === undefined ? undefined : head - opened} onOpen={openAt}
           onSeen={(from, to, scrolled) => {
             setSeen({ skip: Math.max(0, from - 20), count: to - from + 60 })
             if (scrolled && !paused) pause()

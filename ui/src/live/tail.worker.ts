@@ -9,6 +9,7 @@ import { summarise, type Summary } from './summary'
 
 const capacity = 20_000
 const tick = 100
+const fast = 1000 // records a second
 const backlog = 200
 
 const ring = new Ring<TailLine>(capacity)
@@ -137,8 +138,11 @@ self.onmessage = ({ data }: MessageEvent<Order>) => {
   }
 }
 
-let quiet = 0
+let ticks = 0
 setInterval(() => {
+  ticks++
+  // What comes faster than anybody reads is told half as often, and the rest of the page stays quick.
+  if (changed && ticks % 2 === 1 && meter.rate(Date.now()) > fast) return
   // The rate falls also while nothing comes.
-  if (changed || ++quiet % 10 === 0) tell()
+  if (changed || ticks % 10 === 0) tell()
 }, tick)
