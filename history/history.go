@@ -26,6 +26,7 @@
 //	memory of both processes        process_resident_memory_bytes, millrace_duckdb_resident_bytes
 //	processor time                  process_cpu_seconds_total
 //	IDs known to dedup              millrace_dedup_index_ids
+//	records/s of the archive        millrace_archive_records_total
 //	rows/s of the loader            millrace_warehouse_rows_total
 //	queries                         millrace_duckdb_queries (running), millrace_api_requests_total {route, status}
 package history

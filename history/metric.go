@@ -38,6 +38,7 @@ var Metrics = []Metric{
 	{Name: "millrace_dedup_index_ids", Unit: "ids", Help: "IDs in the dedup index."},
 	{Name: "millrace_dedup_index_bytes", Unit: "bytes", Help: "Size of the dedup index on disk."},
 	{Name: "millrace_reader_lag_seconds", Unit: "seconds", Help: "How long the oldest record has waited for each reader."},
+	{Name: "millrace_archive_records_total", Unit: "records", Help: "Records written to the archive."},
 	{Name: "millrace_warehouse_rows_total", Unit: "rows", Help: "Rows written to tables of the warehouse."},
 	{Name: "millrace_warehouse_discards_total", Unit: "values", Help: "Values and rows set aside."},
 	{Name: "millrace_warehouse_commit_seconds", Unit: "seconds", Help: "Time that a step of the loader takes."},

@@ -203,7 +203,7 @@ func (s *server) loadedStep(ctx context.Context, e *eventlog.Entry) (Step, []Loa
 	case err != nil:
 		step.Detail = "the warehouse does not answer: " + problemOf(ctx, err).Detail
 	case len(rows) > 0:
-		step.State, step.Detail = "done", fmt.Sprintf("in %d rows of the warehouse", len(rows))
+		step.State, step.Detail = "done", rowsText(len(rows))
 	default:
 		step.State, step.Detail = "waiting", "no table has it yet"
 		waiting, cancel := context.WithTimeout(ctx, judgePatience)
@@ -241,4 +241,11 @@ func (s *server) loadedRows(ctx context.Context, t warehouse.TableName, p millra
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+func rowsText(n int) string {
+	if n == 1 {
+		return "in one row of the warehouse"
+	}
+	return fmt.Sprintf("in %d rows of the warehouse", n)
 }

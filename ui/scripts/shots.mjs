@@ -5,7 +5,7 @@
 //
 // Without an address it starts the example shop, with people in it. Pictures go
 // to .shots, or to the folder SHOTS.
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
@@ -43,6 +43,17 @@ async function look(page) {
   return [...(wide ? ['the page scrolls sideways'] : []), ...(result.value ?? ['axe did not run'])]
 }
 
+// With DOCS=1 these go to the documentation as well.
+const inDocs = { 'home-wide-light': 'home.webp', 'event-wide-dark': 'event.webp' }
+
+async function keep(page, name) {
+  const session = await page.context().newCDPSession(page)
+  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 85 })
+  await session.detach()
+  mkdirSync(here('../../docs/images'), { recursive: true })
+  writeFileSync(here(`../../docs/images/${name}`), Buffer.from(data, 'base64'))
+}
+
 async function all(browser, base, only) {
   let failed = 0
   for (const { size, theme } of settings) {
@@ -60,6 +71,7 @@ async function all(browser, base, only) {
       await page.waitForTimeout(wait)
       for (const step of steps) await act(page, step, said)
       await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`) })
+      if (process.env.DOCS && inDocs[`${name}-${size}-${theme}`]) await keep(page, inDocs[`${name}-${size}-${theme}`])
       const found = [...said, ...await look(page)]
       failed += found.length
       console.log(`${found.length === 0 ? 'ok  ' : 'FAIL'} ${name} ${size} ${theme}${found.map((f) => `\n    ${f}`).join('')}`)

@@ -72,7 +72,7 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
     { title: 'Theme of the system', about: 'Setting', icon: 'system', run: () => { theme.set('system') } },
     { title: 'Times in UTC', about: 'Setting', icon: 'clock', run: () => { zone.set('UTC') } },
     ...(localZone === 'UTC' ? [] : [{ title: `Times in ${localZone}`, about: 'Setting', icon: 'clock' as const, run: () => { zone.set(localZone) } }]),
-    ...(typed.trim().length < 3 ? [] : zones.filter((z) => z !== localZone && z !== 'UTC').map((z): Command => ({ title: `Times in ${z}`, about: 'Setting', icon: 'clock', run: () => { zone.set(z) } }))),
+    ...(typed.trim().length < 3 ? [] : zones.filter((z) => z !== localZone && z !== 'UTC' && `times in ${z}`.toLowerCase().replaceAll('_', ' ').includes(typed.trim().toLowerCase().replaceAll('_', ' '))).map((z): Command => ({ title: `Times in ${z}`, about: 'Setting', icon: 'clock', run: () => { zone.set(z) } }))),
     ...work,
     { title: 'New source', about: 'Action', icon: 'plus', run: go('/sources', { new: 'http' }) },
     { title: 'New webhook source', about: 'Action', icon: 'plus', run: go('/sources', { new: 'webhook' }) },

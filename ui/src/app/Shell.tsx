@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
-import { sessionQuery, statusQuery } from '@/api/queries'
+import { attentionQuery, sessionQuery, statusQuery } from '@/api/queries'
 import { onSignedOut, problemOf, signOut } from '@/api/client'
 import { StateDot } from '@/design/Badge'
 import { ErrorBox } from '@/design/ErrorBox'
@@ -163,8 +163,10 @@ function More({ onFind }: { onFind: () => void }) {
 /** Which server this is, and whether it is well. */
 function Place() {
   const { data, error } = useQuery(statusQuery)
+  const attention = useQuery(attentionQuery)
   if (!data) return null
-  const well = error ? <StateDot meaning="bad">Not reached</StateDot> : !data.ready ? <StateDot meaning="bad">Not ready</StateDot> : data.problems.length > 0 ? <StateDot meaning="warning">Problems</StateDot> : <StateDot meaning="good">All well</StateDot>
+  const urgent = attention.data?.items.some((one) => one.severity !== 'info') ?? false
+  const well = error ? <StateDot meaning="bad">Not reached</StateDot> : !data.ready ? <StateDot meaning="bad">Not ready</StateDot> : data.problems.length > 0 || urgent ? <StateDot meaning="warning">Needs attention</StateDot> : <StateDot meaning="good">All well</StateDot>
   return (
     <Link to="/status" className="mt-1 block rounded-outer px-2 py-1.5 text-12 text-soft hover:bg-active max-panes:hidden">
       {well}<span className="block truncate text-11">{data.environment ?? (data.mode === 'dev' ? 'millrace dev' : data.workspace)}{data.version !== 'development' && ` · ${data.version}`}</span>

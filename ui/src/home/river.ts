@@ -71,7 +71,7 @@ function sink(id: string, title: string, icon: IconName, status: Status, problem
   const behind = lag > 1 ? `${duration(lag * 1000)} behind` : 'up to date'
   const state: Node['state'] = problem || reader?.state === 'failing' || reader?.state === 'stopped' ? { word: 'Stuck', meaning: 'bad' }
     : reader?.state === 'paused' ? { word: 'Paused', meaning: 'warning' } : lag > 120 ? { word: 'Behind', meaning: 'warning' } : { word: 'Keeping up', meaning: 'good' }
-  return { id, title, icon, to: id === 'warehouse' ? '/warehouse' : '/status', state, column: 2, row, lines: [perSecond === undefined ? behind : `${rate(perSecond)}${id === 'warehouse' ? ' rows' : ''}`, [...(perSecond === undefined ? [] : [behind]), ...about].join(', ')] }
+  return { id, title, icon, to: id === 'warehouse' ? '/warehouse' : '/status', state, column: 2, row, lines: [perSecond === undefined ? behind : id === 'warehouse' ? rate(perSecond).replace('/s', ' rows/s') : rate(perSecond), [...(perSecond === undefined ? [] : [behind]), ...about].join(', ')] }
 }
 
 export function placeOf(node: Node, gap = columnGap): { x: number; y: number } {

@@ -11,6 +11,7 @@ import { Tree, type Json } from '@/design/Tree'
 import { Facts } from '@/design/View'
 import { Journey } from './Journey'
 import type { Filter } from './messages'
+import { nameOf } from './summary'
 
 interface Props {
   line: TailLine
@@ -31,7 +32,7 @@ export function EventDrawer({ line, onClose, onNext, onPrevious, onFilter, start
   const [word, meaning] = words[line.result]
   const json = JSON.stringify(line.body, null, 2)
   return (
-    <Drawer title={line.event ?? line.stream} about={<StateDot meaning={meaning}>{word}</StateDot>} onClose={onClose} onNext={onNext} onPrevious={onPrevious}>
+    <Drawer title={nameOf(line)} about={<StateDot meaning={meaning}>{word}</StateDot>} onClose={onClose} onNext={onNext} onPrevious={onPrevious}>
       <div className="p-4">
         <Facts facts={[
           ['Source', <span key="s" className="flex items-center gap-2">{line.source}<Button small look="quiet" onClick={() => { onFilter({ source: line.source }) }}>Only this</Button></span>],

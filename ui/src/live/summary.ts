@@ -15,14 +15,20 @@ export interface Summary {
 
 /** summarise makes a row of a record. */
 export function summarise(number: number, line: TailLine): Summary {
-  return { number, position: line.position, result: line.result, source: line.source, name: nameOf(line), id: line.id, key: line.key ?? '', receivedAt: Date.parse(line.received_at), preview: preview(line.body) }
+  return { number, position: line.position, result: line.result, source: line.source, name: nameOf(line), id: line.id, key: line.result === 'rejected' ? '' : line.key ?? '', receivedAt: Date.parse(line.received_at), preview: reasonOf(line) ?? preview(line.body) }
 }
 
 /** nameOf is what a record is called: its event, or its kind and the name of the page. */
-function nameOf(line: TailLine): string {
+export function nameOf(line: TailLine): string {
   if (line.event) return line.event
   const name = line.body !== null && typeof line.body === 'object' && 'name' in line.body ? line.body.name : undefined
   return typeof name === 'string' && name !== '' ? `${line.stream} · ${name}` : line.stream
+}
+
+/** reasonOf says why a rejected record was. */
+function reasonOf(line: TailLine): string | undefined {
+  if (line.result !== 'rejected' || line.body === null || typeof line.body !== 'object' || !('reason' in line.body)) return undefined
+  return String(line.body.reason)
 }
 
 const most = 240

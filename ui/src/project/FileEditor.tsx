@@ -80,7 +80,7 @@ export function FileEditor({ path, line, problems, reloads, onMoved }: Props) {
           : <><Button look="quiet" onClick={() => { setOver(undefined) }}>Go on editing</Button><Button look="main" busy={save.isPending} onClick={() => { save.mutate() }}>Save</Button></>}>
           <div className="grid gap-3">
             {conflict ? <><p className="rounded-outer bg-warning-tint px-3 py-2">Somebody else has changed the file meanwhile. This is what differs between theirs and yours; nothing is saved yet.</p><Diff before={conflict.text} after={text} /></> : <Diff before={before} after={text} />}
-            {problems.length > 0 && <p className="rounded-outer bg-bad-tint px-3 py-2">It has {plural(problems.length, 'mistake')}: it can be saved, but the version before goes on until they are mended.</p>}
+            {problems.length > 0 && <p className="rounded-outer bg-bad-tint px-3 py-2">It has {plural(problems.length, 'mistake')}: it can be saved, but the version before goes on until {problems.length === 1 ? 'it is' : 'they are'} mended.</p>}
             {save.error && !conflict && <ErrorBox problem={problemOf(save.error)} />}
           </div>
         </Dialog>

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
 import { curlOf, problemOf, urlOf } from '@/api/client'
+import { historyQuery } from '@/api/history'
 import { readinessQuery, statusQuery } from '@/api/queries'
 import type { Reader, Status as StatusData } from '@/api/schema'
 import { StateDot, type Meaning } from '@/design/Badge'
@@ -12,6 +13,7 @@ import { Icon } from '@/design/Icon'
 import { IconButton } from '@/design/IconButton'
 import { Menu, type MenuItem } from '@/design/Menu'
 import { Bytes, NumberText } from '@/design/NumberText'
+import { useNow } from '@/design/now'
 import { Progress } from '@/design/Progress'
 import { SkeletonRows } from '@/design/Skeleton'
 import { Tabs } from '@/design/Tabs'
@@ -109,7 +111,7 @@ function Body({ status }: { status: StatusData }) {
       )}
       <Part title="This server">
         <Facts facts={[
-          ['Project', status.name], ['Version', status.version], ['Mode', status.mode], ...(status.environment ? [['Environment', status.environment] as [string, string]] : []), ['Workspace', status.workspace],
+          ['Project', status.name], ['Memory', <Memory key="m" />], ['Version', status.version], ['Mode', status.mode], ...(status.environment ? [['Environment', status.environment] as [string, string]] : []), ['Workspace', status.workspace],
           ['Started', <TimeText key="s" at={status.started} full />],
           ...(status.project ? [['Project read', <TimeText key="p" at={status.project.loaded} full />] as [string, React.ReactNode]] : []),
         ]} />
@@ -122,6 +124,15 @@ function Body({ status }: { status: StatusData }) {
 function Told({ text, meaning }: { text: string; meaning: 'bad' | 'warning' }) {
   return <li className={`flex list-none gap-2 rounded-outer px-3 py-2 ${meaning === 'bad' ? 'bg-bad-tint' : 'bg-warning-tint'}`}><Icon name="rejected" className={`mt-0.5 ${meaning === 'bad' ? 'text-bad-text' : 'text-warning-text'}`} /><span className="min-w-0 break-words whitespace-pre-wrap">{sentence(text)}</span></li>
 }
+
+/** Memory of the server's process, as it was last looked at. */
+function Memory() {
+  const now = Math.floor(useNow() / 10_000) * 10_000
+  const { data } = useQuery(historyQuery([resident], { from: now - 60_000, until: now }))
+  return <Bytes value={data?.series.find((s) => s.name === resident)?.points.at(-1)?.last} />
+}
+
+const resident = 'process_resident_memory_bytes'
 
 function Mono({ text }: { text: string | undefined }) {
   if (!text) return <span className="text-faint">–</span>
