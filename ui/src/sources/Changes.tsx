@@ -23,8 +23,8 @@ export function Changes({ source }: { source: string }) {
       <ol className="px-4 py-2">
         {all.map((c, i) => (
           <li key={i} className="flex flex-wrap items-baseline gap-x-3 border-b border-line/60 py-2">
-            <span className="w-28 shrink-0"><Badge meaning={kinds[c.kind][1]}>{kinds[c.kind][0]}</Badge></span>
-            <span className="font-medium">{c.name}</span>{c.type && <Badge mono>{c.type}</Badge>}{c.table && <span className="font-mono text-12 text-soft">{source}.{c.table}</span>}
+            <span className="shrink-0 wide:w-28"><Badge meaning={kinds[c.kind][1]}>{kinds[c.kind][0]}</Badge></span>
+            <span className="font-medium break-words max-wide:order-first max-wide:w-full">{c.name}</span>{c.type && <Badge mono>{c.type}</Badge>}{c.table && <span className="min-w-0 truncate font-mono text-12 text-soft">{source}.{c.table}</span>}
             <span className="ml-auto text-12 text-soft"><TimeText at={c.at} /></span>
             {c.detail && <p className="w-full break-words text-soft wide:pl-31">{c.detail}</p>}
           </li>

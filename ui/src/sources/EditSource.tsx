@@ -77,7 +77,7 @@ export function Editing({ source, path, start, title, head, missing }: Props) {
   const fields = <FormSide form={form} path={path} source={source} head={head} />
   return (
     <View crumbs={[{ title: 'Sources', to: '/sources' }, ...(fresh ? [] : [{ title: source, to: `/sources/${source}` }]), { title }]}
-      state={<>{missing !== undefined ? <span>{missing}</span> : mine.length > 0 ? <StateDot meaning="bad">{plural(mine.length, 'mistake')}</StateDot> : <StateDot meaning="good">No mistakes</StateDot>}<span className="max-wide:hidden">{fresh ? 'New, not saved' : form.changed ? 'Changed, not saved' : 'As it is saved'}</span></>}
+      state={<>{missing !== undefined ? null : mine.length > 0 ? <StateDot meaning="bad">{plural(mine.length, 'mistake')}</StateDot> : <StateDot meaning="good">No mistakes</StateDot>}<span className="max-wide:hidden">{fresh ? 'New, not saved' : form.changed ? 'Changed, not saved' : 'As it is saved'}</span></>}
       actions={<><Button look="quiet" onClick={() => { void navigate(fresh ? { to: '/sources' } : { to: '/sources/$source', params: { source } }) }}>Cancel</Button><Button look="main" disabled={!able} title={missing} busy={save.isPending} onClick={onSave}>{fresh ? 'Create the source' : 'Save'}</Button></>}>
       {moved && <p role="status" className="flex flex-wrap items-center gap-3 bg-warning-tint px-4 py-1.5">{now ? 'Somebody has changed the file meanwhile.' : 'Somebody has removed the file meanwhile.'}{now && <Button small onClick={() => { ask('conflict') }}>Look at it</Button>}</p>}
       <div className="flex min-h-0 grow">
