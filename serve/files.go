@@ -142,14 +142,16 @@ func (s *server) saved(path, etag string) *bodyOf[savedFile] {
 	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Problems: fileProblems(s.o.Files.Check(nil))}}
 }
 
+// fileBodyBytes bounds a request with a text, which in JSON may be several times as long.
+const fileBodyBytes = 8 << 20
+
 func (s *server) registerFileChanges() {
 	type saveBody struct {
 		Text string `json:"text" maxLength:"1048576" doc:"The whole text."`
 		ETag string `json:"etag,omitempty" maxLength:"200" doc:"Of the text that it is in place of, as reading it said; absent for a new file."`
 	}
 	conflicts := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge}
-	const bodyBytes = 8 << 20 // a text in JSON may be several times as long
-	register(s, operation{id: "save-file", method: http.MethodPut, path: "/api/v1/files/text", tag: "files", maxBodyBytes: bodyBytes,
+	register(s, operation{id: "save-file", method: http.MethodPut, path: "/api/v1/files/text", tag: "files", maxBodyBytes: fileBodyBytes,
 		summary: "Save a file of the project", description: "Also with mistakes in it, which are told: then the version before goes on. 409, with what the file says now, when someone else has changed it meanwhile.",
 		errors: conflicts},
 		func(ctx context.Context, in *struct {
@@ -195,6 +197,10 @@ func (s *server) registerFileChanges() {
 			}
 			return s.saved(in.Body.To, in.Body.ETag), nil
 		})
+	s.registerFileEdit(conflicts)
+}
+
+func (s *server) registerFileEdit(conflicts []int) {
 	type editBody struct {
 		Path    string       `json:"path" maxLength:"500" example:"sources/web.yaml" doc:"Of the file."`
 		ETag    string       `json:"etag,omitempty" maxLength:"200" doc:"Of its text, as reading it said; absent for a new file."`
@@ -202,7 +208,7 @@ func (s *server) registerFileChanges() {
 		Changes []fileChange `json:"changes" maxItems:"200" doc:"One after another."`
 		Dry     bool         `json:"dry,omitempty" doc:"Only answer the text and what would be wrong; save nothing."`
 	}
-	register(s, operation{id: "edit-file", method: http.MethodPost, path: "/api/v1/files/edit", tag: "files", maxBodyBytes: bodyBytes,
+	register(s, operation{id: "edit-file", method: http.MethodPost, path: "/api/v1/files/edit", tag: "files", maxBodyBytes: fileBodyBytes,
 		summary: "Change values in a YAML file of the project", description: "Comments, order and style stay as they are. What cannot be changed without changing another value, such as what an alias repeats, is refused.", errors: conflicts},
 		func(ctx context.Context, in *struct{ Body editBody }) (*bodyOf[savedFile], error) {
 			if s.o.Files == nil {

@@ -42,15 +42,15 @@ func hasTextType(t duck.LogicalType) bool {
 }
 
 // asText returns which columns of a statement have to be given as text.
-func asText(stmt duck.PreparedStatement) (columns []bool, any bool) {
+func asText(stmt duck.PreparedStatement) (columns []bool, found bool) {
 	columns = make([]bool, duck.PreparedStatementColumnCount(stmt))
 	for i := range columns {
 		t := duck.PreparedStatementColumnLogicalType(stmt, duck.IdxT(i))
 		columns[i] = hasTextType(t)
 		duck.DestroyLogicalType(&t)
-		any = any || columns[i]
+		found = found || columns[i]
 	}
-	return columns, any
+	return columns, found
 }
 
 // selectAsText is a SELECT of everything around a query with some of its
