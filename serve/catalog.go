@@ -152,7 +152,7 @@ type TableSummary struct {
 	Original     string     `json:"original,omitempty" example:"Order Completed" doc:"The event or stream, as it was sent."`
 	Columns      int        `json:"columns" doc:"How many it has."`
 	Rows         *int64     `json:"rows,omitempty" doc:"How many it has; absent when counting took too long."`
-	SizeBytes    int64      `json:"size_bytes,omitempty" doc:"On disk, as of at most half a minute ago; absent when the engine does not say."`
+	SizeBytes    int64      `json:"size_bytes,omitempty" doc:"On disk, about, as of at most half a minute ago; absent when the engine does not say."`
 	LastReceived *time.Time `json:"last_received,omitempty" doc:"When its newest record came in: how fresh it is."`
 }
 
@@ -228,8 +228,7 @@ func (s *server) summaries(ctx context.Context, all catalog, tables []warehouse.
 	return out, nil
 }
 
-// sizesAge is how long sizes of tables are believed: telling them takes some
-// milliseconds a table.
+// sizesAge is how long sizes of tables are believed.
 const (
 	sizesAge      = 30 * time.Second
 	sizesPatience = 3 * time.Second

@@ -49,8 +49,7 @@ type Warehouse interface {
 // A Sizer is a Warehouse that knows how large its tables are.
 type Sizer interface {
 	// TableSizes returns, in bytes, what the tables of a workspace take on disk
-	// with their indexes, about: what is to be written into its place later may
-	// count otherwise until then. Asking costs some milliseconds for every table.
+	// with their indexes, about. It is cheap, and safe beside loading.
 	TableSizes(ctx context.Context, workspace string) (map[TableName]int64, error)
 }
 

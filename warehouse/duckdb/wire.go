@@ -101,7 +101,7 @@ type result struct {
 	Sizes     []tableSize            `json:",omitempty"`
 }
 
-// A tableSize is how much of the file a table takes.
+// A tableSize is how much of the file a table takes, about.
 type tableSize struct {
 	Schema, Table string
 	Bytes         int64

@@ -97,16 +97,19 @@ async function readProblem(response: Response): Promise<ProblemError> {
 export async function call<K extends OperationId>(id: K, input: Input<K>, signal?: AbortSignal): Promise<Answer<K>> {
   const response = await send(id, input, { signal })
   const text = await response.text()
-  return (text === '' ? undefined : parse(text)) as Answer<K>
+  return (text === '' ? undefined : exact.has(id) ? parse(text) : JSON.parse(text)) as Answer<K>
 }
 
 // JSON.parse with what each value was written as, which not every browser gives.
 const parseWith = JSON.parse as (text: string, revive: (name: string, value: unknown, context?: { source?: string }) => unknown) => unknown
 
-/** parse reads JSON; a whole number with more digits than a double holds stays as it is written, as text. */
+// These answer values of the warehouse, of which no digit may be lost.
+const exact = new Set<string>(['read-result', 'sample-table', 'describe-result-column', 'chart-result', 'get-record'] satisfies OperationId[])
+
+/** parse reads JSON; a number that a double would write otherwise (too many digits, a zero at the end) stays as it is written, as text. */
 export function parse(text: string): unknown {
-  if (!/\d{16}/.test(text)) return JSON.parse(text)
-  return parseWith(text, (_, value, context) => typeof value === 'number' && !Number.isSafeInteger(value) && context?.source !== undefined && /^-?\d{16,}$/.test(context.source) ? context.source : value)
+  if (!/\d{16}|\.\d*0[,\]}\s]/.test(text)) return JSON.parse(text)
+  return parseWith(text, (_, value, context) => typeof value === 'number' && context?.source !== undefined && /^-?\d+(\.\d+)?$/.test(context.source) && String(value) !== context.source ? context.source : value)
 }
 
 /** curlOf writes the same request for a terminal. */

@@ -1143,7 +1143,7 @@ export interface TableDetail {
   rows?: number
   /** The source, or millrace. */
   schema: string
-  /** On disk, as of at most half a minute ago; absent when the engine does not say. */
+  /** On disk, about, as of at most half a minute ago; absent when the engine does not say. */
   size_bytes?: number
   /** Its name. */
   table: string
@@ -1180,7 +1180,7 @@ export interface TableSummary {
   rows?: number
   /** The source, or millrace. */
   schema: string
-  /** On disk, as of at most half a minute ago; absent when the engine does not say. */
+  /** On disk, about, as of at most half a minute ago; absent when the engine does not say. */
   size_bytes?: number
   /** Its name. */
   table: string

@@ -34,10 +34,10 @@ interface Bin { count: number; from: unknown; until: unknown }
 /** How many values lie where. */
 export function Histogram({ bins, type }: { bins: Bin[]; type: string }) {
   const zone = useZone()
-  const days = bins.length > 1 && milliseconds(bins[1]?.from) - milliseconds(bins[0]?.from) >= 86_400_000
+  const width = bins.length > 1 ? milliseconds(bins[1]?.from) - milliseconds(bins[0]?.from) : 0
   const label = (v: unknown) => {
     if (!isTime(type)) return compact(Number(v))
-    return exact(milliseconds(v), zone).slice(0, days ? 10 : 16)
+    return exact(milliseconds(v), zone).slice(...(width >= 86_400_000 ? [0, 10] : width >= 60_000 ? [5, 16] : [11, width >= 1000 ? 19 : 23]))
   }
   return <Chart label="How many values lie where" kind="bar" x={bins.map((b) => label(b.from))} series={[{ name: 'values', values: bins.map((b) => b.count) }]} height={120} legend={false} write={compact} />
 }

@@ -7,7 +7,6 @@ import { Chart } from '@/design/Chart'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Select } from '@/design/Select'
 import { SkeletonRows } from '@/design/Skeleton'
-import { Figure } from '@/design/View'
 import { useZone } from '@/design/zone'
 import { compact, number } from '@/format/format'
 import { drawn, isTime, labelOf } from './chart'
@@ -39,8 +38,12 @@ export function ResultChart({ result, filters }: { result: StoredResult; filters
       </div>
       {error && <ErrorBox problem={problemOf(error)} />}
       {!shown ? !error && <SkeletonRows rows={4} /> : chosen.kind === 'number'
-        ? <div className="flex flex-wrap gap-10">{data?.points[0]?.y.map((v, i) => <Figure key={i} label={labelOf(measures[i] ?? measure)} value={v === null ? 'null' : number(Number(v))} />)}</div>
+        ? <div className="flex flex-wrap gap-10 py-4">{data?.points[0]?.y.map((v, i) => <BigNumber key={i} label={result.rows === 1 ? measures[i]?.column ?? labelOf(measure) : labelOf(measures[i] ?? measure)} value={v} />)}</div>
         : <Chart label={`${labelOf(measure)} across ${chosen.x ?? ''}`} kind={chosen.kind} x={shown.x} time={shown.time} series={shown.series} stacked={chosen.kind !== 'line' && shown.series.length > 1} write={compact} height={320} />}
     </div>
   )
+}
+
+function BigNumber({ label, value }: { label: string; value: unknown }) {
+  return <div className="min-w-0"><div className="text-13 text-soft">{label}</div><div className="truncate text-28 font-semibold tabular-nums" title={String(value)}>{value === null ? 'null' : number(typeof value === 'string' && /^-?\d+$/.test(value) ? BigInt(value) : Number(value))}</div></div>
 }

@@ -77,9 +77,9 @@ function Change({ schema, table, column, onClose }: Props) {
     const p = preview.data
     return (
       <Dialog wide title={title} onClose={onClose} actions={<><Button look="quiet" onClick={onClose}>Cancel</Button><Button look="main" busy={apply.isPending} disabled={!p || p.to !== to} onClick={() => { if (p) apply.mutate(p) }}>Change to {to}, and rebuild {schema}</Button></>}>
-        <div className="grid gap-4">
+        <div className="grid gap-4 *:min-w-0">
           <div className="flex items-end gap-3"><span className="flex h-8 items-center"><Badge mono>{column.type}</Badge></span><Icon name="right" size={14} className="mb-2 text-faint" />
-            <Select label="New type" hideLabel className="w-72" value={to} onValue={(v) => { setTo(types.find((t) => t === v) ?? 'text') }} options={types.filter((t) => t !== column.type).map((t) => ({ value: t, label: `${t}: ${wordsOf[t]}` }))} /></div>
+            <Select label="New type" hideLabel className="max-w-72 min-w-0 grow" value={to} onValue={(v) => { setTo(types.find((t) => t === v) ?? 'text') }} options={types.filter((t) => t !== column.type).map((t) => ({ value: t, label: `${t}: ${wordsOf[t]}` }))} /></div>
           {preview.error ? <ErrorBox problem={problemOf(preview.error)} onRetry={() => void preview.refetch()} /> : !p ? <SkeletonRows rows={4} /> : <Preview preview={p} old={p.to !== to} />}
           {problem && <ErrorBox problem={problemOf(problem)} />}
         </div>
@@ -128,7 +128,7 @@ function Rebuild({ job, schema, table, onSwap }: { job: Job | undefined; schema:
 
 function Preview({ preview: p, old }: { preview: TypePreview; old: boolean }) {
   return (
-    <div className={cx('grid gap-4', old && 'opacity-55')}>
+    <div className={cx('grid gap-4 *:min-w-0', old && 'opacity-55')}>
       <dl className="grid grid-cols-[repeat(auto-fit,minmax(150px,1fr))] gap-x-6 gap-y-3">
         <Count label={p.kept === 1 ? 'row keeps its value' : 'rows keep their value'} n={p.kept} note={`of ${plural(p.filled, 'row')} that ${p.filled === 1 ? 'has' : 'have'} one`} />
         <Count label={p.lost === 1 ? `row would lose it: it is no ${p.to}` : `rows would lose it: it is no ${p.to}`} n={p.lost} note="it would go to discards" bad />
@@ -137,7 +137,7 @@ function Preview({ preview: p, old }: { preview: TypePreview; old: boolean }) {
       {p.lost > 0 && <Values title="Would go to discards" values={p.lost_examples} of={p.lost} />}
       {p.regained > 0 && <Values title="Would come back from discards" values={p.regained_examples} of={p.regained} />}
       {p.truncated && <p className="text-12 text-soft">There are more than a million different values: these numbers are of those that were looked at.</p>}
-      <p className="text-12 text-soft">Writes <code className="font-mono">{p.apply.path.at(-1)}: {p.apply.value}</code> under <code className="font-mono">types</code> in {p.apply.file}, with its comments kept, and makes the tables of {p.schema} anew from the archive and the log.</p>
+      <p className="text-12 text-soft">Writes <code className="font-mono break-all">{p.apply.path.at(-1)}: {p.apply.value}</code> under <code className="font-mono">types</code> in {p.apply.file}, with its comments kept, and makes the tables of {p.schema} anew from the archive and the log.</p>
     </div>
   )
 }

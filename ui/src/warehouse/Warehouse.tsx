@@ -7,6 +7,7 @@ import type { ProjectFile, TableSummary } from '@/api/schema'
 import { cx } from '@/design/cx'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Icon } from '@/design/Icon'
+import { IconButton } from '@/design/IconButton'
 import { Input } from '@/design/Input'
 import { useKeys } from '@/design/keys'
 import { SkeletonRows } from '@/design/Skeleton'
@@ -21,13 +22,15 @@ export default function Warehouse() {
   const table = match({ to: '/warehouse/$schema/$table' }) !== false
   return (
     <div className="flex h-full min-h-0 max-wide:flex-col">
-      <aside aria-label="Tables" className={cx('flex w-66 shrink-0 flex-col border-r border-line max-wide:w-full max-wide:border-r-0 max-wide:border-b', table ? 'max-wide:hidden' : 'max-wide:max-h-44')}><Catalogue /></aside>
+      <aside aria-label="Tables" className={cx('flex w-66 shrink-0 flex-col border-r border-line max-wide:w-full max-wide:border-r-0 max-wide:border-b', table ? 'max-wide:hidden' : 'max-wide:max-h-80')}><Catalogue /></aside>
       <div className="min-h-0 min-w-0 grow"><Outlet /></div>
     </div>
   )
 }
 
 function Catalogue() {
+  // On a narrow screen the list opens when it is asked for.
+  const [wanted, want] = useState(false)
   const { data, error, refetch } = useQuery(tablesQuery)
   const [typed, setTyped] = useState('')
   useKeys([{ keys: '/', label: 'Filter tables and queries', group: 'Warehouse', run: () => { document.getElementById('tables-filter')?.focus() } }])
@@ -37,13 +40,14 @@ function Catalogue() {
   const schemas = [...new Set(shown.map((t) => t.schema))].sort((a, b) => Number(a === 'millrace') - Number(b === 'millrace') || a.localeCompare(b))
   return (
     <>
-      <div className="flex flex-col gap-2 p-2">
+      <div className="flex flex-col gap-2 p-2 max-wide:flex-row max-wide:[&>*]:grow">
         <Link to="/warehouse" activeOptions={{ exact: true, includeSearch: false }} className="flex h-8 items-center gap-2 rounded-outer px-2 font-medium hover:bg-hover aria-[current]:bg-accent-tint aria-[current]:text-accent-text"><Icon name="send" />SQL</Link>
-        <Input id="tables-filter" label="Filter tables and queries" hideLabel icon="search" placeholder="Filter" value={typed} onChange={(e) => { setTyped(e.target.value) }} />
+        <Input id="tables-filter" label="Filter tables and queries" hideLabel icon="search" placeholder="Filter" value={typed} onFocus={() => { want(true) }} onChange={(e) => { setTyped(e.target.value) }} />
+        <span className="max-w-8 wide:hidden"><IconButton icon={wanted ? 'up' : 'table'} label={wanted ? 'Hide tables and queries' : 'Tables and queries'} aria-expanded={wanted} onClick={() => { want(!wanted) }} /></span>
       </div>
       {/* The list scrolls with the keyboard too. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <div tabIndex={0} role="region" aria-label="Saved queries and tables" className="min-h-0 grow overflow-auto px-2 pb-3 -outline-offset-2">
+      <div tabIndex={0} role="region" aria-label="Saved queries and tables" className={cx('min-h-0 grow overflow-auto px-2 pb-3 -outline-offset-2', !wanted && 'max-wide:hidden')}>
         {queries.length > 0 && <Queries files={queries} />}
         {error && !data ? <ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /> : !data ? <SkeletonRows /> : data.length === 0
           ? <p className="px-2 text-12 text-soft">There is no table yet: the first event makes one.</p>
