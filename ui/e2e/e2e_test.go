@@ -38,10 +38,22 @@ type given struct {
 	Only     string `json:"only,omitempty"`
 }
 
+// nodeJS is the path of node, with what the scenes import installed.
+func nodeJS(t *testing.T) string {
+	t.Helper()
+	// What make page has installed stays as it is.
+	for _, name := range []string{"playwright-core", "axe-core"} {
+		if _, err := os.Stat(filepath.Join("..", "node_modules", name, "package.json")); err != nil {
+			return testserver.Node(t, "..")
+		}
+	}
+	return testserver.Install(t, []string{"node"}, "nodejs", "npm")
+}
+
 // play runs the scenes of a play; each is a test.
 func play(t *testing.T, name string, s *apptest.Server) {
 	t.Helper()
-	node := testserver.Node(t, "..")
+	node := nodeJS(t)
 	folder, err := filepath.Abs(filepath.Join("..", "..", ".build", "e2e"))
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ const close = shop ? trade(shop, 40) : async () => {}
 let failed = 1
 try {
   // So that charts have something to show.
-  if (shop) await new Promise((resolve) => setTimeout(resolve, 60_000))
+  if (shop) await new Promise((resolve) => setTimeout(resolve, process.env.DOCS ? 160_000 : 60_000))
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
   failed = await all(browser, named ?? shop.address, given[0] ?? '').finally(() => browser.close())
 } finally {

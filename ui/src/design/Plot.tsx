@@ -77,7 +77,7 @@ function options(current: { current: ChartProps }, element: HTMLElement, zone: s
   const span = (u: uPlot) => (u.scales['x']?.max ?? 0) - (u.scales['x']?.min ?? 0)
   return {
     width: element.clientWidth || 300, height: element.clientHeight || 160, legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, props.time ? 24 : 8, 0, 0],
     cursor: { drag: { x: props.onRange !== undefined, y: false, setScale: false }, points: { size: 6 }, y: false },
     scales: { x: { time: props.time === true, ...(words ? { range: (_u, least, most): [number, number] => [least - 0.5, most + 0.5] } : {}) }, y: { range: (_u, least, most) => [Math.min(0, least), most > 0 ? most * 1.08 : 1] } },
     axes: [
