@@ -83,7 +83,7 @@ generate: build ## write the generated reference and golden files again
 	go test ./docs -update
 
 .PHONY: notice
-notice: browser ## write NOTICE again
+notice: browser page ## write NOTICE again
 	cd tools && go build -o ../.build/notice ./notice
 	.build/notice
 

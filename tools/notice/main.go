@@ -56,6 +56,10 @@ func run(check bool) error {
 		return err
 	}
 	works = append(works, npm...)
+	if npm, err = pagePackages("ui"); err != nil {
+		return err
+	}
+	works = append(works, npm...)
 	text, err := notice(works)
 	if err != nil {
 		return err
@@ -143,19 +147,53 @@ func browserPackages(dir string) ([]work, error) {
 		if name == "" || strings.HasPrefix(name, "#") {
 			continue
 		}
-		w := work{name: "npm " + name, dir: filepath.Join(dir, "node_modules", name)}
-		text, err := os.ReadFile(filepath.Join(w.dir, "package.json"))
+		w, err := npmPackage(name, filepath.Join(dir, "node_modules", name))
 		if err != nil {
 			return nil, fmt.Errorf("%w: run make browser first", err)
 		}
-		var p struct{ Version, License string }
-		if err := json.Unmarshal(text, &p); err != nil {
-			return nil, err
-		}
-		w.version, w.declared = p.Version, p.License
 		all = append(all, w)
 	}
 	return all, nil
+}
+
+// pagePackages are the npm packages that the page is made of: what its
+// package.json depends on, and what that does.
+func pagePackages(dir string) ([]work, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
+	if err != nil {
+		return nil, err
+	}
+	var lock struct {
+		Packages map[string]struct{ Dev, Optional bool }
+	}
+	if err := json.Unmarshal(text, &lock); err != nil {
+		return nil, err
+	}
+	var all []work
+	for path, p := range lock.Packages {
+		if path == "" || p.Dev || p.Optional {
+			continue
+		}
+		w, err := npmPackage(path[strings.LastIndex(path, "node_modules/")+len("node_modules/"):], filepath.Join(dir, path))
+		if err != nil {
+			return nil, fmt.Errorf("%w: run make page first", err)
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+// npmPackage reads what a package says of itself.
+func npmPackage(name, dir string) (work, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	if err != nil {
+		return work{}, err
+	}
+	var p struct{ Version, License string }
+	if err := json.Unmarshal(text, &p); err != nil {
+		return work{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return work{name: "npm " + name, dir: dir, version: p.Version, declared: p.License}, nil
 }
 
 // licence returns the licence and notice files of a folder, or of the nearest
