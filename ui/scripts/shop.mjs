@@ -31,16 +31,29 @@ async function until(what, ask) {
   throw new Error(`not in a minute: ${what}`)
 }
 
-/** start runs the shop and returns its address, a way to send to it, and how to stop it. */
-export async function start({ orders = true } = {}) {
+const queries = {
+  'orders-a-day': `SELECT date_trunc('day', "timestamp") AS day, count(*) AS orders\nFROM shop.order_placed\nGROUP BY day\nORDER BY day\n`,
+  'best-sellers': 'SELECT product, count(*) AS n\nFROM web.product_added\nGROUP BY product\nORDER BY n DESC\n',
+}
+
+/**
+ * start runs the shop and returns its address, a way to send to it, and how to
+ * stop it. Without sources it is the project of somebody's first day; with a
+ * token only whoever knows it gets in.
+ */
+export async function start({ orders = true, empty = false, token } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-shop-'))
   const project = join(folder, 'shop')
   mkdirSync(project)
   cpSync(join(root, 'examples', 'shop', 'millrace.yaml'), join(project, 'millrace.yaml'))
-  cpSync(join(root, 'examples', 'shop', 'sources'), join(project, 'sources'), { recursive: true })
-  for (const [name, text] of Object.entries(sources)) writeFileSync(join(project, 'sources', `${name}.yaml`), text)
+  if (!empty) {
+    cpSync(join(root, 'examples', 'shop', 'sources'), join(project, 'sources'), { recursive: true })
+    for (const [name, text] of Object.entries(sources)) writeFileSync(join(project, 'sources', `${name}.yaml`), text)
+    mkdirSync(join(project, 'queries'))
+    for (const [name, text] of Object.entries(queries)) writeFileSync(join(project, 'queries', `${name}.sql`), text)
+  }
   const address = `http://127.0.0.1:${await freePort()}`
-  const server = spawn(binary, ['dev', project, '--listen', address.slice(7), '--data', join(folder, 'data'), '--quiet'], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const server = spawn(binary, [token ? 'serve' : 'dev', project, '--listen', address.slice(7), '--data', join(folder, 'data'), '--quiet'], { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...(token && { MILLRACE_ADMIN_TOKEN: token }) } })
   const ended = new Promise((resolve) => { server.on('exit', resolve) })
   const stop = async () => {
     server.kill('SIGTERM')

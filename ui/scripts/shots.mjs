@@ -15,8 +15,10 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 const folder = process.env.SHOTS ?? here('../.shots')
 const axe = readFileSync(here('../node_modules/axe-core/axe.min.js'), 'utf8')
 const pages = JSON.parse(readFileSync(here('shots.json'), 'utf8'))
-const sizes = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } }
-const settings = ['wide', 'phone'].flatMap((size) => ['light', 'dark'].map((theme) => ({ size, theme })))
+const sizes = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 },
+  // 1440 wide at 200 %.
+  zoom: { width: 720, height: 450 } }
+const settings = ['wide', 'phone', 'zoom'].flatMap((size) => ['light', 'dark'].map((theme) => ({ size, theme })))
 mkdirSync(folder, { recursive: true })
 
 async function act(page, step, said) {
@@ -54,25 +56,33 @@ async function keep(page, name) {
   writeFileSync(here(`../../docs/images/${name}`), Buffer.from(data, 'base64'))
 }
 
-async function all(browser, base, only) {
+/** all takes the pictures whose name has a part, of those servers that run. */
+async function all(browser, addresses, only) {
   let failed = 0
   for (const { size, theme } of settings) {
-    const context = await browser.newContext({ viewport: sizes[size], colorScheme: theme, reducedMotion: 'reduce' })
+    const context = await browser.newContext({ viewport: sizes[size], deviceScaleFactor: size === 'zoom' ? 2 : 1, colorScheme: theme, reducedMotion: 'reduce' })
     const page = await context.newPage()
     let said = []
     page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') said.push(m.text()) })
     page.on('pageerror', (e) => said.push(String(e)))
     page.on('requestfailed', (r) => { if (!/ERR_ABORTED/.test(r.failure()?.errorText ?? '')) said.push(`${r.url()} ${r.failure()?.errorText}`) })
     page.on('response', (r) => { if (r.status() >= 400) said.push(`${r.status()} ${r.url()}`) })
-    for (const { name, path, wait = 1200, steps = [], only: where } of pages) {
-      if ((where && where !== size) || !`${name}-${size}-${theme}`.includes(only)) continue
+    for (const { name, path, wait = 1200, steps = [], only: where, on = 'shop', offline, refused } of pages) {
+      const base = addresses[on]
+      if (!base || (where ?? (size === 'zoom' ? 'others' : size)) !== size || !`${name}-${size}-${theme}`.includes(only)) continue
       said = []
       await page.goto(base + path)
       await page.waitForTimeout(wait)
       for (const step of steps) await act(page, step, said)
+      if (offline) {
+        await context.setOffline(true)
+        await page.waitForTimeout(6000)
+        said = []
+      }
       await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`) })
       if (process.env.DOCS && inDocs[`${name}-${size}-${theme}`]) await keep(page, inDocs[`${name}-${size}-${theme}`])
-      const found = [...said, ...await look(page)]
+      const found = [...(refused ? [] : said), ...await look(page)]
+      await context.setOffline(false)
       failed += found.length
       console.log(`${found.length === 0 ? 'ok  ' : 'FAIL'} ${name} ${size} ${theme}${found.map((f) => `\n    ${f}`).join('')}`)
     }
@@ -85,15 +95,17 @@ async function all(browser, base, only) {
 const given = process.argv.slice(2)
 const named = given[0]?.startsWith('http') ? given.shift() : undefined
 const shop = named ? undefined : await start()
+const empty = named ? undefined : await start({ orders: false, empty: true })
+const locked = named ? undefined : await start({ orders: false, token: 'a token of sixteen letters or more' })
 const close = shop ? trade(shop, 40) : async () => {}
 let failed = 1
 try {
   // So that charts have something to show.
   if (shop) await new Promise((resolve) => setTimeout(resolve, process.env.DOCS ? 160_000 : 60_000))
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
-  failed = await all(browser, named ?? shop.address, given[0] ?? '').finally(() => browser.close())
+  failed = await all(browser, { shop: named ?? shop?.address, empty: empty?.address, locked: locked?.address }, given[0] ?? '').finally(() => browser.close())
 } finally {
   await close()
-  await shop?.stop()
+  for (const one of [shop, empty, locked]) await one?.stop()
 }
 process.exit(failed === 0 ? 0 : 1)

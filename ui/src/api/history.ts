@@ -21,6 +21,16 @@ export const marksQuery = (span: Span) => queryOptions({
   staleTime: 30_000,
 })
 
+/** meaningOf is what a result of intake means, so that it has the same colour in every chart. */
+export function meaningOf(result: string): 'good' | 'warning' | 'bad' | undefined {
+  switch (result) {
+    case 'accepted': return 'good'
+    case 'dropped': return 'warning'
+    case 'rejected': return 'bad'
+    default: return undefined
+  }
+}
+
 export interface Line { name: string; values: (number | null)[] }
 
 /**

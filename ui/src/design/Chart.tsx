@@ -28,6 +28,10 @@ export interface ChartProps {
   /** The values are bytes or seconds: the axis is divided as those are. */
   scale?: 'bytes' | 'seconds'
   marks?: ChartMark[]
+  /** The part of time that the axis shows; otherwise that of x. */
+  shown?: { from: number; until: number }
+  /** What is to be said of it. */
+  note?: string
   height?: number
   onRange?: (from: number, until: number) => void
   /** One series needs no names. */
@@ -38,16 +42,17 @@ const Plot = lazy(() => import('./Plot'))
 
 /** A chart of points that the server has binned. What it shows is also said in words. */
 export function Chart(props: ChartProps) {
-  const { label, series, height = 180, legend = series.length > 1, write = number } = props
+  const { label, series, height = 180, legend = series.length > 1, write = number, note } = props
   const named = huesOf(series.map((s) => s.name))
   return (
     <figure className="flex min-w-0 flex-col gap-1">
       <div role="img" aria-label={`${label}. ${series.map((s) => said(s, write)).join('; ')}`} className="min-w-0" style={{ height }}>
         <Suspense fallback={<Skeleton className="h-full w-full" />}><Plot {...props} /></Suspense>
       </div>
-      {legend && (
+      {(legend || note !== undefined) && (
         <figcaption className="flex flex-wrap gap-x-3 gap-y-0.5 text-12 text-soft">
-          {series.map((s) => <span key={s.name} className="inline-flex items-center gap-1.5"><span className="size-2 rounded-full" style={{ background: colourOf(s, named) }} />{s.name}</span>)}
+          {legend && series.map((s) => <span key={s.name} className="inline-flex items-center gap-1.5"><span className="size-2 rounded-full" style={{ background: colourOf(s, named) }} />{s.name}</span>)}
+          {note !== undefined && <span className="ml-auto">{note}</span>}
         </figcaption>
       )}
     </figure>

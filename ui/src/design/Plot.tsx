@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { clock, day, exact, number } from '@/format/format'
+import { together } from './axis'
 import { colourOf, type ChartProps } from './Chart'
 import { huesOf } from './hues'
 import { useDark } from './theme'
@@ -13,7 +14,7 @@ export default function Plot(props: ChartProps) {
   const dark = useDark()
   const zone = useZone()
   const plot = useRef<uPlot>(undefined)
-  const shape = JSON.stringify([props.kind, props.series.map((s) => [s.name, s.meaning]), props.stacked, props.time, dark, zone, props.marks?.length])
+  const shape = JSON.stringify([props.kind, props.series.map((s) => [s.name, s.meaning]), props.stacked, props.time, dark, zone, props.marks?.length, props.shown !== undefined])
   const current = useRef(props)
   useEffect(() => { current.current = props })
   useEffect(() => {
@@ -77,16 +78,16 @@ function options(current: { current: ChartProps }, element: HTMLElement, zone: s
   const span = (u: uPlot) => (u.scales['x']?.max ?? 0) - (u.scales['x']?.min ?? 0)
   return {
     width: element.clientWidth || 300, height: element.clientHeight || 160, legend: { show: false },
-    padding: [8, props.time ? 24 : 8, 0, 0],
+    padding: [8, props.time ? 30 : 8, 0, 0],
     cursor: { drag: { x: props.onRange !== undefined, y: false, setScale: false }, points: { size: 6 }, y: false },
-    scales: { x: { time: props.time === true, ...(words ? { range: (_u, least, most): [number, number] => [least - 0.5, most + 0.5] } : {}) }, y: { range: (_u, least, most) => [Math.min(0, least), most > 0 ? most * 1.08 : 1] } },
+    scales: { x: { time: props.time === true, ...(words ? { range: (_u, least, most): [number, number] => [least - 0.5, most + 0.5] } : {}), ...(props.time && props.shown ? { range: (_u, least, most): [number, number] => { const shown = current.current.shown; return shown ? [shown.from / 1000, shown.until / 1000] : [least, most] } } : {}) }, y: { range: (_u, least, most) => [Math.min(0, least), most > 0 ? most * 1.08 : 1] } },
     axes: [
-      { stroke: faint, font, grid: { show: false }, ticks: { show: false }, size: 24, gap: 4, space: 90, ...(props.time ? { incrs: steps } : {}),
+      { stroke: faint, font, grid: { show: false }, ticks: { show: false }, size: 28, gap: 8, space: 90, ...(props.time ? { incrs: steps } : {}),
         values: (u, splits) => splits.map((v) => words ? (Number.isInteger(v) ? String(current.current.x[v] ?? '') : '') : props.time ? (span(u) > 300 * 86400 ? day(v * 1000, zone).slice(0, 7) : span(u) > 2 * 86400 ? day(v * 1000, zone).slice(5) : span(u) > 300 ? clock(v * 1000, zone).slice(0, 5) : clock(v * 1000, zone)) : number(v)) },
       { stroke: faint, font, grid, ticks: { show: false }, size: 62, gap: 4, ...(props.scale ? { incrs: scales[props.scale] } : {}), values: (_u, splits) => splits.map(write) },
     ],
     series: [{}, ...series],
-    plugins: [hover(current, zone, write), marks(current, faint)],
+    plugins: [hover(current, zone, write), marks(current, faint, colour('var(--n1)'))],
     hooks: {
       setSelect: [(u) => {
         if (u.select.width < 8) return
@@ -120,25 +121,35 @@ function hover(current: { current: ChartProps }, zone: string, write: (v: number
   } }
 }
 
-/** marks draws a line where something happened: a deploy, a restart. */
-function marks(current: { current: ChartProps }, stroke: string): uPlot.Plugin {
+/** marks draws a line where something happened: a deploy, a restart. What happened at about the same time is one. */
+function marks(current: { current: ChartProps }, stroke: string, surface: string): uPlot.Plugin {
   return { hooks: { draw: [(u) => {
-    let free = -Infinity // texts do not cover each other: of marks side by side the first is named
-    for (const mark of current.current.marks ?? []) {
-      const x = Math.round(u.valToPos(mark.at / 1000, 'x', true))
-      if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue
+    const { left, top, width, height } = u.bbox
+    const ratio = uPlot.pxRatio
+    const inside = (current.current.marks ?? []).filter((m) => { const x = u.valToPos(m.at / 1000, 'x', true); return x >= left && x <= left + width })
+    let free = -Infinity // texts do not cover each other
+    for (const { x: place, text } of together(inside, (at) => u.valToPos(at / 1000, 'x', true), 24 * ratio)) {
+      const x = Math.round(place)
       u.ctx.save()
       u.ctx.strokeStyle = stroke
-      u.ctx.fillStyle = stroke
-      u.ctx.textAlign = 'left'
-      u.ctx.setLineDash([3, 3])
+      u.ctx.lineWidth = ratio
+      u.ctx.setLineDash([3 * ratio, 3 * ratio])
       u.ctx.beginPath()
-      u.ctx.moveTo(x, u.bbox.top)
-      u.ctx.lineTo(x, u.bbox.top + u.bbox.height)
+      u.ctx.moveTo(x, top)
+      u.ctx.lineTo(x, top + height)
       u.ctx.stroke()
-      if (x > free) {
-        u.ctx.fillText(mark.text, x + 4, u.bbox.top + 12)
-        free = x + 12 + u.ctx.measureText(mark.text).width
+      const wide = u.ctx.measureText(text).width
+      const start = x + 8 * ratio + wide > left + width ? x - 6 * ratio - wide : x + 6 * ratio
+      if (start > free) {
+        u.ctx.textAlign = 'left'
+        u.ctx.textBaseline = 'middle'
+        u.ctx.globalAlpha = 0.8
+        u.ctx.fillStyle = surface
+        u.ctx.fillRect(start - 3 * ratio, top, wide + 6 * ratio, 16 * ratio)
+        u.ctx.globalAlpha = 1
+        u.ctx.fillStyle = stroke
+        u.ctx.fillText(text, start, top + 8 * ratio)
+        free = start + wide + 8 * ratio
       }
       u.ctx.restore()
     }

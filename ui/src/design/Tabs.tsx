@@ -35,7 +35,7 @@ export function Tabs({ label, tabs, chosen, onChoose, children, className, panel
       <div className="flex items-center border-b border-line">
         {/* The tabs inside take the focus, one at a time. */}
         {/* eslint-disable-next-line jsx-a11y/interactive-supports-focus */}
-        <div role="tablist" aria-label={label} onKeyDown={onKey} className="flex min-w-0 grow gap-1 overflow-x-auto px-3">
+        <div role="tablist" aria-label={label} onKeyDown={onKey} className="flex min-w-0 grow gap-1 overflow-x-auto px-2">
           {tabs.map((tab) => (
             <button key={tab.id} id={`${id}-${tab.id}`} type="button" role="tab" aria-selected={tab.id === chosen} aria-controls={`${id}-panel`} tabIndex={tab.id === chosen ? 0 : -1}
               onClick={() => { onChoose(tab.id) }}
@@ -44,7 +44,7 @@ export function Tabs({ label, tabs, chosen, onChoose, children, className, panel
             </button>
           ))}
         </div>
-        {trailing && <div className="flex shrink-0 items-center gap-1 pr-3">{trailing}</div>}
+        {trailing && <div className="flex shrink-0 items-center gap-1 pr-4">{trailing}</div>}
       </div>
       {/* A panel may be all text: the keyboard reaches and scrolls it. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}

@@ -9,13 +9,13 @@ import { useZone } from './zone'
 const usual = ['last 15m', 'last 1h', 'last 3h', 'last 12h', 'last 24h', 'last 7d', 'last 30d', 'today', 'yesterday']
 
 /** Picks a range of time: usual ones, or typed. The value is what was typed, so that a link to "last 3h" stays the last three hours. */
-export function TimeRangePicker({ value, onValue }: { value: string; onValue: (value: string) => void }) {
+export function TimeRangePicker({ value, onValue, small = false }: { value: string; onValue: (value: string) => void; small?: boolean }) {
   const zone = useZone()
   const [typed, setTyped] = useState(value)
   const [wrong, setWrong] = useState(false)
   const label = value.charAt(0).toUpperCase() + value.slice(1)
   return (
-    <Popover label="Time range" align="end" button={<Button icon="clock">{label}</Button>} className="w-72 p-3">
+    <Popover label="Time range" align="end" button={<Button icon="clock" small={small}>{label}</Button>} className="w-72 p-3">
       {(close) => (
         <form className="grid gap-3" onSubmit={(e) => {
           e.preventDefault()

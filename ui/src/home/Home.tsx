@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { curlOf, problemOf } from '@/api/client'
 import { attentionQuery, statusQuery } from '@/api/queries'
-import { historyQuery, linesOf, marksQuery, type Line } from '@/api/history'
+import { historyQuery, linesOf, marksQuery, meaningOf, type Line } from '@/api/history'
 import type { Attention as AttentionItem, Status } from '@/api/schema'
 import { StateDot } from '@/design/Badge'
 import { copyAs } from '@/design/copyAs'
@@ -95,16 +95,17 @@ function Rates() {
   const byResult = linesOf(history.data?.series ?? [], (s) => s.labels['result'])
   return (
     <div className="grid gap-8">
-      <Part title="Received, by source" actions={<TimeRangePicker value={range} onValue={to} />}>
-        {history.error && !history.data ? <ErrorBox problem={problemOf(history.error)} /> : <TimeChart label="Events a second by source" kind="area" stacked x={bySource.x} lines={busy(bySource.lines)} write={rate} marks={shown} onRange={zoom} />}
+      <Part title="Received, by source" actions={<TimeRangePicker small value={range} onValue={to} />}>
+        {history.error && !history.data ? <ErrorBox problem={problemOf(history.error)} /> : <TimeChart label="Events a second by source" kind="area" stacked x={bySource.x} lines={busy(bySource.lines)} span={span} loading={history.isPending} empty={none} write={rate} marks={shown} onRange={zoom} />}
       </Part>
       <Part title="Received, by result">
-        <TimeChart label="Events a second by result" kind="area" stacked x={byResult.x} lines={busy(byResult.lines).map((l) => ({ ...l, meaning: l.name === 'accepted' ? 'good' as const : l.name === 'rejected' ? 'bad' as const : undefined }))} write={rate} height={120} marks={shown} onRange={zoom} />
+        <TimeChart label="Events a second by result" kind="area" stacked x={byResult.x} lines={busy(byResult.lines).map((l) => ({ ...l, meaning: meaningOf(l.name) }))} span={span} loading={history.isPending} empty={none} write={rate} height={120} marks={shown} onRange={zoom} />
       </Part>
     </div>
   )
 }
 
+const none = 'Nothing was received in this time.'
 const busy = (lines: Line[]) => lines.filter((l) => l.values.some((v) => v !== null && v > 0))
 
 function iso(at: number): string {

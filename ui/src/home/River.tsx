@@ -69,7 +69,9 @@ function Box({ node, style }: { node: Node; style?: CSSProperties }) {
   return (
     <Link to={node.to} style={style} className={`${style ? 'absolute' : ''} flex flex-col justify-center gap-0.5 rounded-outer border border-line bg-surface px-3 py-2 transition-colors hover:border-line-strong hover:bg-sunken`}>
       <span className="flex items-center gap-2"><Icon name={node.icon} className="text-faint" /><span className="min-w-0 grow truncate font-semibold">{node.title}</span><span className="text-12 text-soft"><StateDot meaning={node.state.meaning}>{node.state.word}</StateDot></span></span>
-      {node.lines.filter(Boolean).map((line, i) => <span key={i} className={i === 0 ? 'truncate text-15 font-medium tabular-nums' : 'truncate text-12 text-soft'}>{line}</span>)}
+      <span className={style ? 'contents' : 'flex items-baseline gap-2'}>
+        {node.lines.filter(Boolean).map((line, i) => <span key={i} className={i === 0 ? 'shrink-0 truncate text-15 font-medium tabular-nums' : 'min-w-0 truncate text-12 text-soft'}>{line}</span>)}
+      </span>
     </Link>
   )
 }

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { problemOf } from '@/api/client'
-import { historyQuery, linesOf, marksQuery } from '@/api/history'
+import { historyQuery, linesOf, marksQuery, meaningOf } from '@/api/history'
 import { sourceQuery, statusQuery } from '@/api/queries'
 import { ratesOf, useSamples } from '@/api/rates'
 import type { Source as SourceData } from '@/api/schema'
@@ -48,7 +48,7 @@ export default function Source() {
       actions={data && <><Link to="/sources/$source/edit" params={{ source }} className={action}>Edit</Link><Link to="/live" search={{ source }} className={action}>Live</Link></>}>
       {error && !data ? <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : data ? (
         <Tabs label="Views of the source" className="grow" tabs={views} chosen={tab} onChoose={(id) => { to({ tab: id, event: undefined }) }} panelClassName={tab === 'events' ? 'relative flex' : 'overflow-auto'}
-          trailing={tab === 'now' && <TimeRangePicker value={range} onValue={(r) => { to({ range: r }) }} />}>
+          trailing={tab === 'now' && <TimeRangePicker small value={range} onValue={(r) => { to({ range: r }) }} />}>
           {tab === 'events' ? <Events source={source} open={event} onOpen={(e) => { to({ event: e }) }} wanted={q} onWanted={(text) => { to({ q: text || undefined }) }} /> : tab === 'changes' ? <Changes source={source} /> : tab === 'setup' ? <SetUp source={data} /> : <Overview source={data} range={range} />}
         </Tabs>
       ) : <SkeletonRows />}
@@ -73,7 +73,7 @@ function Overview({ source, range }: { source: SourceData; range: string }) {
         <Figure label="Rejected" value={<NumberText value={source.rejected} short />} note={source.rejected > 0 ? <>{percent(source.rejected / all)} · <Link to="/rejected" search={{ source: source.name }} className={link}>Look at them</Link></> : undefined} />
       </div>
       <Part title="Events a second">
-        <TimeChart label="Events a second by result" kind="area" stacked x={x} write={rate} lines={lines.map((l) => ({ ...l, meaning: l.name === 'rejected' ? 'bad' as const : undefined }))} marks={(marks.data?.marks ?? []).map((m) => ({ at: Date.parse(m.at), text: m.kind }))} />
+        <TimeChart label="Events a second by result" kind="area" stacked x={x} write={rate} lines={lines.map((l) => ({ ...l, meaning: meaningOf(l.name) }))} span={span} loading={history.isPending} marks={(marks.data?.marks ?? []).map((m) => ({ at: Date.parse(m.at), text: m.kind }))} />
       </Part>
       {source.keys.length > 0 && <Keys source={source} dev={status.data?.mode === 'dev'} />}
       <Part title="What it is">

@@ -28,7 +28,7 @@ const charts: { title: string; nameOf: (s: HistorySeries) => string | undefined;
 /** Lag, latency, memory and disk over time. */
 export function Charts({ range }: { range: string }) {
   const span = useSpan(range)
-  const { data, error, refetch } = useQuery(historyQuery(names, span))
+  const { data, error, isPending, refetch } = useQuery(historyQuery(names, span))
   const marks = useQuery(marksQuery(span))
   const shown = (marks.data?.marks ?? []).map((m) => ({ at: Date.parse(m.at), text: m.kind }))
   if (error && !data) return <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div>
@@ -36,7 +36,7 @@ export function Charts({ range }: { range: string }) {
     <div className="grid gap-x-10 gap-y-7 p-4 panes:grid-cols-2">
       {charts.map(({ title, nameOf, write }) => {
         const { x, lines } = linesOf(data?.series ?? [], nameOf)
-        return <Part key={title} title={title}><TimeChart label={title} x={x} lines={lines} write={write} scale={write === bytes ? 'bytes' : write === seconds ? 'seconds' : undefined} marks={shown} height={140} /></Part>
+        return <Part key={title} title={title}><TimeChart label={title} x={x} lines={lines} span={span} loading={isPending} write={write} scale={write === bytes ? 'bytes' : write === seconds ? 'seconds' : undefined} marks={shown} height={140} /></Part>
       })}
     </div>
   )

@@ -37,7 +37,7 @@ export default function Status() {
   return (
     <View crumbs={[{ title: 'Status' }]} state={data && <Overall status={data} />} actions={data && <Actions />}>
       <Tabs label="Views of the server" className="grow" tabs={views} chosen={tab} onChoose={(id) => { to({ tab: id }) }} panelClassName={tab === 'log' ? 'flex flex-col' : 'overflow-auto'}
-        trailing={tab === 'charts' && <TimeRangePicker value={range} onValue={(r) => { to({ range: r }) }} />}>
+        trailing={tab === 'charts' && <TimeRangePicker small value={range} onValue={(r) => { to({ range: r }) }} />}>
         {tab === 'log' ? <Logs filter={filter} onChange={(f) => { to({ ...f }) }} /> : tab === 'charts' ? <Charts range={range} />
           : error && !data ? <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : data ? <Body status={data} /> : <SkeletonRows />}
       </Tabs>

@@ -29,7 +29,7 @@ export function Why({ schema, table, range, onRange }: { schema: string; table: 
   }))
   return (
     <div className="grid gap-4 p-4">
-      <div className="flex items-center gap-3"><p className="grow text-soft">What was discarded, dropped as a duplicate, rejected or changed on its way into {schema}.{table}.</p><TimeRangePicker value={range} onValue={onRange} /></div>
+      <div className="flex items-center gap-3"><p className="grow text-soft">What was discarded, dropped as a duplicate, rejected or changed on its way into {schema}.{table}.</p><TimeRangePicker small value={range} onValue={onRange} /></div>
       {error && !data ? <ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /> : !data ? <SkeletonRows /> : data.reasons.length === 0
         ? <Empty icon="check" title="Every record became a row">In this time nothing was discarded, repeated, rejected or changed.</Empty>
         : (
@@ -49,7 +49,7 @@ function Reason({ reason, schema, table }: { reason: WhyReason; schema: string; 
   return (
     <li className="border-b border-line/60 py-2">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
-        <span className="w-16 shrink-0 text-right text-15 font-semibold"><NumberText value={reason.count} short={reason.count >= 100_000} /></span>
+        <span className="w-16 shrink-0 text-15 font-semibold"><NumberText value={reason.count} short={reason.count >= 100_000} /></span>
         <span className="w-20 shrink-0"><Badge meaning={meaning}>{word}</Badge></span>
         <div className="min-w-48 grow basis-0"><p className="break-words">{reason.column && reason.category === 'discarded' && <code className="mr-1 font-mono text-12 font-medium">{reason.column}</code>}{sentence(reason.reason)}</p>
           <p className="text-12 text-soft">{reason.scope === 'source' && 'of the whole source · '}{reason.count === 1 || reason.first === reason.last ? <TimeText at={reason.last} /> : <>last <TimeText at={reason.last} /> · first <TimeText at={reason.first} /></>}</p></div>
