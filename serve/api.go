@@ -18,6 +18,7 @@ import (
 const (
 	requestTimeout = 30 * time.Second // of operations that do not stream
 	maxBodyBytes   = 1 << 20
+	statusLeft     = 499 // what logs and metrics say of a request whose sender has left
 )
 
 // An operation is what the API description says of a route.
@@ -113,8 +114,11 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 		if err != nil {
 			p := problemOf(ctx, err)
 			switch {
-			case requestOf(ctx).Context().Err() != nil: // who asked has left
+			case requestOf(ctx).Context().Err() != nil: // who asked has left: no failure, whatever it was
 				s.o.Logger.Debug("request left", "request", p.RequestID, "operation", op.id, "error", err)
+				left := *p
+				left.Status = statusLeft
+				return nil, &left
 			case millrace.KindOf(err) == millrace.Canceled: // by the deadline that was asked for
 				s.o.Logger.Info("request canceled", "request", p.RequestID, "operation", op.id, "status", p.Status, "error", err)
 			case p.Status >= 500:

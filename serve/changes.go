@@ -17,6 +17,7 @@ import (
 const (
 	maxChanges       = 10_000 // of the catalogue and of the notices
 	maxChangedTables = 200    // whose columns are looked at
+	firstsAtOnce     = 300    // columns, of all tables together, that one query looks at
 	maxChangesAge    = 30 * time.Second
 	changesAgeFactor = 20 // an answer is kept for so many times as long as it took
 )
@@ -81,8 +82,8 @@ ORDER BY received_at DESC LIMIT %d`, maxChanges), []any{source, source}, maxChan
 }
 
 // columnChanges finds when the columns of a source's tables had their first value.
-func (s *server) columnChanges(ctx context.Context, source string) (all []SchemaChange, err error) {
-	tables, err := s.catalog(ctx)
+func (s *server) columnChanges(ctx context.Context, source string) (found []SchemaChange, err error) {
+	tables, err := s.catalogOf(ctx, source)
 	if err != nil {
 		return nil, err
 	}
@@ -91,40 +92,67 @@ func (s *server) columnChanges(ctx context.Context, source string) (all []Schema
 		kind := tables.tableKind(t)
 		return t.Table == "tracks" || kind != "event" && kind != "call" && kind != "stream"
 	})
+	var all []columnsOf
 	for _, t := range names[:min(len(names), maxChangedTables)] {
 		columns := slices.DeleteFunc(slices.Clone(tables[t]), func(c TableColumn) bool { return c.Fixed || strings.HasPrefix(c.Name, "context_") })
 		for part := range slices.Chunk(columns, columnsAtOnce) {
-			found, err := s.firstValues(ctx, t, part)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, found...)
+			all = append(all, columnsOf{t, part})
 		}
 	}
-	return all, nil
+	// Those of one query have as many columns as the widest of them.
+	slices.SortStableFunc(all, func(a, b columnsOf) int { return len(b.columns) - len(a.columns) })
+	for len(all) > 0 {
+		n := min(len(all), tablesAtOnce, max(1, firstsAtOnce/len(all[0].columns)))
+		part, err := s.firstValues(ctx, all[:n])
+		if err != nil {
+			return nil, err
+		}
+		found, all = append(found, part...), all[n:]
+	}
+	return found, nil
 }
 
-// firstValues finds when columns had their first value, of those that had none
-// in the table's first row.
-func (s *server) firstValues(ctx context.Context, t warehouse.TableName, part []TableColumn) (all []SchemaChange, err error) {
-	sql := "SELECT min(received_at) AS began"
-	var began *time.Time
-	firsts := make([]*time.Time, len(part))
-	into := []any{&began}
-	for i, c := range part {
-		sql += fmt.Sprintf(", min(CASE WHEN %s IS NOT NULL THEN received_at END) AS c%d", quoted(c.Name), i)
-		into = append(into, &firsts[i])
-	}
-	err = s.each(ctx, sql+" FROM "+place(t), nil, 1, func(columns []result.Cell, i int) error { return scan(columns, i, into...) })
-	if err != nil || began == nil {
-		return nil, err
-	}
-	for i, c := range part {
-		if first := firsts[i]; first != nil && first.After(*began) {
-			all = append(all, SchemaChange{At: *first, Kind: "column", Name: c.Name, Table: t.Table, Type: c.Type})
+// columnsOf are some columns of a table.
+type columnsOf struct {
+	table   warehouse.TableName
+	columns []TableColumn
+}
+
+// firstValues finds with one query when columns had their first value, of those
+// that had none in their table's first row. The first of all has most columns.
+func (s *server) firstValues(ctx context.Context, all []columnsOf) (found []SchemaChange, err error) {
+	width := len(all[0].columns)
+	sql := make([]string, len(all))
+	for i, of := range all {
+		one := fmt.Sprintf("SELECT %d AS i, min(received_at) AS began", i)
+		for j := range width {
+			if j < len(of.columns) {
+				one += fmt.Sprintf(", min(CASE WHEN %s IS NOT NULL THEN received_at END) AS c%d", quoted(of.columns[j].Name), j)
+			} else {
+				one += fmt.Sprintf(", CAST(NULL AS timestamptz) AS c%d", j)
+			}
 		}
+		sql[i] = one + " FROM " + place(of.table)
 	}
-	return all, nil
+	err = s.each(ctx, strings.Join(sql, "\nUNION ALL "), nil, len(all), func(columns []result.Cell, i int) error {
+		var at int
+		var began *time.Time
+		firsts := make([]*time.Time, width)
+		into := []any{&at, &began}
+		for j := range firsts {
+			into = append(into, &firsts[j])
+		}
+		if err := scan(columns, i, into...); err != nil || began == nil {
+			return err
+		}
+		for j, c := range all[at].columns {
+			if first := firsts[j]; first != nil && first.After(*began) {
+				found = append(found, SchemaChange{At: *first, Kind: "column", Name: c.Name, Table: all[at].table.Table, Type: c.Type})
+			}
+		}
+		return nil
+	})
+	return found, err
 }
 
 func (s *server) registerChanges() {

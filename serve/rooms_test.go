@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ type town struct {
 	world *world
 	url   string
 	now   time.Time
+	asked atomic.Int64 // queries
 }
 
 func (p *town) Wait(context.Context, millrace.Position) error { return nil }
@@ -47,7 +49,10 @@ func newTown(t *testing.T, db warehouse.Warehouse) *town {
 		t.Fatal(err)
 	}
 	p := &town{T: t, db: db, log: newLog(t), seen: map[string]bool{}, world: newWorld(), now: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)}
-	p.world.query = db.Query
+	p.world.query = func(ctx context.Context, q warehouse.Query) (warehouse.Rows, error) {
+		p.asked.Add(1)
+		return db.Query(ctx, q)
+	}
 	o := p.world.options(t)
 	o.Log, o.Verdicts = p.log, p
 	if sizer, ok := db.(warehouse.Sizer); ok {
@@ -148,6 +153,7 @@ func testRooms(t *testing.T, db warehouse.Warehouse) {
 	p.records()
 	p.rejected()
 	p.widened()
+	p.manyTables()
 }
 
 func (p *town) events() {

@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	tailBuffer    = 1024             // lines that wait for a slow client, at most
-	tailBytes     = 2 << 20          // and how large they are together; one line may be larger
+	tailBuffer    = 20_000           // lines that wait for a slow client, at most: seconds at thousands of events a second
+	tailBytes     = 16 << 20         // and how large they are together; one line may be larger
 	backBytes     = 16 << 20         // what lies before and is told first
 	tailVerdict   = 2 * time.Second  // patience for the verdict on duplicates
 	tailHeartbeat = 15 * time.Second // between signs of life
@@ -69,7 +69,7 @@ type tailInput struct {
 func (s *server) registerTail() {
 	line := s.schema(reflect.TypeFor[TailLine]())
 	register(s, operation{id: "tail", method: http.MethodGet, path: "/api/v1/tail", tag: "records", summary: "Follow records as they arrive",
-		description: "One JSON object a line, or server-sent events to Accept: text/event-stream. Empty lines are signs of life. Without after, a client that reads too slowly (1,024 records or 2 MiB behind) misses records and is told how many: {\"dropped\": 12}. An end that the server makes is told: {\"error\": {…}}.",
+		description: "One JSON object a line, or server-sent events to Accept: text/event-stream. Empty lines are signs of life. Without after, a client that reads too slowly (20,000 records or 16 MiB behind) misses records and is told how many: {\"dropped\": 12}. An end that the server makes is told: {\"error\": {…}}.",
 		timeout:     -1, errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone},
 		responses: map[string]*huma.Response{"200": {Description: "The records", Content: map[string]*huma.MediaType{
 			"application/x-ndjson": {Schema: line}, "text/event-stream": {Schema: line}}}}},
@@ -176,7 +176,7 @@ type tailItem struct {
 
 func (t *tail) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
-	lines := make(chan tailItem, tailBuffer)
+	lines := make(chan *tailItem, tailBuffer)
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -193,7 +193,7 @@ func (t *tail) run(ctx context.Context) {
 // put lets a line wait for the client: for a place when wait says so, and
 // otherwise only if there is one. dropped says that there was none; ok is false
 // when ctx has ended.
-func (t *tail) put(ctx context.Context, lines chan<- tailItem, item tailItem, wait bool) (dropped, ok bool) {
+func (t *tail) put(ctx context.Context, lines chan<- *tailItem, item tailItem, wait bool) (dropped, ok bool) {
 	size := int64(len(item.line))
 	for before := t.waiting.Load(); before > 0 && before+size > tailBytes; before = t.waiting.Load() {
 		if !wait {
@@ -208,14 +208,14 @@ func (t *tail) put(ctx context.Context, lines chan<- tailItem, item tailItem, wa
 	t.waiting.Add(size)
 	if wait {
 		select {
-		case lines <- item:
+		case lines <- &item:
 			return false, true
 		case <-ctx.Done():
 			return false, false
 		}
 	}
 	select {
-	case lines <- item:
+	case lines <- &item:
 		return false, true
 	default:
 		t.waiting.Add(-size)
@@ -233,7 +233,7 @@ func (t *tail) left(item tailItem) {
 }
 
 // read puts lines of records into lines, and closes it when the reader ends.
-func (t *tail) read(ctx context.Context, lines chan<- tailItem) {
+func (t *tail) read(ctx context.Context, lines chan<- *tailItem) {
 	defer close(lines)
 	var missed int64
 	send := func(item tailItem, wait bool) bool {
@@ -346,7 +346,7 @@ func (t *tail) judge(ctx context.Context, first, last millrace.Position) (_ []mi
 
 // write sends lines until the client leaves, the limit is reached, the reader
 // or the server ends.
-func (t *tail) write(ctx context.Context, lines <-chan tailItem) {
+func (t *tail) write(ctx context.Context, lines <-chan *tailItem) {
 	control := http.NewResponseController(t.w)
 	contentType := "application/x-ndjson"
 	if t.events {
@@ -371,7 +371,7 @@ func (t *tail) write(ctx context.Context, lines <-chan tailItem) {
 			if !ok {
 				return
 			}
-			piece, last := t.gather(ctx, item, lines)
+			piece, last := t.gather(ctx, *item, lines)
 			if !send(piece) || last {
 				return
 			}
@@ -394,7 +394,7 @@ func (t *tail) write(ctx context.Context, lines <-chan tailItem) {
 
 // gather formats an item and those that wait behind it, up to a piece; last
 // says that nothing follows.
-func (t *tail) gather(ctx context.Context, item tailItem, lines <-chan tailItem) (piece []byte, last bool) {
+func (t *tail) gather(ctx context.Context, item tailItem, lines <-chan *tailItem) (piece []byte, last bool) {
 	for {
 		t.left(item)
 		piece = append(piece, t.format(ctx, item)...)
@@ -410,7 +410,7 @@ func (t *tail) gather(ctx context.Context, item tailItem, lines <-chan tailItem)
 			if !ok {
 				return piece, true
 			}
-			item = next
+			item = *next
 		default:
 			return piece, false
 		}
