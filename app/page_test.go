@@ -167,7 +167,11 @@ func TestSourcePage(t *testing.T) {
 	if r.api("GET", "/api/v1/sources/web", nil, &web); len(web.Keys) != 1 || !web.Keys[0].Works || web.Keys[0].LastUsed != nil {
 		t.Errorf("%+v", web)
 	}
-	r.api("POST", "/api/v1/sources/web/test", nil, &text)
+	r.api("POST", "/api/v1/sources/web/test", nil, &text) // nobody sends with the key
+	if r.api("GET", "/api/v1/sources/web", nil, &web); web.Keys[0].LastUsed != nil {
+		t.Errorf("behind a test %+v", web)
+	}
+	r.track("used")
 	if r.api("GET", "/api/v1/sources/web", nil, &web); web.Keys[0].LastUsed == nil {
 		t.Errorf("%+v", web)
 	}

@@ -52,7 +52,7 @@ func (h *Handler) pixelEvent(a *answer, r *http.Request, name string) {
 		return
 	}
 	q.src, q.bucket = k.src, k.bucket
-	k.used.Store(q.now.UnixMilli())
+	q.use(k)
 	q.takePixel(a)
 }
 

@@ -174,7 +174,7 @@ func (q *request) authorize(a *answer, t *table, key []byte) bool {
 		return false
 	}
 	q.src, q.bucket = k.src, k.bucket
-	k.used.Store(q.now.UnixMilli())
+	q.use(k)
 	return true
 }
 

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -103,5 +104,42 @@ func TestKeysSayWhenTheyWereUsed(t *testing.T) {
 	set("web_new1")
 	if got := keys("web"); got != "web_new1" {
 		t.Error(got)
+	}
+}
+
+// A test says nothing of who uses a key, and is taken all the same.
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	h, log := start(t)
+	if err := h.SetSources([]Source{{Name: "web", HTTP: &HTTPSource{WriteKeys: []string{"web_2026"}}}, {Name: "form", Webhook: &WebhookSource{WriteKeys: []string{"form_2026"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	for path, body := range map[string]string{"/v1/page": pageEvent, "/v1/webhook/form": "{}"} {
+		for _, where := range []string{"header", "query"} {
+			r := httptest.NewRequestWithContext(Probe(t.Context()), "POST", path, strings.NewReader(body))
+			key := "web_2026"
+			if strings.HasSuffix(path, "form") {
+				key = "form_2026"
+			}
+			if where == "header" {
+				r.SetBasicAuth(key, "")
+			} else {
+				r.URL.RawQuery = "writeKey=" + key
+			}
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, r); w.Code != 200 {
+				t.Errorf("%s: %d %s", path, w.Code, w.Body)
+			}
+		}
+	}
+	if n := len(log.take()); n != 4 {
+		t.Errorf("%d records", n)
+	}
+	for _, a := range h.Activity() {
+		for key, at := range a.Keys {
+			if !at.IsZero() || a.LastReceived.IsZero() {
+				t.Errorf("%s: used at %s, the source at %s", key, at, a.LastReceived)
+			}
+		}
 	}
 }

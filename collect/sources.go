@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -197,6 +198,21 @@ func (a *activity) stream(name []byte) string {
 	next[s[len(millrace.StreamTrack):]] = s
 	a.streams.Store(&next)
 	return s
+}
+
+// probing marks the context of a request that does not say that its key is in use.
+type probing struct{}
+
+// Probe returns a context for a test: the key of a request that has it is not
+// said to have been used, since no sender has it for that. All else is as with
+// any other request.
+func Probe(ctx context.Context) context.Context { return context.WithValue(ctx, probing{}, true) }
+
+// use remembers when a request last came with a key.
+func (q *request) use(k keyed) {
+	if q.ctx == nil || q.ctx.Value(probing{}) == nil {
+		k.used.Store(q.now.UnixMilli())
+	}
 }
 
 // Activity is what intake saw of a source since it started.

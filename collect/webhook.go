@@ -159,7 +159,7 @@ func (q *request) admit(candidates []*source, header http.Header, key []byte) (m
 		}
 		if k, ok := src.keys[string(key)]; ok {
 			q.src, q.bucket = src, k.bucket
-			k.used.Store(q.now.UnixMilli())
+			q.use(k)
 			return ""
 		}
 		message = "this webhook needs one of its write_keys: as Basic user name, Bearer token or ?writeKey="

@@ -127,7 +127,7 @@ type Reader struct {
 type SourceKey struct {
 	Key      string     `json:"key" example:"web_2026" doc:"The key."`
 	Works    bool       `json:"works" doc:"Whether it is taken here; keys that begin with dev_ work in millrace dev only."`
-	LastUsed *time.Time `json:"last_used,omitempty" doc:"When a request last came with it; absent when none is known of."`
+	LastUsed *time.Time `json:"last_used,omitempty" doc:"When a request last came with it, test events aside; absent when none is known of."`
 }
 
 // A Source is where records come in.

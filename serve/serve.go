@@ -68,7 +68,10 @@ type Options struct {
 	Collect http.Handler // required: intake
 	// Sign signs a test delivery as the vendor of a webhook would; nil: webhooks
 	// that are signed cannot be tried here. It never gives the secret away.
-	Sign    func(workspace, source string, header http.Header, body []byte) error
+	Sign func(workspace, source string, header http.Header, body []byte) error
+	// Probe marks the context of a test event, whose key is not said to have been
+	// used by it; nil: it is not marked.
+	Probe   func(context.Context) context.Context
 	System  System          // required
 	Querier Querier         // required
 	Waiter  Waiter          // required: for `after` in queries

@@ -125,9 +125,12 @@ func (a *answered) Write(p []byte) (int, error) {
 func (a *answered) SetReadDeadline(time.Time) error  { return nil }
 func (a *answered) SetWriteDeadline(time.Time) error { return nil }
 
-// sendTo gives intake a request, as if it had come in by the network. It is
-// authorised by a key, or by what its header has.
+// sendTo gives intake a request to try a source, as if it had come in by the
+// network. It is authorised by a key, or by what its header has.
 func (s *server) sendTo(ctx context.Context, path, key string, header http.Header, body []byte) (*answered, error) {
+	if s.o.Probe != nil {
+		ctx = s.o.Probe(ctx)
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -161,7 +164,7 @@ func (s *server) registerTestEvent() {
 		Event json.RawMessage `json:"event,omitempty" doc:"The event to send, with its type; default a track event called Test Event. Of a webhook: the body."`
 	}
 	register(s, operation{id: "send-test-event", method: http.MethodPost, path: "/api/v1/sources/{source}/test", tag: "sources",
-		summary: "Send a test event", description: "Goes through intake with one of the source's keys, or signed as the webhook's vendor would sign it, as if a sender had sent it: it is counted, stored and loaded like any other. No secret is told.",
+		summary: "Send a test event", description: "Goes through intake with one of the source's keys, or signed as the webhook's vendor would sign it, as if a sender had sent it: it is counted, stored and loaded like any other, and does not make the key a used one. No secret is told.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}},
 		func(ctx context.Context, in *struct {
 			SourcePath
