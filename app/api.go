@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"math"
 	"strings"
 	"time"
 
@@ -43,8 +44,8 @@ func (a *App) openAPI(context.Context) error {
 		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Workspace: millrace.DefaultWorkspace, Version: a.o.Version,
 		Page: ui.Handler(), Secure: a.secure, PublicURL: strings.TrimSuffix(config.Collect.PublicURL, "/"),
 		Past: a.archive, Locate: a.locate, Logs: a.logs,
-		Collect: a.collect, Sign: a.collect.Sign, System: a, Querier: workspaceQuerier{a}, Waiter: a.loader, Log: a.log, Verdicts: a.follower,
-		Readers: a.parts, Duplicates: duplicates{a.follower}, Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{a.loader, a.bounded, a.mark},
+		Collect: a.collect, Sign: a.collect.Sign, Probe: collect.Probe, System: a, Querier: workspaceQuerier{a}, Waiter: a.loader, Log: a.log, Verdicts: a.follower,
+		Readers: a.parts, Duplicates: duplicates{a.follower}, Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{a.loader, a.bounded, a.log, a.mark},
 		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog, Jobs: a.jobs,
 		DefaultQueryTimeout: time.Duration(config.Query.Timeout), DefaultQueryRows: config.Query.Rows,
 		ClientIP: a.collect.Address, Stopping: a.stopping, MaxQueryTimeout: time.Duration(config.Query.Timeout),
@@ -141,6 +142,7 @@ func (d duplicates) CountDuplicates(ctx context.Context, ranges []serve.Range) (
 type rebuilder struct {
 	loader  *warehouse.Loader
 	bounded *bounded
+	log     serve.Log
 	mark    func(kind, text string)
 }
 
@@ -154,7 +156,11 @@ func of(source string) string {
 
 func (r rebuilder) Rebuild(ctx context.Context, _ string, want serve.Rebuild, progress func(job.Progress)) (any, error) {
 	o := warehouse.RebuildOptions{Source: want.Source, Yes: want.Yes, Progress: func(p warehouse.RebuildProgress) {
-		progress(job.Progress{Done: p.Records, Unit: "records", Message: rebuildMessage(p)})
+		_, end, err := r.log.Bounds(ctx)
+		if err != nil {
+			end = p.Target
+		}
+		progress(job.Progress{Done: p.Records, Total: rebuildTotal(p, end), Unit: "records", Message: rebuildMessage(p)})
 	}}
 	if want.From != nil {
 		o.From = *want.From
@@ -166,12 +172,25 @@ func (r rebuilder) Rebuild(ctx context.Context, _ string, want serve.Rebuild, pr
 	if err != nil {
 		return nil, err
 	}
+	progress(job.Progress{Done: out.Records, Total: out.Records, Unit: "records"})
 	r.mark(history.MarkRebuild, "the warehouse was made anew"+of(want.Source))
 	result := rebuilt{Records: out.Records, Received: r.bounded.received.Load(), Rows: out.Rows, Discards: out.Discards, At: out.At, Seconds: out.Elapsed.Seconds(), Tables: []rebuiltTable{}}
 	for _, t := range out.Tables {
 		result.Tables = append(result.Tables, rebuiltTable{Table: t.Schema + "." + t.Table, Before: t.Live, After: t.Shadow})
 	}
 	return result, nil
+}
+
+// rebuildTotal is about how many records a rebuild reads: as many in the frames
+// that are left, up to the log's end, as in those that it has read. It is 0 as
+// long as none were read. Its last digits would change all the time: they are 0.
+func rebuildTotal(p warehouse.RebuildProgress, end millrace.Position) int64 {
+	if p.Records == 0 || p.Through.Seq == 0 || p.Through.Seq >= end.Seq {
+		return p.Records
+	}
+	total := float64(p.Records) / float64(p.Through.Seq) * float64(end.Seq)
+	step := math.Pow(10, max(0, math.Floor(math.Log10(total))-2))
+	return int64(math.Ceil(total/step) * step)
 }
 
 func rebuildMessage(p warehouse.RebuildProgress) string {

@@ -38,6 +38,9 @@ func (r *running) job(path, body string) map[string]any {
 		r.get("/api/v1/jobs/"+idOf(answer), &j)
 		return j.State != job.Running
 	})
+	if strings.HasSuffix(path, "rebuilds") && (j.Done == 0 || j.Done != j.Total) {
+		r.t.Errorf("%s ended at %d of %d %s", path, j.Done, j.Total, j.Unit)
+	}
 	result, _ := j.Result.(map[string]any)
 	if j.State != job.Done || result == nil {
 		r.t.Fatalf("%s: %s %s", path, j.State, j.Error)

@@ -55,7 +55,7 @@ func (a *App) logStatus(ctx context.Context) *serve.LogStatus {
 	}
 	config := a.project.Load().Config.Log
 	return &serve.LogStatus{
-		Backend: l.Backend, Promise: l.Promise, First: l.First, Last: l.Last, FirstTime: some(l.FirstTime), LastTime: some(l.LastTime),
+		Backend: l.Backend, Version: l.Version, Promise: l.Promise, First: l.First, Last: l.Last, FirstTime: some(l.FirstTime), LastTime: some(l.LastTime),
 		SizeBytes: l.SizeBytes, SizeLimitBytes: int64(config.Size), RetentionSeconds: int64(time.Duration(config.Retention).Seconds()),
 		FreeBytes: l.FreeBytes, ReserveBytes: l.ReserveBytes, Refusing: l.Refusing, AheadSeconds: a.ahead(l.LastTime).Seconds(),
 		FullInSeconds: a.disk.fullIn(l.FreeBytes, l.ReserveBytes).Seconds(),
@@ -96,7 +96,7 @@ func (a *App) warehouseStatus(ctx context.Context) *serve.WarehouseStatus {
 		out.Problem = err.Error()
 		return out
 	}
-	out.Backend, out.SizeBytes, out.RSSBytes, out.Restarts, out.Queries = w.Backend, w.SizeBytes, w.RSSBytes, w.Restarts, w.Queries
+	out.Backend, out.Version, out.SizeBytes, out.RSSBytes, out.Restarts, out.Queries = w.Backend, w.Version, w.SizeBytes, w.RSSBytes, w.Restarts, w.Queries
 	if w.Problem != "" {
 		out.Problem = w.Problem
 	}

@@ -108,6 +108,7 @@ type Verdicts interface {
 // A Status is what an operator wants to know of a log.
 type Status struct {
 	Backend string // "nats"
+	Version string // of the backend, such as "2.15.2"; "" if it has none
 	// Promise says what an acknowledgement is worth: "fsynced on this machine".
 	Promise     string
 	First, Last millrace.Position

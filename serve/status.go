@@ -38,6 +38,7 @@ type ProjectStatus struct {
 // LogStatus is how the log is.
 type LogStatus struct {
 	Backend          string            `json:"backend" example:"nats"`
+	Version          string            `json:"version,omitempty" example:"2.15.2" doc:"Of the backend."`
 	Promise          string            `json:"promise" example:"fsynced on this machine" doc:"What an acknowledgement is worth."`
 	First            millrace.Position `json:"first"`
 	Last             millrace.Position `json:"last"`
@@ -73,6 +74,7 @@ type ArchiveStatus struct {
 // WarehouseStatus is how the warehouse is.
 type WarehouseStatus struct {
 	Backend    string            `json:"backend" example:"duckdb"`
+	Version    string            `json:"version,omitempty" example:"1.5.5" doc:"Of the engine; absent when it does not say."`
 	Committed  millrace.Position `json:"committed" doc:"Every table holds everything up to here."`
 	LagSeconds float64           `json:"lag_seconds" doc:"How long the oldest record has waited that is not in all of its tables."`
 	SizeBytes  int64             `json:"size_bytes,omitempty"`

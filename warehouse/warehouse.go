@@ -170,6 +170,7 @@ type TableCount struct {
 // Status says how an engine is.
 type Status struct {
 	Backend   string // "duckdb", "postgres"
+	Version   string // of the engine, such as "17.2"; "" if unknown
 	SizeBytes int64  // tables and write-ahead files, 0 if unknown
 	RSSBytes  int64  // of the child process, 0 if there is none
 	Restarts  int64  // of the child process since the start

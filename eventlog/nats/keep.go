@@ -7,6 +7,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
 )
@@ -69,7 +71,7 @@ func (l *Log) saveIdentity() error {
 
 // Status says how the log is.
 func (l *Log) Status(ctx context.Context) (eventlog.Status, error) {
-	st := eventlog.Status{Backend: "nats", Promise: "fsynced on this machine", SizeBytes: l.sizeBytes.Load()}
+	st := eventlog.Status{Backend: "nats", Version: server.VERSION, Promise: "fsynced on this machine", SizeBytes: l.sizeBytes.Load()}
 	full := l.space.check(time.Now())
 	st.First, st.Last = l.tail.Bounds()
 	st.Frames = st.Last.Seq + 1 - st.First.Seq

@@ -33,7 +33,7 @@ type Job struct {
 	Kind     string     `json:"kind" example:"warehouse.rebuild" doc:"What is done: warehouse.rebuild, archive.verify, log.verify, query, table.profile, rejected.resend."`
 	State    string     `json:"state" enum:"running,done,failed,canceled" doc:"How it stands."`
 	Done     int64      `json:"done" doc:"How much is done, in units."`
-	Total    int64      `json:"total" doc:"How much there is to do, in units; 0 when that is not known."`
+	Total    int64      `json:"total" doc:"How much there is to do, in units; of warehouse.rebuild about, from how much of the log is read. 0 when that is not known."`
 	Unit     string     `json:"unit,omitempty" example:"records" doc:"What done and total count."`
 	Message  string     `json:"message,omitempty" doc:"What happens at this moment."`
 	Error    string     `json:"error,omitempty" doc:"Why it failed, and what to do."`

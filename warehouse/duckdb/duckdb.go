@@ -11,9 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
+	duck "github.com/duckdb/duckdb-go-bindings"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/millrace/millrace"
@@ -234,7 +236,7 @@ func (w *Warehouse) Close() error {
 // Status says how the engine is.
 func (w *Warehouse) Status(context.Context) (warehouse.Status, error) {
 	s := warehouse.Status{
-		Backend: "duckdb", Restarts: w.supervisor.restarts.Load(), Queries: w.slots.running() + w.reads.running(),
+		Backend: "duckdb", Version: strings.TrimPrefix(duck.LibraryVersion(), "v"), Restarts: w.supervisor.restarts.Load(), Queries: w.slots.running() + w.reads.running(),
 	}
 	s.RSSBytes, s.Problem = w.supervisor.state()
 	files, err := filepath.Glob(filepath.Join(w.o.Dir, "*.duckdb*"))

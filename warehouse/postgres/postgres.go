@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -221,8 +222,9 @@ func (w *Warehouse) Status(ctx context.Context) (warehouse.Status, error) {
 	s := warehouse.Status{Backend: "postgres", Queries: len(w.slots)}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	var fsync string
-	err := w.pool.QueryRow(ctx, "SELECT pg_database_size(current_database()), current_setting('fsync')").Scan(&s.SizeBytes, &fsync)
+	var fsync, version string
+	err := w.pool.QueryRow(ctx, "SELECT pg_database_size(current_database()), current_setting('fsync'), current_setting('server_version')").Scan(&s.SizeBytes, &fsync, &version)
+	s.Version, _, _ = strings.Cut(version, " ") // what follows is whose package it is
 	w.mu.Lock()
 	s.Problem = w.problem
 	w.mu.Unlock()

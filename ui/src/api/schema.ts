@@ -367,7 +367,7 @@ export interface Job {
   started: string
   /** How it stands. */
   state: 'running' | 'done' | 'failed' | 'canceled'
-  /** How much there is to do, in units; 0 when that is not known. */
+  /** How much there is to do, in units; of warehouse.rebuild about, from how much of the log is read. 0 when that is not known. */
   total: number
   /** What done and total count. */
   unit?: string
@@ -448,6 +448,8 @@ export interface LogStatus {
   size_bytes: number
   /** Above it the oldest archived records leave earlier. */
   size_limit_bytes?: number
+  /** Of the backend. */
+  version?: string
 }
 
 export interface MarkList {
@@ -1026,7 +1028,7 @@ export interface SourceEvent {
 export interface SourceKey {
   /** The key. */
   key: string
-  /** When a request last came with it; absent when none is known of. */
+  /** When a request last came with it, test events aside; absent when none is known of. */
   last_used?: string
   /** Whether it is taken here; keys that begin with dev_ work in millrace dev only. */
   works: boolean
@@ -1303,6 +1305,8 @@ export interface WarehouseStatus {
   /** Memory of its process. */
   rss_bytes?: number
   size_bytes?: number
+  /** Of the engine; absent when it does not say. */
+  version?: string
 }
 
 export interface Why {

@@ -77,7 +77,7 @@ function Body({ status }: { status: StatusData }) {
       {status.warehouse && (
         <Part title="Warehouse">
           <Facts facts={[
-            ['Engine', status.warehouse.backend],
+            ['Engine', engine(status.warehouse)],
             ['Behind the log', duration(status.warehouse.lag_seconds * 1000)],
             ['Size', <Bytes key="s" value={status.warehouse.size_bytes} />],
             ...(status.warehouse.rss_bytes ? [['Memory of its process', <Bytes key="m" value={status.warehouse.rss_bytes} />] as [string, React.ReactNode]] : []),
@@ -119,6 +119,13 @@ function Body({ status }: { status: StatusData }) {
       </Part>
     </div>
   )
+}
+
+const engines: Record<string, string> = { duckdb: 'DuckDB', postgres: 'Postgres', nats: 'NATS' }
+
+/** What a part stands on, with its version as far as it says one. */
+function engine({ backend, version }: { backend: string; version?: string | undefined }): string {
+  return `${engines[backend] ?? backend}${version ? ` ${version}` : ''}`
 }
 
 function Told({ text, meaning }: { text: string; meaning: 'bad' | 'warning' }) {
@@ -204,7 +211,7 @@ function Log({ log }: { log: NonNullable<StatusData['log']> }) {
         ['To', <TimeText key="t" at={log.last_time} full />],
         ['Last position', <Mono key="l" text={log.last} />],
         ...(room === undefined ? [] : [['Disk', <span key="d">{bytes(Math.max(0, room))} until intake is refused <span className="text-soft">({bytes(log.free_bytes)} free, {bytes(log.reserve_bytes)} kept back)</span>{log.full_in_seconds !== undefined && <strong className="font-semibold text-warning-text"> in {duration(log.full_in_seconds * 1000)} as it goes now</strong>}</span>] as [string, React.ReactNode]]),
-        ['Backend', log.backend],
+        ['Backend', engine(log)],
       ]} />
       {log.refusing && <Told text={`Intake is refused: ${log.refusing}`} meaning="bad" />}
       {log.ahead_seconds !== undefined && <Told text={`The log is ${duration(log.ahead_seconds * 1000)} ahead of this machine's clock: the clock is wrong, or was.`} meaning="warning" />}

@@ -107,7 +107,7 @@ function Step({ done = false, children }: { done?: boolean; children: ReactNode 
 function Rebuild({ job, schema, table, onSwap }: { job: Job | undefined; schema: string; table: string; onSwap: () => void }) {
   if (!job || job.state === 'running') {
     return (
-      <div role="status" className="grid gap-2"><Step>Making the tables of {schema} anew beside the live ones{job && job.done > 0 && <>: {plural(job.done, 'record')} read{job.message && `, ${job.message}`}</>}. Loading and queries go on.</Step><Progress label="Rebuild" share={undefined} /></div>
+      <div role="status" className="grid gap-2"><Step>Making the tables of {schema} anew beside the live ones{job && job.done > 0 && <>: {plural(job.done, 'record')} read{job.total > job.done && ` of about ${number(job.total)}`}{job.message && `, ${job.message}`}</>}. Loading and queries go on.</Step><Progress label="Rebuild" share={job && job.total > 0 ? job.done / job.total : undefined} /></div>
     )
   }
   if (job.state !== 'done') {
