@@ -157,6 +157,15 @@ export class Tab {
     if (over > 1) this.wrong.push(`${where} scrolls sideways by ${over} pixels`)
   }
 
+  /** soundInBoth lets axe look in both themes; the page follows the system. */
+  async soundInBoth(where) {
+    for (const colorScheme of ['dark', 'light']) {
+      await this.page.emulateMedia({ colorScheme })
+      await until(`the theme is ${colorScheme}`, () => this.page.evaluate((wanted) => document.documentElement.dataset.theme === wanted, colorScheme))
+      await this.sound(`${where}, ${colorScheme}`)
+    }
+  }
+
   /** copied is what the page has put on the clipboard. */
   copied() { return this.page.evaluate(() => navigator.clipboard.readText()) }
 }

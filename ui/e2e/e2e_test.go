@@ -141,6 +141,40 @@ func TestShop(t *testing.T) {
 	play(t, "shop", s)
 }
 
+// TestSources makes and changes sources with the form and as text.
+func TestSources(t *testing.T) {
+	t.Parallel()
+	play(t, "sources", apptest.Start(t, apptest.Options{}))
+}
+
+// TestWarehouse changes types, keeps queries and takes results along.
+func TestWarehouse(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, apptest.Options{Files: map[string]string{"millrace.yaml": "name: shop\n",
+		"sources/till.yaml": "# What the tills of the shop send.\nkind: http\nwrite_keys: [dev_till] # in every till\n"}})
+	var batch []map[string]any
+	for i := range 40 {
+		code := fmt.Sprint(100 + i)
+		if i >= 38 {
+			code = fmt.Sprintf("A-%d", i-31) // no number
+		}
+		batch = append(batch, map[string]any{"type": "track", "event": "Order Completed", "messageId": fmt.Sprintf("order-%d", i), "userId": "ada",
+			"properties": map[string]any{"total": 10.5 + float64(i), "code": code}})
+	}
+	text, err := json.Marshal(map[string]any{"batch": batch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	position, err := s.Post("/v1/batch", "dev_till", string(text), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Value("SELECT count(*) FROM till.order_completed", position); n != "40" {
+		t.Fatalf("the table has %s rows, want 40", n)
+	}
+	play(t, "warehouse", s)
+}
+
 // sendFile sends a file of the shop as its README does.
 func sendFile(t *testing.T, s *apptest.Server, name string, args ...string) {
 	t.Helper()

@@ -65,7 +65,13 @@ function Inside() {
     if (before.current === place && over === undefined && !opened.current) return
     before.current = place
     opened.current = over !== undefined
-    if (over === undefined && (document.activeElement === null || document.activeElement === document.body)) document.getElementById('main')?.focus({ preventScroll: true })
+    if (over !== undefined) return
+    const give = () => { if (document.activeElement === null || document.activeElement === document.body) document.getElementById('main')?.focus({ preventScroll: true }) }
+    give()
+    // A room that has to be loaded takes the place of the one before a little later.
+    const again = setInterval(give, 100)
+    const enough = setTimeout(() => { clearInterval(again) }, 3000)
+    return () => { clearInterval(again); clearTimeout(enough) }
   }, [place, over])
   return (
     <div className="flex h-full max-wide:flex-col-reverse">

@@ -1,4 +1,4 @@
-import { cloneElement, useId, useRef, useState, type ReactElement, type ReactNode } from 'react'
+import { cloneElement, useCallback, useId, useRef, useState, type ReactElement, type ReactNode } from 'react'
 import { cx } from './cx'
 import { place, type Side } from './place'
 
@@ -26,14 +26,15 @@ export function Popover({ label, button, children, side = 'below', align = 'star
   const box = useRef<HTMLDivElement>(null)
   const [open, setOpen] = useState(false)
   const close = () => { box.current?.hidePopover() }
-  const settle = (element: HTMLDivElement | null) => {
+  // Once, when it opens: drawn anew meanwhile, it leaves the focus where it is.
+  const settle = useCallback((element: HTMLDivElement | null) => {
     const beside = anchor.current?.querySelector('button')?.getBoundingClientRect()
     const floating = element?.parentElement
     if (!floating || !beside) return
     place(floating, beside, side, align)
     const first = floating.querySelector<HTMLElement>('[autofocus], [data-first], input, select, textarea, button, a[href]')
     first?.focus()
-  }
+  }, [side, align])
   return (
     <>
       <span ref={anchor} className="contents">{cloneElement(button, { popoverTarget: id, 'aria-expanded': open, 'aria-haspopup': role })}</span>

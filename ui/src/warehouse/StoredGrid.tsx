@@ -10,14 +10,20 @@ import { gridColumns } from './Grid'
 interface Props {
   result: StoredResult
   filters: ResultFilter[]
+  sort?: Sorting
+  onSort: (sort: Sorting | undefined) => void
   onTotal: (total: number) => void
 }
 
+/** viewOf is how rows are asked for: those that the filters let through, in their order. */
+export function viewOf(result: StoredResult, filters: ResultFilter[], sort: Sorting | undefined): View {
+  return { filters, sort: sort ? [{ column: result.columns[Number.parseInt(sort.column, 10)]?.name ?? '', desc: sort.down }] : undefined }
+}
+
 /** The rows of a stored result, a page at a time as they are seen; sorted and filtered where they are stored. */
-export function StoredGrid({ result, filters, onTotal }: Props) {
-  const [sort, setSort] = useState<Sorting>()
+export function StoredGrid({ result, filters, sort, onSort, onTotal }: Props) {
   const [seen, setSeen] = useState({ from: 0, to: 60 })
-  const view: View = useMemo(() => ({ filters, sort: sort ? [{ column: result.columns[Number.parseInt(sort.column, 10)]?.name ?? '', desc: sort.down }] : undefined }), [filters, sort, result.columns])
+  const view: View = useMemo(() => viewOf(result, filters, sort), [result, filters, sort])
   // The pages around what is seen come too, so that steady scrolling finds them there.
   const first = Math.max(0, Math.floor((seen.from - pageRows / 2) / pageRows))
   const last = Math.floor((Math.min(result.rows, seen.to + pageRows / 2) - 1) / pageRows)
@@ -38,7 +44,7 @@ export function StoredGrid({ result, filters, onTotal }: Props) {
   return (
     <>
       {failed?.error && <div className="px-3 pb-2"><ErrorBox problem={problemOf(failed.error)} onRetry={() => void failed.refetch()} /></div>}
-      <Table name={`result:${result.columns.map((c) => c.name).join(',').slice(0, 200)}`} label="Result" columns={columns} count={count} compact sort={sort} onSort={setSort}
+      <Table name={`result:${result.columns.map((c) => c.name).join(',').slice(0, 200)}`} label="Result" columns={columns} count={count} compact sort={sort} onSort={onSort}
         rowAt={(at) => pages[Math.floor(at / pageRows) - first]?.data?.rows[at % pageRows]} onSeen={(from, to) => { setSeen({ from, to }) }} empty={<p className="p-4 text-soft">No rows.</p>} />
     </>
   )
