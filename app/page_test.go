@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -139,7 +140,7 @@ func TestPage(t *testing.T) {
 
 // TestSourcePage asks what the page of a webhook asks: where its file is, a
 // test delivery that is signed here, and when keys were last used, which a
-// restart remembers.
+// restart remembers. And what Status says of the engines.
 func TestSourcePage(t *testing.T) {
 	t.Parallel()
 	const secret = "nobody sees this"
@@ -149,6 +150,9 @@ func TestSourcePage(t *testing.T) {
 	dir := project(t, files)
 	data := t.TempDir()
 	r := start(t, dir, data, new(clock))
+	if s := r.status(t); !regexp.MustCompile(`^\d+\.\d+`).MatchString(s.Log.Version) || !regexp.MustCompile(`^\d+\.\d+`).MatchString(s.Warehouse.Version) {
+		t.Errorf("the engines are of the versions %q and %q", s.Log.Version, s.Warehouse.Version)
+	}
 	var text string
 	if status := r.api("POST", "/api/v1/sources/github/test", nil, &text); status != 200 || !strings.Contains(text, `"accepted":true`) || strings.Contains(text, secret) {
 		t.Errorf("%d %s", status, text)

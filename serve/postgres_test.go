@@ -2,6 +2,7 @@ package serve
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace"
@@ -56,5 +57,8 @@ func TestPostgresRooms(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	if s, err := db.Status(t.Context()); err != nil || s.Version == "" || strings.Contains(s.Version, " ") {
+		t.Errorf("Postgres is of the version %q: %v", s.Version, err)
+	}
 	testRooms(t, db)
 }
