@@ -141,8 +141,8 @@ export class Tab {
     await until('the page shows what it has', () => this.page.evaluate(() => document.querySelector('h1, form') !== null && document.querySelector('.skeleton') === null && document.getAnimations().every((a) => a.effect?.getComputedTiming().iterations === Infinity || a.playState !== 'running')))
   }
 
-  /** sound lets axe look, and at whether the page is wider than its window. */
-  async sound(where) {
+  /** sound lets axe look, by those rules, and at whether the page is wider than its window. */
+  async sound(where, runOnly = rules) {
     await this.settled()
     // In a world of its own, so that the page's policy stays in force.
     const session = await this.page.context().newCDPSession(this.page)
@@ -150,20 +150,23 @@ export class Tab {
     const { executionContextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id })
     await session.send('Runtime.evaluate', { expression: axe, contextId: executionContextId })
     const { result } = await session.send('Runtime.evaluate', { contextId: executionContextId, awaitPromise: true, returnByValue: true,
-      expression: `axe.run(document, { runOnly: ${JSON.stringify(rules)}, resultTypes: ['violations'] }).then((r) => r.violations.map((v) => v.id + ': ' + v.help + ': ' + v.nodes.slice(0, 3).map((n) => n.target.join(' ') + ' ' + (n.failureSummary || '').split('\\n').slice(1).join(' ')).join('; ')))` })
+      expression: `axe.run(document, { runOnly: ${JSON.stringify(runOnly)}, resultTypes: ['violations'] }).then((r) => r.violations.map((v) => v.id + ': ' + v.help + ': ' + v.nodes.slice(0, 3).map((n) => n.target.join(' ') + ' ' + (n.failureSummary || '').split('\\n').slice(1).join(' ')).join('; ')))` })
     await session.detach()
     for (const found of result.value ?? ['axe did not run']) this.wrong.push(`axe at ${where}: ${found}`)
     const over = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
     if (over > 1) this.wrong.push(`${where} scrolls sideways by ${over} pixels`)
   }
 
-  /** soundInBoth lets axe look in both themes; the page follows the system. */
+  /** soundInBoth lets axe look in both themes, of which only the colours differ; the page follows the system. */
   async soundInBoth(where) {
-    for (const colorScheme of ['dark', 'light']) {
+    const theme = async (colorScheme) => {
       await this.page.emulateMedia({ colorScheme })
       await until(`the theme is ${colorScheme}`, () => this.page.evaluate((wanted) => document.documentElement.dataset.theme === wanted, colorScheme))
-      await this.sound(`${where}, ${colorScheme}`)
     }
+    await this.sound(`${where}, light`)
+    await theme('dark')
+    await this.sound(`${where}, dark`, { type: 'rule', values: ['color-contrast'] })
+    await theme('light')
   }
 
   /** copied is what the page has put on the clipboard. */
