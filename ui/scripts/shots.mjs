@@ -75,7 +75,7 @@ async function all(browser, addresses, only) {
       await page.waitForTimeout(wait)
       for (const step of steps) await act(page, step, said)
       if (offline) {
-        await context.setOffline(true)
+        await context.setOffline(true) // what is open stays open
         await page.waitForTimeout(6000)
         said = []
       }

@@ -3,7 +3,7 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { problemOf } from '@/api/client'
-import { router } from '@/app/routes'
+import { fetchRooms, router } from '@/app/routes'
 import { followTheme } from '@/design/theme'
 import '@/design/page.css'
 
@@ -15,9 +15,15 @@ const client = new QueryClient({
       // What the server refuses it refuses again; what it could not do now it may do soon.
       retry: (failures, error) => ['unreachable', 'unavailable'].includes(problemOf(error).kind) && failures < 2,
       staleTime: 5000,
+      // Whether the server is reached is asked of the server: it may be this machine.
+      networkMode: 'always',
     },
+    mutations: { networkMode: 'always' },
   },
 })
+
+// When the first room has had the line for itself.
+setTimeout(fetchRooms, 3000)
 
 const root = document.getElementById('root')
 if (root) createRoot(root).render(<StrictMode><QueryClientProvider client={client}><RouterProvider router={router} /></QueryClientProvider></StrictMode>)

@@ -1,5 +1,5 @@
 // Numbers over time, as the server keeps them.
-import { keepPreviousData, queryOptions } from '@tanstack/react-query'
+import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query'
 import { call } from './client'
 import type { HistorySeries } from './schema'
 
@@ -13,6 +13,22 @@ export const historyQuery = (names: string[], span: Span, labels: string[] = [])
   placeholderData: keepPreviousData,
   staleTime: 9_000,
 })
+
+const quarter = 15 * 60_000
+
+/**
+ * useHistory asks for series, and once more, in finer steps, for the part of the
+ * range of which something is known when that is small: of a server that was
+ * started minutes ago a step of hours shows nothing.
+ */
+export function useHistory(names: string[], span: Span, labels: string[] = []) {
+  const whole = useQuery(historyQuery(names, span, labels))
+  const first = whole.data ? Math.min(...whole.data.series.flatMap((s) => s.points[0] ? [Date.parse(s.points[0].at)] : [])) : 0
+  const from = Math.max(span.from, Math.min(first, span.until - quarter))
+  const narrow = from - span.from > (span.until - span.from) * 0.75
+  const fine = useQuery({ ...historyQuery(names, { from, until: span.until }, labels), enabled: narrow })
+  return narrow ? { ...fine, refetch: whole.refetch } : whole
+}
 
 export const marksQuery = (span: Span) => queryOptions({
   queryKey: ['marks', Math.floor(span.from / 60_000), Math.floor(span.until / 60_000)],

@@ -4,6 +4,7 @@ import { problemOf, signIn, type ProblemError } from '@/api/client'
 import { Button } from '@/design/Button'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Input } from '@/design/Input'
+import { sentence } from '@/format/format'
 
 /** Asks for the admin token; the server answers with a cookie that scripts cannot read. */
 export function Login({ onIn }: { onIn: () => void }) {
@@ -31,7 +32,7 @@ export function Login({ onIn }: { onIn: () => void }) {
         <div className="flex items-center gap-2.5"><img src="/favicon.svg" alt="" width={28} height={28} /><h1 className="text-20 font-semibold">Millrace</h1></div>
         <input type="text" name="username" autoComplete="username" defaultValue="admin" className="sr-only" tabIndex={-1} aria-hidden="true" />
         <Input label="Admin token" type="password" autoComplete="current-password" required value={token} onChange={(e) => { setToken(e.target.value) }} hint="What MILLRACE_ADMIN_TOKEN was when the server started" mono />
-        {problem && <ErrorBox problem={problem} />}
+        {problem && <ErrorBox problem={problem.status === 401 ? { title: 'This token does not open it', detail: sentence(problem.detail), request_id: problem.request_id } : problem} />}
         <Button look="main" type="submit" busy={busy} disabled={token.trim() === ''}>Sign in</Button>
       </form>
     </main>

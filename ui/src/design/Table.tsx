@@ -126,7 +126,7 @@ export function Table<Row>(props: Props<Row>) {
           // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
           <div key={c.id} id={at === row && i === column ? `${id}-cursor` : undefined} role="gridcell" aria-colindex={i + 1}
             onClick={() => { setCursor({ row: at, column: i }); if (!window.getSelection()?.toString()) onOpen?.(at) }}
-            className={cx('flex min-w-0 items-center px-3 text-12', c.align === 'right' && 'justify-end text-right', c.mono && 'font-mono', at === row && i === column && 'cursor-cell-mark')}>
+            className={cx('flex min-w-0 items-center px-3 text-12 first:pl-4', c.align === 'right' && 'justify-end text-right', c.mono && 'font-mono', at === row && i === column && 'cursor-cell-mark')}>
             {value === undefined ? <span className="skeleton h-3 w-2/3" /> : <span className="min-w-0 truncate">{c.cell(value, at)}</span>}
           </div>
         ))}
@@ -144,7 +144,7 @@ export function Table<Row>(props: Props<Row>) {
       </div>
       {/* Beside the grid, which may hold rows only. */}
       {count === 0 && empty && <div className="absolute inset-x-0 top-8 bottom-0 overflow-auto">{empty}</div>}
-      <div className="absolute top-1 right-1 z-20 bg-surface">
+      <div className="absolute top-0 right-0 z-20 flex h-7.5 items-center bg-surface px-1">
         <Menu label="Columns" button={<IconButton small icon="columns" label="Columns" />} items={[
           { kind: 'title', label: 'Columns' },
           ...props.columns.map((c) => ({ kind: 'check' as const, label: nameOf(c), checked: !kept.hidden.includes(c.id), onChoose: () => { kept.toggle(c.id) } })),
@@ -180,7 +180,7 @@ function Head<Row>({ column, at, sort, onSort, resize }: HeadProps<Row>) {
   const next = sorted === undefined ? { column: column.id, down: false } : sorted.down ? undefined : { column: column.id, down: true }
   return (
     <div role="columnheader" aria-colindex={at + 1} aria-sort={sorted ? (sorted.down ? 'descending' : 'ascending') : undefined}
-      className={cx('relative flex min-w-0 items-center px-3 text-12 font-medium text-soft', column.align === 'right' && 'justify-end')}>
+      className={cx('relative flex min-w-0 items-center px-3 text-12 font-medium first:pl-4 text-soft', column.align === 'right' && 'justify-end')}>
       {column.sortable && onSort
         ? <button type="button" onClick={() => { onSort(next) }} className="flex min-w-0 items-center gap-1 hover:text-ink"><span className="truncate">{column.title}</span>{sorted && <Icon name={sorted.down ? 'down' : 'up'} size={12} />}</button>
         : <span className="truncate">{column.title}</span>}

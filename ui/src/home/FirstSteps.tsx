@@ -38,6 +38,7 @@ export function FirstSteps({ status, steps }: { status: Status; steps: Steps }) 
         <Step done={steps.source} now={!steps.source} title="Have a source" about={source ? <>sources/{source.name}.yaml</> : undefined}>
           <p className="mb-2">Save this as sources/web.yaml in the project. It is read as soon as it is saved.</p>
           <CodeBlock label="sources/web.yaml" code={'kind: http\nwrite_keys: [dev_web]'} />
+          <p className="mt-2 text-soft">Or <Link to="/sources" search={{ new: 'http' }} className="text-accent-text underline underline-offset-2">make a source with the form</Link>, which writes the file.</p>
         </Step>
         <Step done={steps.landed} now={steps.source && !steps.landed} title="Send the first event" about={landed && <>it landed <TimeText at={landed.last_received} /></>}>
           {source && <Send source={source.name} />}

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { curlOf, problemOf } from '@/api/client'
 import { attentionQuery, statusQuery } from '@/api/queries'
-import { historyQuery, linesOf, marksQuery, meaningOf, type Line } from '@/api/history'
+import { linesOf, marksQuery, meaningOf, useHistory, type Line } from '@/api/history'
 import type { Attention as AttentionItem, Status } from '@/api/schema'
 import { StateDot } from '@/design/Badge'
 import { copyAs } from '@/design/copyAs'
@@ -43,7 +43,7 @@ function Body({ status }: { status: Status }) {
       {steps.shown && <FirstSteps status={status} steps={steps} />}
       {status.sources.length > 0 && <River status={status} />}
       <Attention />
-      <Rates />
+      {status.sources.length > 0 && <Rates />}
     </div>
   )
 }
@@ -86,7 +86,7 @@ function Rates() {
   const { range = 'last 6h' } = route.useSearch()
   const navigate = route.useNavigate()
   const span = useSpan(range)
-  const history = useQuery(historyQuery([metric], span))
+  const history = useHistory([metric], span)
   const marks = useQuery(marksQuery(span))
   const shown = (marks.data?.marks ?? []).map((m) => ({ at: Date.parse(m.at), text: m.kind }))
   const to = (next: string) => { void navigate({ search: { range: next }, replace: true }) }

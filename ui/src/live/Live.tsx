@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { getRouteApi } from '@tanstack/react-router'
+import { getRouteApi, Link } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { curlOf, problemOf, shell } from '@/api/client'
 import { recordQuery, snippetsQuery, statusQuery } from '@/api/queries'
@@ -139,10 +139,10 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (filter: Part
   const sources = data?.sources.map((s) => s.name) ?? (filter.source ? [filter.source] : [])
   return (
     <div role="search" className="flex flex-wrap items-center gap-2 px-4 py-2">
-      <Select label="Source" hideLabel className="w-36" value={filter.source ?? ''} onValue={(source) => { onChange({ source }) }} options={[{ value: '', label: 'Every source' }, ...sources.map((s) => ({ value: s, label: s }))]} />
-      <Select label="Result" hideLabel className="w-32" value={filter.result ?? ''} onValue={(result) => { onChange({ result }) }} options={[{ value: '', label: 'Any result' }, ...results.map((s) => ({ value: s, label: s }))]} />
-      <Typed label="Event" placeholder="Event" value={filter.event} onChange={(event) => { onChange({ event }) }} className="w-44" />
-      <Typed label="User" placeholder="User" value={filter.user} onChange={(user) => { onChange({ user }) }} className="w-36" />
+      <Select label="Source" hideLabel className="w-36 max-wide:grow" value={filter.source ?? ''} onValue={(source) => { onChange({ source }) }} options={[{ value: '', label: 'Every source' }, ...sources.map((s) => ({ value: s, label: s }))]} />
+      <Select label="Result" hideLabel className="w-32 max-wide:grow" value={filter.result ?? ''} onValue={(result) => { onChange({ result }) }} options={[{ value: '', label: 'Any result' }, ...results.map((s) => ({ value: s, label: s }))]} />
+      <Typed label="Event" placeholder="Event" value={filter.event} onChange={(event) => { onChange({ event }) }} className="w-44 max-wide:w-36 max-wide:grow" />
+      <Typed label="User" placeholder="User" value={filter.user} onChange={(user) => { onChange({ user }) }} className="w-36 max-wide:grow" />
       <Typed id="live-text" label="Text" placeholder="Any text in it" value={filter.text} onChange={(text) => { onChange({ text }) }} className="min-w-40 grow" search />
     </div>
   )
@@ -170,6 +170,7 @@ function Nothing({ filtered }: { filtered: boolean }) {
   const source = data?.sources.find((s) => s.write_keys.length > 0) ?? data?.sources[0]
   const snippets = useQuery({ ...snippetsQuery(source?.name ?? ''), enabled: source !== undefined })
   const first = snippets.data?.snippets.find((s) => s.id === 'curl' || s.id === 'webhook')
+  if (data?.sources.length === 0) return <Empty icon="live" title="There is no source to watch yet" action={<Link to="/sources" search={{ new: 'http' }} className="text-accent-text underline underline-offset-2">Make the first source</Link>}>What Millrace receives shows up here at once.</Empty>
   if (filtered) return <Empty icon="filter" title="Nothing that matches has arrived">This list shows events as they come in. Loosen the filters, or wait for one that matches.</Empty>
   const last = data?.log?.last_time
   return (

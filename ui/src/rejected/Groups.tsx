@@ -24,7 +24,7 @@ export function Groups({ source, onShow }: { source: string | undefined; onShow:
     <>
       <ul>
         {all.map((group) => (
-          <li key={`${group.source} ${group.group} ${group.field ?? ''}`} className="flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line/60 px-4 py-3 hover:bg-hover">
+          <li key={`${group.source} ${group.group} ${group.field ?? ''}`} className="flex flex-wrap items-center gap-x-4 gap-y-2 max-wide:items-start border-b border-line/60 px-4 py-3 hover:bg-hover">
             <div className="w-14 shrink-0"><div className="text-15 font-semibold"><NumberText value={group.open} short /></div><div className="text-11 text-soft">{group.open === group.count ? 'open' : <>of <NumberText value={group.count} short /></>}</div></div>
             <button type="button" onClick={() => { onShow(group) }} className="min-w-48 grow basis-0 text-left">
               <span className="block font-medium break-words">{sentence(group.group)}</span>

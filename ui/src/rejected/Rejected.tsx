@@ -72,7 +72,7 @@ export default function Rejected() {
     <View crumbs={[{ title: 'Rejected' }]} actions={<Menu label="More" button={<IconButton icon="more" label="More" />} items={copyAs(textsOf({ source, reason, group }))} />}
       state={total !== undefined && (filtered ? <Badge>{plural(rows.length, 'match', 'matches')}{list.hasNextPage ? ' and more' : ''}</Badge> : plural(total, 'event'))}>
       <div role="search" className="flex flex-wrap gap-2 px-4 py-2">
-        <Select label="Source" hideLabel className="w-36" value={source ?? ''} onValue={(value) => { change({ source: value || undefined }) }}
+        <Select label="Source" hideLabel className="w-36 max-wide:w-full" value={source ?? ''} onValue={(value) => { change({ source: value || undefined }) }}
           options={[{ value: '', label: 'Every source' }, ...(status.data?.sources ?? []).map((s) => ({ value: s.name, label: s.name }))]} />
         <Reason value={reason ?? ''} onChange={(value) => { if (value || tab === 'all') change({ tab: 'all', reason: value || undefined }) }} />
         {group && tab === 'all' && <Button icon="cross" onClick={() => { change({ tab: 'all', group: undefined }) }}>{sentence(group)}</Button>}

@@ -34,7 +34,7 @@ export function FieldControl({ field, form }: Props) {
     case 'list': return <List field={field} form={form} items={Array.isArray(value) ? value : []} onItems={(items) => { set(items.length === 0 ? undefined : items) }} problem={problem} />
     case 'map': return <Pairs field={field} form={form} pairs={isMap(value) ? value : {}} onPairs={(pairs) => { set(Object.keys(pairs).length === 0 ? undefined : pairs) }} problem={problem} />
     case 'choice': return <Select label={field.label} value={written(value)} hint={field.hint} problem={problem} onValue={(v) => { set(v === '' ? undefined : v) }} options={choices(field, value, field.options)} />
-    case 'flag': return <Select label={field.label} value={written(value)} hint={field.hint} problem={problem} onValue={(v) => { set(v === '' ? undefined : v === 'true') }} options={[{ value: '', label: `As usual (${field.fallback === 'true' ? 'yes' : 'no'})` }, { value: 'true', label: 'Yes' }, { value: 'false', label: 'No' }]} />
+    case 'flag': return <Select label={field.label} value={written(value)} hint={field.hint} problem={problem} onValue={(v) => { set(v === '' ? undefined : v === 'true') }} options={[{ value: '', label: `Default (${field.fallback === 'true' ? 'yes' : 'no'})` }, { value: 'true', label: 'Yes' }, { value: 'false', label: 'No' }]} />
     case 'number': return <Text field={field} value={value} problem={problem} read={numberOf} onText={set} />
     case 'text': case 'secret': return <Text field={field} value={value} problem={problem} read={(t) => t === '' ? undefined : t} onText={set} />
   }
@@ -43,7 +43,7 @@ export function FieldControl({ field, form }: Props) {
 /** choices are the options, and what is written although it is none. */
 function choices(field: Field, value: Value | undefined, options: string[]) {
   const own = written(value)
-  const none = field.fallback === undefined ? [] : [{ value: '', label: `As usual (${field.fallback})` }]
+  const none = field.fallback === undefined ? [] : [{ value: '', label: `Default (${field.fallback})` }]
   const strange = own !== '' && !options.includes(own) ? [{ value: own, label: own }] : []
   return [...(none.length > 0 || own === '' ? (none.length > 0 ? none : [{ value: '', label: 'Choose' }]) : []), ...options.map((o) => ({ value: o, label: o })), ...strange]
 }
@@ -108,7 +108,7 @@ function List({ field, form, items, onItems, problem }: Props & { items: Value[]
       {keys ? <div><Button small icon="plus" onClick={() => { add(form.makeKey()) }}>Add a key</Button></div> : (
         <div className="flex items-end gap-1">
           <Input className="grow" label={`Another of ${field.label.toLowerCase()}`} hideLabel mono value={typed} placeholder={field.offers[0]} onChange={(e) => { setTyped(e.target.value) }} onKeyDown={(e) => { if (e.key === 'Enter' && typed.trim()) { e.preventDefault(); add(typed.trim()) } }} />
-          <Button disabled={typed.trim() === ''} onClick={() => { add(typed.trim()) }}>Add</Button>
+          <Button className="w-14" disabled={typed.trim() === ''} onClick={() => { add(typed.trim()) }}>Add</Button>
         </div>
       )}
     </div>
@@ -119,7 +119,7 @@ function Row({ label, value, problem, onValue, onRemove }: { label: string; valu
   return (
     <div className="flex items-start gap-1">
       <Input className="grow" label={label} hideLabel mono value={value} problem={problem} onChange={(e) => { onValue(e.target.value) }} />
-      <IconButton icon="cross" label={`Take ${value || label} away`} onClick={onRemove} />
+      <IconButton icon="cross" className="w-14!" label={`Take ${value || label} away`} onClick={onRemove} />
     </div>
   )
 }
@@ -141,9 +141,9 @@ function Pairs({ field, form, pairs, onPairs, problem }: Props & { pairs: Values
         return (
           <div key={key} className="grid gap-0.5">
             <div className="flex items-center gap-1">
-              <code className="min-w-0 grow truncate rounded-outer bg-hover px-2.5 py-1.5 font-mono text-12" title={key}>{key}</code>
+              <code className="h-8 min-w-0 grow truncate rounded-outer bg-hover px-2.5 leading-8 font-mono text-12" title={key}>{key}</code>
               <Select className="w-32 shrink-0" label={`Type of ${key}`} hideLabel value={written(v)} onValue={(next) => { onPairs({ ...pairs, [key]: next }) }} options={options.some((o) => o.value === v) ? options : [...options, { value: written(v), label: written(v) }]} />
-              <IconButton icon="cross" label={`Take ${key} away`} onClick={() => { const { [key]: _, ...others } = pairs; onPairs(others) }} />
+              <IconButton icon="cross" className="w-14!" label={`Take ${key} away`} onClick={() => { const { [key]: _, ...others } = pairs; onPairs(others) }} />
             </div>
             {wrong && <p className="text-12 text-bad-text">{wrong}</p>}
           </div>
@@ -152,7 +152,7 @@ function Pairs({ field, form, pairs, onPairs, problem }: Props & { pairs: Values
       <div className="flex items-end gap-1">
         <Input className="min-w-0 grow" label="Column" hideLabel mono list={list} placeholder="table.column" value={name} onChange={(e) => { setName(e.target.value) }} problem={Object.hasOwn(pairs, clean) ? 'It is there already' : undefined} onKeyDown={(e) => { if (e.key === 'Enter' && clean) { e.preventDefault(); add() } }} />
         <Select className="w-32 shrink-0" label="Its type" hideLabel value={value} onValue={setValue} options={options} />
-        <Button disabled={clean === '' || Object.hasOwn(pairs, clean)} onClick={add}>Add</Button>
+        <Button className="w-14" disabled={clean === '' || Object.hasOwn(pairs, clean)} onClick={add}>Add</Button>
       </div>
       <datalist id={list}>{form.columns.filter((c) => !Object.hasOwn(pairs, c)).map((c) => <option key={c} value={c} />)}</datalist>
     </div>

@@ -68,6 +68,6 @@ test('what the form cannot change it leaves alone, and says so', () => {
   expect(screen.getByText(/written once and repeated elsewhere/)).toBeInTheDocument()
   expect(screen.queryByLabelText('Duplicates')).toBeNull()
   render(<FormNotes problems={[problem('later: unknown field'), { ...problem('write_keys: no'), path: 'sources/other.yaml' }]} path="sources/shop.yaml" fields={fieldsOf(schema, 'http')} values={{ kind: 'http', later: 1 }} text={'# ours\nlater: 1\n'} shared={new Set(['dedup'])} />)
-  expect(screen.getByText(/The form leaves as they are/)).toHaveTextContent('its comments, what is written once and repeated, later')
+  expect(screen.getByText(/The form does not touch/)).toHaveTextContent('its comments, what is written once and repeated, later')
   expect(screen.getAllByRole('listitem').map((li) => li.textContent)).toEqual(['2:1later: unknown field', 'sources/other.yaml:2:1write_keys: no'])
 })

@@ -65,7 +65,7 @@ export function FormNotes({ problems, path, fields, values, text, shared }: { pr
   return (
     <>
       <Problems problems={others} path={path} />
-      {kept.length > 0 && <p className="text-12 text-soft">The form leaves as they are: {kept.map((k, i) => <span key={k}>{i > 0 && ', '}{unknown.includes(k) ? <code className="font-mono">{k}</code> : k}</span>)}. Change those in the file.</p>}
+      {kept.length > 0 && <p className="text-12 text-soft">The form does not touch {kept.map((k, i) => <span key={k}>{i > 0 && ', '}{unknown.includes(k) ? <code className="font-mono">{k}</code> : k}</span>)}. Change those in the file.</p>}
     </>
   )
 }

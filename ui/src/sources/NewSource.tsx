@@ -40,7 +40,7 @@ function Fresh({ kind, kinds, name, onName, onKind, dev }: Props) {
     <div className="grid gap-4">
       {/* Whoever makes a source names it first. */}
       {/* eslint-disable-next-line jsx-a11y/no-autofocus */}
-      <Input autoFocus label="Name" value={name} problem={problem} onChange={(e) => { onName(e.target.value.trim().toLowerCase()) }} placeholder="web" hint={<>Of its file, {name ? <code className="font-mono">{fileOf(name)}</code> : 'in sources/'}, and of the schema that its tables are in. It stays.</>} />
+      <Input autoFocus label="Name" value={name} problem={problem} onChange={(e) => { onName(e.target.value.trim().toLowerCase()) }} placeholder="web" hint={<>Names its file{name && <>, <code className="font-mono">{fileOf(name)}</code></>}, and the schema that its tables are in. It cannot be changed later.</>} />
       <fieldset className="grid gap-1">
         <legend className="mb-1 text-12 font-medium text-soft">Kind</legend>
         <div className="grid gap-2 wide:grid-cols-2">

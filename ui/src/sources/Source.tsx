@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { problemOf } from '@/api/client'
-import { historyQuery, linesOf, marksQuery, meaningOf } from '@/api/history'
+import { linesOf, marksQuery, meaningOf, useHistory } from '@/api/history'
 import { sourceQuery, statusQuery } from '@/api/queries'
 import { ratesOf, useSamples } from '@/api/rates'
 import type { Source as SourceData } from '@/api/schema'
@@ -61,12 +61,12 @@ function Overview({ source, range }: { source: SourceData; range: string }) {
   const status = useQuery(statusQuery)
   const all = source.accepted + source.duplicates + source.rejected
   const span = useSpan(range)
-  const history = useQuery(historyQuery(['millrace_collect_events_total'], span, [`source:${source.name}`]))
+  const history = useHistory(['millrace_collect_events_total'], span, [`source:${source.name}`])
   const marks = useQuery(marksQuery(span))
   const { x, lines } = linesOf(history.data?.series ?? [], (s) => s.labels['result'])
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-8 p-4">
-      <div className="flex flex-wrap gap-x-10 gap-y-4">
+      <div className="flex flex-wrap gap-x-10 gap-y-4 max-wide:grid max-wide:grid-cols-2">
         <Figure label="Now" value={rate(now ? now.accepted + now.duplicates + now.rejected : 0)} note={source.last_received ? <>last one <TimeText at={source.last_received} /></> : 'nothing has come yet'} />
         <Figure label="Accepted" value={<NumberText value={source.accepted} short />} />
         <Figure label="Duplicates" value={<NumberText value={source.duplicates} short />} note={all > 0 ? percent(source.duplicates / all) : undefined} />

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { historyQuery, linesOf, marksQuery } from '@/api/history'
+import { linesOf, marksQuery, useHistory } from '@/api/history'
 import { problemOf } from '@/api/client'
 import { ErrorBox } from '@/design/ErrorBox'
 import { TimeChart } from '@/design/TimeChart'
@@ -28,7 +28,7 @@ const charts: { title: string; nameOf: (s: HistorySeries) => string | undefined;
 /** Lag, latency, memory and disk over time. */
 export function Charts({ range }: { range: string }) {
   const span = useSpan(range)
-  const { data, error, isPending, refetch } = useQuery(historyQuery(names, span))
+  const { data, error, isPending, refetch } = useHistory(names, span)
   const marks = useQuery(marksQuery(span))
   const shown = (marks.data?.marks ?? []).map((m) => ({ at: Date.parse(m.at), text: m.kind }))
   if (error && !data) return <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div>

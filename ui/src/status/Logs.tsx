@@ -42,8 +42,8 @@ export function Logs({ filter, onChange }: { filter: LogFilter; onChange: (filte
   return (
     <div className="flex h-full min-h-0 flex-col">
       <div role="search" className="flex flex-wrap gap-2 px-4 py-2">
-        <Select label="Part" hideLabel className="w-36" value={filter.part ?? ''} onValue={(part) => { onChange({ ...filter, part }) }} options={[{ value: '', label: 'Every part' }, ...parts.map((p) => ({ value: p, label: p }))]} />
-        <Select label="Level" hideLabel className="w-36" value={filter.level ?? ''} onValue={(l) => { onChange({ ...filter, level: l }) }} options={[{ value: '', label: 'Any level' }, ...levels.map((l) => ({ value: l, label: `${l} and graver` }))]} />
+        <Select label="Part" hideLabel className="w-36 max-wide:grow" value={filter.part ?? ''} onValue={(part) => { onChange({ ...filter, part }) }} options={[{ value: '', label: 'Every part' }, ...parts.map((p) => ({ value: p, label: p }))]} />
+        <Select label="Level" hideLabel className="w-36 max-wide:grow" value={filter.level ?? ''} onValue={(l) => { onChange({ ...filter, level: l }) }} options={[{ value: '', label: 'Any level' }, ...levels.map((l) => ({ value: l, label: `${l} and graver` }))]} />
         <Words value={filter.text ?? ''} onChange={(text) => { onChange({ ...filter, text }) }} />
       </div>
       {error && !data ? <div className="px-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : !data ? <SkeletonRows />

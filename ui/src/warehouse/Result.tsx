@@ -25,7 +25,7 @@ export function Result({ result }: { result: StoredResult }) {
   return (
     <Tabs label="Views of the result" className="grow" tabs={[{ id: 'rows', label: 'Rows' }, { id: 'chart', label: 'Chart' }, { id: 'columns', label: 'Columns' }]} chosen={tab} onChoose={setTab} panelClassName="flex flex-col"
       trailing={<Menu label="Download" button={<Button small look="quiet" icon="download">Download</Button>} items={formats.map(([id, label]) => ({ label, onChoose: () => { download(id) } }))} />}>
-      <div className="flex min-h-9 flex-wrap items-center gap-x-3 gap-y-1 px-3 py-1 text-12 text-soft">
+      <div className="flex min-h-9 flex-wrap items-center gap-x-3 gap-y-1 px-4 py-1 text-12 text-soft">
         <span><strong className="font-semibold text-ink">{number(total)}</strong> {total === 1 ? 'row' : 'rows'}{filters.length > 0 && <> of {number(result.rows)}</>}</span><span>{duration(result.elapsed_ms)}</span><Bytes value={result.bytes} />
         {result.truncated && <Badge meaning="warning">Cut: there were more rows</Badge>}
         <span className="ml-auto flex flex-wrap gap-1"><Filters columns={result.columns} filters={filters} onChange={setFilters} /></span>

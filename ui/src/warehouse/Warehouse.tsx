@@ -22,7 +22,7 @@ export default function Warehouse() {
   const table = match({ to: '/warehouse/$schema/$table' }) !== false
   return (
     <div className="flex h-full min-h-0 max-wide:flex-col">
-      <aside aria-label="Tables" className={cx('flex w-66 shrink-0 flex-col border-r border-line max-wide:w-full max-wide:border-r-0 max-wide:border-b', table ? 'max-wide:hidden' : 'max-wide:max-h-80')}><Catalogue /></aside>
+      <aside aria-label="Tables" className={cx('flex w-66 shrink-0 panes:w-76 flex-col border-r border-line max-wide:w-full max-wide:border-r-0 max-wide:border-b', table ? 'max-wide:hidden' : 'max-wide:max-h-80')}><Catalogue /></aside>
       <div className="min-h-0 min-w-0 grow"><Outlet /></div>
     </div>
   )

@@ -49,8 +49,8 @@ function Reason({ reason, schema, table }: { reason: WhyReason; schema: string; 
   return (
     <li className="border-b border-line/60 py-2">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
-        <span className="w-16 shrink-0 text-15 font-semibold"><NumberText value={reason.count} short={reason.count >= 100_000} /></span>
-        <span className="w-20 shrink-0"><Badge meaning={meaning}>{word}</Badge></span>
+        <span className="shrink-0 text-15 wide:w-16 font-semibold"><NumberText value={reason.count} short={reason.count >= 100_000} /></span>
+        <span className="shrink-0 wide:w-20"><Badge meaning={meaning}>{word}</Badge></span>
         <div className="min-w-48 grow basis-0"><p className="break-words">{reason.column && reason.category === 'discarded' && <code className="mr-1 font-mono text-12 font-medium">{reason.column}</code>}{sentence(reason.reason)}</p>
           <p className="text-12 text-soft">{reason.scope === 'source' && 'of the whole source · '}{reason.count === 1 || reason.first === reason.last ? <TimeText at={reason.last} /> : <>last <TimeText at={reason.last} /> · first <TimeText at={reason.first} /></>}</p></div>
         {reason.category === 'rejected' ? <Link to="/rejected" search={{ source: schema, group: reason.reason }} className="inline-flex h-7 items-center rounded-outer bg-hover px-2 text-12 font-medium hover:bg-active">Mend them</Link>
