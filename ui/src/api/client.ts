@@ -41,6 +41,7 @@ export class ProblemError extends Error {
 /** problemOf makes a problem of whatever was thrown. */
 export function problemOf(thrown: unknown): ProblemError {
   if (thrown instanceof ProblemError) return thrown
+  if (thrown instanceof TypeError && thrown.message.includes('dynamically imported module')) return new ProblemError({ kind: 'unreachable', status: 0, title: 'A part of the page could not be loaded', detail: 'The server does not answer, or it is of another version than this page: reload the page when it is back.' })
   return new ProblemError({ kind: 'internal', status: 0, title: 'The page failed', detail: `${thrown instanceof Error ? thrown.message : String(thrown)}. Reload the page; if it happens again, it is a mistake in Millrace.` })
 }
 

@@ -2,7 +2,7 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { call, problemOf } from '@/api/client'
-import { snippetsQuery } from '@/api/queries'
+import { snippetsQuery, tablesQuery } from '@/api/queries'
 import type { QueryResult, Status } from '@/api/schema'
 import { Button } from '@/design/Button'
 import { CodeBlock } from '@/design/CodeBlock'
@@ -77,12 +77,16 @@ function Step({ done, now, title, about, children }: { done: boolean; now: boole
 }
 
 function Ask({ schema, onAsked }: { schema: string; onAsked: () => void }) {
-  const sql = `SELECT event, count(*) AS n\nFROM "${schema.replaceAll('"', '""')}".tracks\nGROUP BY event`
+  // Its table is there a moment after it was received.
+  const tables = useQuery({ ...tablesQuery, refetchInterval: (query) => query.state.data?.some((t) => t.schema === schema && t.kind === 'call') ? false : 1000 }).data?.filter((t) => t.schema === schema && t.kind === 'call')
+  const table = tables?.find((t) => t.table === 'tracks') ?? tables?.[0]
+  const from = `"${schema.replaceAll('"', '""')}".${table?.table ?? 'tracks'}`
+  const sql = (table?.table ?? 'tracks') === 'tracks' ? `SELECT event, count(*) AS n\nFROM ${from}\nGROUP BY event` : `SELECT count(*) AS n\nFROM ${from}`
   const ask = useMutation({ mutationFn: () => call('query', { body: { sql } }), onSuccess: onAsked })
   return (
     <div className="grid gap-2">
       <CodeBlock label="SQL" code={sql} />
-      <div className="flex gap-2"><Button look="main" icon="play" busy={ask.isPending} onClick={() => { ask.mutate() }}>Ask</Button><Link to="/warehouse" search={{ sql }} className="inline-flex h-8 items-center rounded-outer px-3 text-soft hover:bg-hover">Open in the editor</Link></div>
+      <div className="flex gap-2"><Button look="main" icon="play" busy={ask.isPending || !table} onClick={() => { ask.mutate() }}>Ask</Button><Link to="/warehouse" search={{ sql }} className="inline-flex h-8 items-center rounded-outer px-3 text-soft hover:bg-hover">Open in the editor</Link></div>
       {ask.error && <ErrorBox problem={problemOf(ask.error)} />}
       {ask.data && <Rows result={ask.data} />}
     </div>
