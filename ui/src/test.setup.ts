@@ -5,8 +5,9 @@ import { afterEach } from 'vitest'
 afterEach(cleanup)
 
 // jsdom lacks what the page uses of the browser.
-if (!('matchMedia' in window)) {
-  Object.defineProperty(window, 'matchMedia', {
+for (const place of [window, globalThis]) {
+  if ('matchMedia' in place) continue
+  Object.defineProperty(place, 'matchMedia', {
     value: (query: string) => ({ matches: false, media: query, addEventListener() {}, removeEventListener() {} }),
   })
 }
