@@ -1,13 +1,16 @@
 import '@testing-library/jest-dom/vitest'
 import { cleanup } from '@testing-library/react'
-import { afterEach } from 'vitest'
+import { afterEach, vi } from 'vitest'
 
 afterEach(cleanup)
 
+// It needs a canvas. All files share one world, so it is left out for all of them.
+vi.mock('./design/Plot', () => ({ default: () => null }))
+
 // jsdom lacks what the page uses of the browser.
-for (const place of [window, globalThis]) {
-  if ('matchMedia' in place) continue
-  Object.defineProperty(place, 'matchMedia', {
+if (typeof window.matchMedia !== 'function') {
+  Object.defineProperty(window, 'matchMedia', {
+    configurable: true, writable: true,
     value: (query: string) => ({ matches: false, media: query, addEventListener() {}, removeEventListener() {} }),
   })
 }

@@ -1,9 +1,7 @@
 import { render, screen } from '@testing-library/react'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { Chart } from './Chart'
 import { hueOf, huesOf } from './hues'
-
-vi.mock('./Plot', () => ({ default: () => null }))
 
 test('a chart says what it shows', () => {
   render(<Chart label="Events" kind="line" x={[1, 2, 3]} series={[{ name: 'web', values: [3, null, 7] }]} />)
