@@ -41,15 +41,17 @@ func (a *App) openAPI(context.Context) error {
 	}
 	config := a.project.Load().Config
 	o := serve.Options{
-		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Workspace: millrace.DefaultWorkspace, Version: a.o.Version,
+		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Version: a.o.Version, Parts: a.Parts,
 		Page: ui.Handler(), Secure: a.secure, PublicURL: strings.TrimSuffix(config.Collect.PublicURL, "/"),
 		Past: a.archive, Locate: a.locate, Logs: a.logs,
-		Collect: a.collect, Sign: a.collect.Sign, Probe: collect.Probe, System: a, Querier: workspaceQuerier{a}, Waiter: a.loader, Log: a.log, Verdicts: a.follower,
-		Readers: a.parts, Duplicates: duplicates{a.follower}, Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{a.loader, a.bounded, a.log, a.mark},
-		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog, Jobs: a.jobs,
-		DefaultQueryTimeout: time.Duration(config.Query.Timeout), DefaultQueryRows: config.Query.Rows,
-		ClientIP: a.collect.Address, Stopping: a.stopping, MaxQueryTimeout: time.Duration(config.Query.Timeout),
-		Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now, Files: files,
+		Collect: a.collect, Sign: a.collect.Sign, Probe: collect.Probe, Log: a.log, Verdicts: a.follower, Duplicates: duplicates{a.follower},
+		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog,
+		ClientIP: a.collect.Address, Stopping: a.stopping, Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now,
+		Space: &serve.Space{
+			System: a, Querier: workspaceQuerier{a}, Waiter: a.loader, Readers: a.parts, Resubmitter: resubmitter{a.collect, a.follower},
+			Rebuilder: rebuilder{a.loader, a.bounded, a.log, a.mark}, Jobs: a.jobs, Files: files,
+			DefaultQueryTimeout: time.Duration(config.Query.Timeout), DefaultQueryRows: config.Query.Rows, MaxQueryTimeout: time.Duration(config.Query.Timeout),
+		},
 	}
 	if a.history != nil {
 		o.History = a.history

@@ -44,14 +44,14 @@ var partAdvice = map[string]string{
 
 // attention gathers what needs it, the gravest first.
 func (s *server) attention(ctx context.Context) ([]Attention, error) {
-	st, err := s.o.System.Status(ctx)
+	st, err := s.space(ctx).System.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
 	now := s.o.Now()
 	out := []Attention{}
 	add := func(a ...Attention) { out = append(out, a...) }
-	for _, part := range s.o.System.Parts(ctx) {
+	for _, part := range s.o.Parts(ctx) {
 		if !part.Ready {
 			a := Attention{ID: "part:" + part.Name, Severity: "bad", Title: part.Name + " does not work", Detail: part.Reason, Room: "status",
 				Do: cmp.Or(partAdvice[part.Name], "See the server's log.")}

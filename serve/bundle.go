@@ -43,7 +43,7 @@ func (s *server) bundleFiles() []bundleFile {
 		jsonFile("status.json", s.statusWithoutKeys),
 		jsonFile("parts.json", func(ctx context.Context) (Health, error) { return s.health(ctx), nil }),
 		jsonFile("attention.json", s.attention),
-		jsonFile("jobs.json", func(context.Context) (any, error) { return s.jobsWithoutWords(), nil }),
+		jsonFile("jobs.json", func(ctx context.Context) (any, error) { return s.jobsWithoutWords(ctx), nil }),
 		jsonFile("tables.json", func(ctx context.Context) ([]TableDetail, error) {
 			all, err := s.catalog(ctx)
 			out := []TableDetail{}
@@ -92,7 +92,7 @@ func (s *server) bundleFiles() []bundleFile {
 
 // statusWithoutKeys is the status without the keys to send with.
 func (s *server) statusWithoutKeys(ctx context.Context) (Status, error) {
-	st, err := s.o.System.Status(ctx)
+	st, err := s.space(ctx).System.Status(ctx)
 	st.Sources = slices.Clone(st.Sources)
 	for i := range st.Sources {
 		st.Sources[i].WriteKeys, st.Sources[i].Keys = []string{}, []SourceKey{}
@@ -102,8 +102,8 @@ func (s *server) statusWithoutKeys(ctx context.Context) (Status, error) {
 
 // jobsWithoutWords are the jobs without what is said of them, which may quote a
 // query or a record.
-func (s *server) jobsWithoutWords() []job.Job {
-	all := s.o.Jobs.List()
+func (s *server) jobsWithoutWords(ctx context.Context) []job.Job {
+	all := s.space(ctx).Jobs.List()
 	for i := range all {
 		all[i].Message, all[i].Error, all[i].Result = "", "", nil
 	}

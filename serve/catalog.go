@@ -71,10 +71,10 @@ func (s *server) catalogOf(ctx context.Context, schema string) (catalog, error) 
 // catalogWith reads the catalog again when the last one is too old, or not
 // enough to whoever asks.
 func (s *server) catalogWith(ctx context.Context, enough func(catalog) bool) (catalog, error) {
-	s.catalogs.mu.Lock()
-	defer s.catalogs.mu.Unlock()
-	if s.catalogs.last != nil && time.Since(s.catalogs.at) < catalogAge && enough(s.catalogs.last) {
-		return s.catalogs.last, nil
+	s.space(ctx).catalogs.mu.Lock()
+	defer s.space(ctx).catalogs.mu.Unlock()
+	if s.space(ctx).catalogs.last != nil && time.Since(s.space(ctx).catalogs.at) < catalogAge && enough(s.space(ctx).catalogs.last) {
+		return s.space(ctx).catalogs.last, nil
 	}
 	all := catalog{}
 	err := s.each(ctx, columnsQuery, nil, maxCatalogRows, func(columns []result.Cell, i int) error {
@@ -93,7 +93,7 @@ func (s *server) catalogWith(ctx context.Context, enough func(catalog) bool) (ca
 	if err != nil {
 		return nil, err
 	}
-	s.catalogs.last, s.catalogs.at = all, time.Now()
+	s.space(ctx).catalogs.last, s.space(ctx).catalogs.at = all, time.Now()
 	return all, nil
 }
 
@@ -246,19 +246,19 @@ func (s *server) tableSizes(ctx context.Context) map[warehouse.TableName]int64 {
 	if s.o.TableSizes == nil {
 		return nil
 	}
-	s.sizes.mu.Lock()
-	defer s.sizes.mu.Unlock()
-	if time.Since(s.sizes.at) < sizesAge {
-		return s.sizes.last
+	s.space(ctx).sizes.mu.Lock()
+	defer s.space(ctx).sizes.mu.Unlock()
+	if time.Since(s.space(ctx).sizes.at) < sizesAge {
+		return s.space(ctx).sizes.last
 	}
 	ctx, cancel := context.WithTimeout(ctx, sizesPatience)
 	defer cancel()
-	all, err := s.o.TableSizes(ctx, s.o.Workspace)
+	all, err := s.o.TableSizes(ctx, s.space(ctx).ID)
 	if err != nil { // those that were told before are near enough
 		s.o.Logger.Debug("the warehouse does not say how large its tables are", "error", err)
-		return s.sizes.last
+		return s.space(ctx).sizes.last
 	}
-	s.sizes.last, s.sizes.at = all, time.Now()
+	s.space(ctx).sizes.last, s.space(ctx).sizes.at = all, time.Now()
 	return all
 }
 

@@ -45,11 +45,11 @@ type changesOf struct {
 
 // changes finds how what a source sends has changed, newest first.
 func (s *server) changes(ctx context.Context, source string) ([]SchemaChange, error) {
-	s.changed.mu.Lock()
-	defer s.changed.mu.Unlock()
+	s.space(ctx).changed.mu.Lock()
+	defer s.space(ctx).changed.mu.Unlock()
 	began := time.Now()
-	maps.DeleteFunc(s.changed.last, func(_ string, c changesOf) bool { return began.After(c.until) })
-	if c, ok := s.changed.last[source]; ok {
+	maps.DeleteFunc(s.space(ctx).changed.last, func(_ string, c changesOf) bool { return began.After(c.until) })
+	if c, ok := s.space(ctx).changed.last[source]; ok {
 		return c.all, nil
 	}
 	all := []SchemaChange{}
@@ -73,11 +73,11 @@ ORDER BY received_at DESC LIMIT %d`, maxChanges), []any{source, source}, maxChan
 	if len(all) == 0 {
 		return all, nil
 	}
-	if s.changed.last == nil {
-		s.changed.last = map[string]changesOf{}
+	if s.space(ctx).changed.last == nil {
+		s.space(ctx).changed.last = map[string]changesOf{}
 	}
 	now := time.Now()
-	s.changed.last[source] = changesOf{now.Add(min(maxChangesAge, changesAgeFactor*now.Sub(began))), all}
+	s.space(ctx).changed.last[source] = changesOf{now.Add(min(maxChangesAge, changesAgeFactor*now.Sub(began))), all}
 	return all, nil
 }
 

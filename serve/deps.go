@@ -18,9 +18,6 @@ type (
 		// Status returns all that an operator wants to know. It is quick: it
 		// says what it knows when a part does not answer.
 		Status(ctx context.Context) (Status, error)
-		// Parts says of each part whether it does its work. The server is
-		// ready when all that are Required are.
-		Parts(ctx context.Context) []Part
 		// Sources lists the sources of a workspace by name.
 		Sources(ctx context.Context, workspace string) ([]Source, error)
 	}

@@ -251,7 +251,7 @@ func (s *server) nameOriginals(ctx context.Context, source, kind, event string, 
 		return
 	}
 	originals, seen := map[string]string{}, 0
-	f := eventlog.Filter{Workspace: s.o.Workspace, Sources: []string{source}, Streams: []string{stream}}
+	f := eventlog.Filter{Workspace: s.space(ctx).ID, Sources: []string{source}, Streams: []string{stream}}
 	_, err = s.backward(ctx, search{last: last, filter: f, patience: time.Second / 2},
 		func(entries []eventlog.Entry) bool {
 			for _, e := range slices.Backward(entries) {

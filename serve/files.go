@@ -100,27 +100,27 @@ func (s *server) registerFiles() {
 	}
 	register(s, operation{id: "list-files", method: http.MethodGet, path: "/api/v1/files", tag: "files",
 		summary: "List the project's files", description: "Without secrets, hidden files and data.", errors: []int{http.StatusNotFound}},
-		func(context.Context, *struct{}) (*bodyOf[fileList], error) {
-			if s.o.Files == nil {
+		func(ctx context.Context, _ *struct{}) (*bodyOf[fileList], error) {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
-			files, all, err := s.o.Files.Files()
+			files, all, err := s.space(ctx).Files.Files()
 			if err != nil {
 				return nil, err
 			}
 			out := fileList{Files: []ProjectFile{}, Complete: all, Reloads: s.o.Mode == Dev}
 			for _, f := range files {
-				out.Files = append(out.Files, ProjectFile{Path: f.Path, Folder: f.Folder, Kind: f.Kind, Size: f.SizeBytes, Editable: f.Editable, ETag: f.ETag, Schema: s.o.Files.SchemaFor(f.Path)})
+				out.Files = append(out.Files, ProjectFile{Path: f.Path, Folder: f.Folder, Kind: f.Kind, Size: f.SizeBytes, Editable: f.Editable, ETag: f.ETag, Schema: s.space(ctx).Files.SchemaFor(f.Path)})
 			}
 			return &bodyOf[fileList]{Body: out}, nil
 		})
 	register(s, operation{id: "read-file", method: http.MethodGet, path: "/api/v1/files/text", tag: "files",
 		summary: "Read a file of the project", errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}},
-		func(_ context.Context, in *FilePath) (*bodyOf[FileText], error) {
-			if s.o.Files == nil {
+		func(ctx context.Context, in *FilePath) (*bodyOf[FileText], error) {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
-			text, etag, err := s.o.Files.Read(in.Path)
+			text, etag, err := s.space(ctx).Files.Read(in.Path)
 			return &bodyOf[FileText]{Body: FileText{Path: in.Path, Text: string(text), ETag: etag}}, err
 		})
 	s.registerFileChanges()
@@ -137,9 +137,9 @@ type savedFile struct {
 	Problems []FileProblem `json:"problems" doc:"What is wrong with the whole project now; while there is something, the version before goes on."`
 }
 
-func (s *server) saved(path, etag string) *bodyOf[savedFile] {
-	s.o.Files.Saved()
-	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Problems: fileProblems(s.o.Files.Check(nil))}}
+func (s *server) saved(ctx context.Context, path, etag string) *bodyOf[savedFile] {
+	s.space(ctx).Files.Saved()
+	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Problems: fileProblems(s.space(ctx).Files.Check(nil))}}
 }
 
 // fileBodyBytes bounds a request with a text, which in JSON may be several times as long.
@@ -158,14 +158,14 @@ func (s *server) registerFileChanges() {
 			FilePath
 			Body saveBody
 		}) (*bodyOf[savedFile], error) {
-			if s.o.Files == nil {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
-			etag, err := s.o.Files.Save(in.Path, []byte(in.Body.Text), in.Body.ETag)
+			etag, err := s.space(ctx).Files.Save(in.Path, []byte(in.Body.Text), in.Body.ETag)
 			if err != nil {
 				return nil, fileError(ctx, err)
 			}
-			return s.saved(in.Path, etag), nil
+			return s.saved(ctx, in.Path, etag), nil
 		})
 	register(s, operation{id: "remove-file", method: http.MethodDelete, path: "/api/v1/files/text", tag: "files", status: http.StatusOK,
 		summary: "Remove a file of the project", errors: conflicts},
@@ -173,13 +173,13 @@ func (s *server) registerFileChanges() {
 			FilePath
 			ETag string `query:"etag" required:"true" maxLength:"200" doc:"Of its text, as reading it said."`
 		}) (*bodyOf[savedFile], error) {
-			if s.o.Files == nil {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
-			if err := s.o.Files.Remove(in.Path, in.ETag); err != nil {
+			if err := s.space(ctx).Files.Remove(in.Path, in.ETag); err != nil {
 				return nil, fileError(ctx, err)
 			}
-			return s.saved(in.Path, ""), nil
+			return s.saved(ctx, in.Path, ""), nil
 		})
 	type renameBody struct {
 		From string `json:"from" maxLength:"500" doc:"Its path."`
@@ -189,13 +189,13 @@ func (s *server) registerFileChanges() {
 	register(s, operation{id: "rename-file", method: http.MethodPost, path: "/api/v1/files/rename", tag: "files",
 		summary: "Rename a file of the project", description: "A source is called like its file, so that one that is renamed has other tables.", errors: conflicts},
 		func(ctx context.Context, in *struct{ Body renameBody }) (*bodyOf[savedFile], error) {
-			if s.o.Files == nil {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
-			if err := s.o.Files.Rename(in.Body.From, in.Body.To, in.Body.ETag); err != nil {
+			if err := s.space(ctx).Files.Rename(in.Body.From, in.Body.To, in.Body.ETag); err != nil {
 				return nil, fileError(ctx, err)
 			}
-			return s.saved(in.Body.To, in.Body.ETag), nil
+			return s.saved(ctx, in.Body.To, in.Body.ETag), nil
 		})
 	s.registerFileEdit(conflicts)
 }
@@ -211,7 +211,7 @@ func (s *server) registerFileEdit(conflicts []int) {
 	register(s, operation{id: "edit-file", method: http.MethodPost, path: "/api/v1/files/edit", tag: "files", maxBodyBytes: fileBodyBytes,
 		summary: "Change values in a YAML file of the project", description: "Comments, order and style stay as they are. What cannot be changed without changing another value, such as what an alias repeats, is refused.", errors: conflicts},
 		func(ctx context.Context, in *struct{ Body editBody }) (*bodyOf[savedFile], error) {
-			if s.o.Files == nil {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
 			b := in.Body
@@ -221,7 +221,7 @@ func (s *server) registerFileEdit(conflicts []int) {
 			case b.Text == nil && len(b.Changes) == 0:
 				return nil, millrace.Errorf(millrace.Invalid, "changes: there is none")
 			case b.Text != nil:
-				return s.tryEdit(b.Path, b.ETag, []byte(*b.Text), b.Changes)
+				return s.tryEdit(ctx, b.Path, b.ETag, []byte(*b.Text), b.Changes)
 			}
 			return s.editFile(ctx, b.Path, b.ETag, b.Changes, b.Dry)
 		})
@@ -237,7 +237,7 @@ type fileChange struct {
 func (s *server) editFile(ctx context.Context, path, etag string, changes []fileChange, dry bool) (*bodyOf[savedFile], error) {
 	var text []byte
 	if etag != "" {
-		has, current, err := s.o.Files.Read(path)
+		has, current, err := s.space(ctx).Files.Read(path)
 		if err != nil {
 			return nil, err
 		}
@@ -247,17 +247,17 @@ func (s *server) editFile(ctx context.Context, path, etag string, changes []file
 		text = has
 	}
 	if dry {
-		return s.tryEdit(path, etag, text, changes)
+		return s.tryEdit(ctx, path, etag, text, changes)
 	}
 	edited, err := project.Edit(text, projectChanges(changes)...)
 	if err != nil {
 		return nil, err
 	}
-	newETag, err := s.o.Files.Save(path, edited, etag)
+	newETag, err := s.space(ctx).Files.Save(path, edited, etag)
 	if err != nil {
 		return nil, fileError(ctx, err)
 	}
-	out := s.saved(path, newETag)
+	out := s.saved(ctx, path, newETag)
 	out.Body.Text = string(edited)
 	return out, nil
 }
@@ -271,12 +271,12 @@ func projectChanges(changes []fileChange) []project.Change {
 }
 
 // tryEdit changes a text that is not saved, and says what would be wrong.
-func (s *server) tryEdit(path, etag string, text []byte, changes []fileChange) (*bodyOf[savedFile], error) {
+func (s *server) tryEdit(ctx context.Context, path, etag string, text []byte, changes []fileChange) (*bodyOf[savedFile], error) {
 	edited, err := project.Edit(text, projectChanges(changes)...)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Text: string(edited), Problems: fileProblems(s.o.Files.Check(map[string][]byte{path: edited}))}}, nil
+	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Text: string(edited), Problems: fileProblems(s.space(ctx).Files.Check(map[string][]byte{path: edited}))}}, nil
 }
 
 func (s *server) registerEditor() {
@@ -288,10 +288,10 @@ func (s *server) registerEditor() {
 	}
 	register(s, operation{id: "check-files", method: http.MethodPost, path: "/api/v1/files/check", tag: "files", maxBodyBytes: 8 << 20,
 		summary: "Check the project with texts that are not saved yet", description: "The same checks as millrace check.", errors: []int{http.StatusBadRequest, http.StatusNotFound}},
-		func(_ context.Context, in *struct {
+		func(ctx context.Context, in *struct {
 			Body *checkBody `required:"false"`
 		}) (*bodyOf[checked], error) {
-			if s.o.Files == nil {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
 			texts := map[string][]byte{}
@@ -302,7 +302,7 @@ func (s *server) registerEditor() {
 					}
 				}
 			}
-			return &bodyOf[checked]{Body: checked{Problems: fileProblems(s.o.Files.Check(texts))}}, nil
+			return &bodyOf[checked]{Body: checked{Problems: fileProblems(s.space(ctx).Files.Check(texts))}}, nil
 		})
 	type completeBody struct {
 		Path   string `json:"path" maxLength:"500" example:"sources/web.yaml" doc:"Of the file."`
@@ -324,20 +324,20 @@ func (s *server) registerEditor() {
 	register(s, operation{id: "complete-file", method: http.MethodPost, path: "/api/v1/files/complete", tag: "files", maxBodyBytes: 8 << 20,
 		summary: "What may be written at a place of a file", description: "Fields, their values, names of resources and secrets. Nothing in files that have no schema.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}},
-		func(_ context.Context, in *struct{ Body completeBody }) (*bodyOf[completed], error) {
-			if s.o.Files == nil {
+		func(ctx context.Context, in *struct{ Body completeBody }) (*bodyOf[completed], error) {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
 			out := completed{From: in.Body.Column, To: in.Body.Column, Items: []completion{}}
-			name := s.o.Files.SchemaFor(in.Body.Path)
+			name := s.space(ctx).Files.SchemaFor(in.Body.Path)
 			if name == "" {
 				return &bodyOf[completed]{Body: out}, nil
 			}
-			schemas, err := s.o.Files.Schemas()
+			schemas, err := s.space(ctx).Files.Schemas()
 			if err != nil {
 				return nil, err
 			}
-			found, err := project.Complete(schemas[name], []byte(in.Body.Text), in.Body.Line, in.Body.Column, s.o.Files.Known())
+			found, err := project.Complete(schemas[name], []byte(in.Body.Text), in.Body.Line, in.Body.Column, s.space(ctx).Files.Known())
 			if err != nil {
 				return nil, err
 			}
@@ -355,22 +355,22 @@ func (s *server) registerSchemas() {
 	}
 	register(s, operation{id: "list-schemas", method: http.MethodGet, path: "/api/v1/schemas", tag: "files",
 		summary: "List the JSON Schemas of the project's files", errors: []int{http.StatusNotFound}},
-		func(context.Context, *struct{}) (*bodyOf[schemaList], error) {
-			if s.o.Files == nil {
+		func(ctx context.Context, _ *struct{}) (*bodyOf[schemaList], error) {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
-			all, err := s.o.Files.Schemas()
+			all, err := s.space(ctx).Files.Schemas()
 			return &bodyOf[schemaList]{Body: schemaList{Schemas: list(slices.Sorted(maps.Keys(all)))}}, err
 		})
 	register(s, operation{id: "get-schema", method: http.MethodGet, path: "/api/v1/schemas/{name}", tag: "files",
 		summary: "Get the JSON Schema of files of the project", errors: []int{http.StatusNotFound}},
-		func(_ context.Context, in *struct {
+		func(ctx context.Context, in *struct {
 			Name string `path:"name" maxLength:"100" example:"sources.json" doc:"Of the schema."`
 		}) (*bodyOf[json.RawMessage], error) {
-			if s.o.Files == nil {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
-			all, err := s.o.Files.Schemas()
+			all, err := s.space(ctx).Files.Schemas()
 			if err != nil {
 				return nil, err
 			}

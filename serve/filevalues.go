@@ -30,8 +30,8 @@ func (s *server) registerFileValues() {
 	register(s, operation{id: "read-values", method: http.MethodPost, path: "/api/v1/files/values", tag: "files", maxBodyBytes: 8 << 20,
 		summary: "Read the values in a YAML text", description: "With their paths and places, for programs that show and edit them. Edit changes them.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}},
-		func(_ context.Context, in *struct{ Body valuesBody }) (*bodyOf[fileValues], error) {
-			if s.o.Files == nil {
+		func(ctx context.Context, in *struct{ Body valuesBody }) (*bodyOf[fileValues], error) {
+			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
 			if len(in.Body.Text) > project.MaxFileSizeBytes {

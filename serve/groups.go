@@ -185,7 +185,7 @@ func (s *server) registerResendMany() {
 					return nil, err
 				}
 			}
-			return s.start("rejected.resend", func(ctx context.Context, progress func(job.Progress)) (any, error) {
+			return s.start(ctx, "rejected.resend", func(ctx context.Context, progress func(job.Progress)) (any, error) {
 				return s.resendMany(ctx, many, progress)
 			})
 		})
@@ -330,5 +330,5 @@ func (s *server) resend(ctx context.Context, r Rejected, body, mended []byte) (R
 			return Resubmitted{}, err
 		}
 	}
-	return s.o.Resubmitter.Resubmit(ctx, Resubmission{Workspace: s.o.Workspace, Source: r.Source, RejectedID: r.ID, Type: r.Type, Body: body})
+	return s.space(ctx).Resubmitter.Resubmit(ctx, Resubmission{Workspace: s.space(ctx).ID, Source: r.Source, RejectedID: r.ID, Type: r.Type, Body: body})
 }

@@ -86,7 +86,7 @@ func (s *server) registerHistory() {
 			Step   int       `query:"step_seconds" minimum:"0" maximum:"31536000" doc:"How long a step is; default so that a series has at most points points."`
 			Points int       `query:"points" default:"500" minimum:"1" maximum:"5000" doc:"Most points of a series, where the step is not given."`
 		}) (*bodyOf[seriesList], error) {
-			if s.o.History == nil {
+			if s.space(ctx).History == nil {
 				return nil, missing
 			}
 			labels, err := labelsOf(in.Labels)
@@ -100,7 +100,7 @@ func (s *server) registerHistory() {
 			if !q.Until.IsZero() && !q.From.Before(q.Until) {
 				return nil, millrace.Errorf(millrace.Invalid, "from %s is not before until %s", timeText(q.From), timeText(q.Until))
 			}
-			found, err := s.o.History.Query(ctx, q)
+			found, err := s.space(ctx).History.Query(ctx, q)
 			if err != nil {
 				return nil, err
 			}
@@ -116,10 +116,10 @@ func (s *server) registerHistory() {
 			From  time.Time `query:"from" doc:"Only at this time or later."`
 			Until time.Time `query:"until" doc:"Only before this time."`
 		}) (*bodyOf[markList], error) {
-			if s.o.History == nil {
+			if s.space(ctx).History == nil {
 				return nil, missing
 			}
-			found, err := s.o.History.Marks(ctx, in.From, in.Until)
+			found, err := s.space(ctx).History.Marks(ctx, in.From, in.Until)
 			if err != nil {
 				return nil, err
 			}

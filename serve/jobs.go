@@ -39,20 +39,20 @@ func (s *server) registerJobs() {
 		Jobs []job.Job `json:"jobs"`
 	}
 	register(s, operation{id: "list-jobs", method: http.MethodGet, path: "/api/v1/jobs", tag: "jobs", summary: "List jobs, newest first"},
-		func(context.Context, *struct{}) (*bodyOf[jobList], error) {
-			return &bodyOf[jobList]{Body: jobList{s.o.Jobs.List()}}, nil
+		func(ctx context.Context, _ *struct{}) (*bodyOf[jobList], error) {
+			return &bodyOf[jobList]{Body: jobList{s.space(ctx).Jobs.List()}}, nil
 		})
 	register(s, operation{id: "get-job", method: http.MethodGet, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Get a job",
 		errors: []int{http.StatusNotFound}},
-		func(_ context.Context, in *named) (*bodyOf[job.Job], error) {
-			j, err := s.o.Jobs.Get(in.ID)
+		func(ctx context.Context, in *named) (*bodyOf[job.Job], error) {
+			j, err := s.space(ctx).Jobs.Get(in.ID)
 			return &bodyOf[job.Job]{Body: j}, err
 		})
 	register(s, operation{id: "cancel-job", method: http.MethodDelete, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Cancel a job",
 		description: "Asks it to end and answers at once; its state says when it has. A job that has ended stays as it is.",
 		status:      http.StatusOK, errors: []int{http.StatusNotFound}},
-		func(_ context.Context, in *named) (*bodyOf[job.Job], error) {
-			j, err := s.o.Jobs.Cancel(in.ID)
+		func(ctx context.Context, in *named) (*bodyOf[job.Job], error) {
+			j, err := s.space(ctx).Jobs.Cancel(in.ID)
 			return &bodyOf[job.Job]{Body: j}, err
 		})
 	s.registerStarts()
@@ -64,9 +64,10 @@ type started struct {
 	Body     job.Job
 }
 
-func (s *server) start(kind string, work job.Work) (*started, error) {
-	j, err := s.o.Jobs.Start(kind, work)
-	return &started{Location: "/api/v1/jobs/" + j.ID, Body: j}, err
+func (s *server) start(ctx context.Context, kind string, work job.Work) (*started, error) {
+	sp := s.space(ctx)
+	j, err := sp.Jobs.Start(kind, workIn(sp, work))
+	return &started{Location: at(ctx, "/api/v1/jobs/"+j.ID), Body: j}, err
 }
 
 func (s *server) registerStarts() {
@@ -84,18 +85,20 @@ func (s *server) registerStarts() {
 			if err := s.checkSource(ctx, r.Source); err != nil {
 				return nil, err
 			}
-			return s.start("warehouse.rebuild", func(ctx context.Context, progress func(job.Progress)) (any, error) {
-				return s.o.Rebuilder.Rebuild(ctx, s.o.Workspace, r, progress)
+			return s.start(ctx, "warehouse.rebuild", func(ctx context.Context, progress func(job.Progress)) (any, error) {
+				return s.space(ctx).Rebuilder.Rebuild(ctx, s.space(ctx).ID, r, progress)
 			})
 		})
 	register(s, operation{id: "start-archive-verification", method: http.MethodPost, path: "/api/v1/archive/verifications", tag: "jobs",
 		summary: "Verify the archive", description: "Reads every file and checks that each record is there once.",
 		status: http.StatusAccepted, errors: []int{http.StatusConflict}},
-		func(context.Context, *struct{}) (*started, error) {
-			return s.start("archive.verify", s.o.VerifyArchive)
+		func(ctx context.Context, _ *struct{}) (*started, error) {
+			return s.start(ctx, "archive.verify", s.o.VerifyArchive)
 		})
 	register(s, operation{id: "start-log-verification", method: http.MethodPost, path: "/api/v1/log/verifications", tag: "jobs",
 		summary: "Verify the log", description: "Reads every frame and checks its sums.",
 		status: http.StatusAccepted, errors: []int{http.StatusConflict}},
-		func(context.Context, *struct{}) (*started, error) { return s.start("log.verify", s.o.VerifyLog) })
+		func(ctx context.Context, _ *struct{}) (*started, error) {
+			return s.start(ctx, "log.verify", s.o.VerifyLog)
+		})
 }

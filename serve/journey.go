@@ -208,7 +208,7 @@ func (s *server) loadedStep(ctx context.Context, e *eventlog.Entry) (Step, []Loa
 		step.State, step.Detail = "waiting", "no table has it yet"
 		waiting, cancel := context.WithTimeout(ctx, judgePatience)
 		defer cancel()
-		if s.o.Waiter.WaitFor(waiting, e.Position) == nil {
+		if s.space(ctx).Waiter.WaitFor(waiting, e.Position) == nil {
 			step.State, step.Detail = "not", "the tables are complete beyond it, and none has a row of it: a later record may have replaced what users or accounts had of it, or it made none"
 		}
 	}

@@ -115,20 +115,20 @@ func (s *server) registerQuery() {
 
 func (s *server) query(ctx context.Context, in QueryBody, asArrow bool) (_ *huma.StreamResponse, err error) {
 	start := s.o.Now()
-	q := warehouse.Query{Workspace: s.o.Workspace, SQL: in.SQL, Limit: in.Limit, Timeout: s.o.DefaultQueryTimeout}
+	q := warehouse.Query{Workspace: s.space(ctx).ID, SQL: in.SQL, Limit: in.Limit, Timeout: s.space(ctx).DefaultQueryTimeout}
 	for _, p := range in.Params {
 		q.Params = append(q.Params, p.value)
 	}
 	if q.Limit == 0 {
-		q.Limit = s.o.DefaultQueryRows
+		q.Limit = s.space(ctx).DefaultQueryRows
 	}
 	if in.TimeoutMS > 0 {
-		q.Timeout = time.Duration(min(in.TimeoutMS, int64(s.o.MaxQueryTimeout/time.Millisecond))) * time.Millisecond
+		q.Timeout = time.Duration(min(in.TimeoutMS, int64(s.space(ctx).MaxQueryTimeout/time.Millisecond))) * time.Millisecond
 	}
 	if q.Timeout == 0 {
 		q.Timeout = warehouse.DefaultQueryTimeout
 	}
-	q.Timeout = min(q.Timeout, s.o.MaxQueryTimeout)
+	q.Timeout = min(q.Timeout, s.space(ctx).MaxQueryTimeout)
 	if in.After != nil {
 		if err := s.waitFor(ctx, *in.After, q.Timeout); err != nil {
 			return nil, err
@@ -140,7 +140,7 @@ func (s *server) query(ctx context.Context, in QueryBody, asArrow bool) (_ *huma
 			cancel()
 		}
 	}()
-	rows, err := s.o.Querier.Query(ctx, q)
+	rows, err := s.space(ctx).Querier.Query(ctx, q)
 	if err != nil {
 		return nil, queryError(ctx, in.SQL, err)
 	}
@@ -203,7 +203,7 @@ func (s *server) waitFor(ctx context.Context, p millrace.Position, timeout time.
 				Message: fmt.Sprintf("position %s is not in this server's log, which ends at %s: it is of another server, or the log was put back to an earlier state; ask without after", p, last)}
 		}
 	}
-	err := s.o.Waiter.WaitFor(ctx, p)
+	err := s.space(ctx).Waiter.WaitFor(ctx, p)
 	if err != nil && ctx.Err() != nil {
 		return millrace.Errorf(millrace.Canceled, "the warehouse did not reach position %s within %s: ask again, and see the lag in millrace status", p, timeout)
 	}

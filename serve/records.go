@@ -115,10 +115,10 @@ func (s *server) loggedRecords(ctx context.Context, q recordQuery) (out []Record
 		return nil, false, err
 	}
 	var loaded millrace.Position
-	if st, err := s.o.System.Status(ctx); err == nil && st.Warehouse != nil {
+	if st, err := s.space(ctx).System.Status(ctx); err == nil && st.Warehouse != nil {
 		loaded = st.Warehouse.Committed
 	}
-	f := eventlog.Filter{Workspace: s.o.Workspace}
+	f := eventlog.Filter{Workspace: s.space(ctx).ID}
 	if q.source != "" {
 		f.Sources = []string{q.source}
 	}

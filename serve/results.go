@@ -50,10 +50,10 @@ type StoredResult struct {
 	Chart result.ChartQuery `json:"chart" doc:"How it is best drawn at first sight."`
 }
 
-func (s *server) storedResult(r result.Result) StoredResult {
+func (s *server) storedResult(ctx context.Context, r result.Result) StoredResult {
 	out := StoredResult{ID: r.ID, SQL: r.SQL, Columns: list(r.Columns), Rows: r.Rows, Bytes: r.Bytes, Truncated: r.Truncated, Created: r.Created.UTC(),
 		ElapsedMS: float64(r.Elapsed.Microseconds()) / 1000}
-	if chart, err := s.o.Results.Suggest(r.ID); err == nil {
+	if chart, err := s.space(ctx).Results.Suggest(r.ID); err == nil {
 		out.Chart = chart
 	}
 	return out
@@ -73,20 +73,20 @@ type ResultPath struct {
 
 // ask runs a query as the API bounds it.
 func (s *server) ask(ctx context.Context, in QueryBody) (warehouse.Query, warehouse.Rows, error) {
-	q := warehouse.Query{Workspace: s.o.Workspace, SQL: in.SQL, Limit: cmp.Or(in.Limit, warehouse.MaxQueryRows), Timeout: cmp.Or(s.o.DefaultQueryTimeout, warehouse.DefaultQueryTimeout), MaxBytes: 4 << 30}
+	q := warehouse.Query{Workspace: s.space(ctx).ID, SQL: in.SQL, Limit: cmp.Or(in.Limit, warehouse.MaxQueryRows), Timeout: cmp.Or(s.space(ctx).DefaultQueryTimeout, warehouse.DefaultQueryTimeout), MaxBytes: 4 << 30}
 	for _, p := range in.Params {
 		q.Params = append(q.Params, p.value)
 	}
 	if in.TimeoutMS > 0 {
-		q.Timeout = time.Duration(min(in.TimeoutMS, int64(s.o.MaxQueryTimeout/time.Millisecond))) * time.Millisecond
+		q.Timeout = time.Duration(min(in.TimeoutMS, int64(s.space(ctx).MaxQueryTimeout/time.Millisecond))) * time.Millisecond
 	}
-	q.Timeout = min(q.Timeout, s.o.MaxQueryTimeout)
+	q.Timeout = min(q.Timeout, s.space(ctx).MaxQueryTimeout)
 	if in.After != nil {
 		if err := s.waitFor(ctx, *in.After, q.Timeout); err != nil {
 			return q, nil, err
 		}
 	}
-	rows, err := s.o.Querier.Query(ctx, q)
+	rows, err := s.space(ctx).Querier.Query(ctx, q)
 	return q, rows, err
 }
 
@@ -114,29 +114,30 @@ func (s *server) createResult(ctx context.Context, in resultBody) (*resultStarte
 		err    error
 	}
 	done := make(chan ended, 1)
-	j, err := s.o.Jobs.StartBeside("query", maxQueriesAtOnce, func(ctx context.Context, progress func(job.Progress)) (any, error) {
+	sp := s.space(ctx)
+	j, err := sp.Jobs.StartBeside("query", maxQueriesAtOnce, workIn(sp, func(ctx context.Context, progress func(job.Progress)) (any, error) {
 		progress(job.Progress{Unit: "rows", Message: "running"})
 		began := s.o.Now()
 		q, rows, err := s.ask(ctx, in.QueryBody)
 		var stored result.Result
 		if err == nil {
-			stored, err = s.o.Results.Create(ctx, result.Question{Workspace: q.Workspace, SQL: q.SQL, Asked: began}, rows, func(n, _ int64) { progress(job.Progress{Done: n, Unit: "rows", Message: "storing"}) })
+			stored, err = s.space(ctx).Results.Create(ctx, result.Question{Workspace: q.Workspace, SQL: q.SQL, Asked: began}, rows, func(n, _ int64) { progress(job.Progress{Done: n, Unit: "rows", Message: "storing"}) })
 		}
 		if err != nil {
 			err = queryError(ctx, in.SQL, err)
 			done <- ended{err: err}
 			return nil, err
 		}
-		out := s.storedResult(stored)
+		out := s.storedResult(ctx, stored)
 		done <- ended{out, err}
 		return out, err
-	})
+	}))
 	if err != nil {
 		return nil, err
 	}
 	wait := time.NewTimer(time.Duration(in.WaitMS) * time.Millisecond)
 	defer wait.Stop()
-	out := &resultStarted{Status: http.StatusAccepted, Location: "/api/v1/jobs/" + j.ID, Body: resultOrJob{Job: j}}
+	out := &resultStarted{Status: http.StatusAccepted, Location: at(ctx, "/api/v1/jobs/"+j.ID), Body: resultOrJob{Job: j}}
 	select {
 	case e := <-done:
 		var p *Problem
@@ -148,13 +149,13 @@ func (s *server) createResult(ctx context.Context, in resultBody) (*resultStarte
 		if e.err != nil {
 			return nil, e.err
 		}
-		out.Status, out.Location, out.Body.Result = http.StatusCreated, "/api/v1/results/"+e.stored.ID, &e.stored
-		if ended, err := s.o.Jobs.Get(j.ID); err == nil {
+		out.Status, out.Location, out.Body.Result = http.StatusCreated, at(ctx, "/api/v1/results/"+e.stored.ID), &e.stored
+		if ended, err := sp.Jobs.Get(j.ID); err == nil {
 			out.Body.Job = ended
 		}
 	case <-wait.C:
 	case <-ctx.Done(): // who asked has left, before it knows of the job
-		if _, err := s.o.Jobs.Cancel(j.ID); err != nil {
+		if _, err := sp.Jobs.Cancel(j.ID); err != nil {
 			return nil, err
 		}
 		return nil, ctx.Err()
@@ -163,12 +164,12 @@ func (s *server) createResult(ctx context.Context, in resultBody) (*resultStarte
 }
 
 // resultOf finds a result of the workspace.
-func (s *server) resultOf(id string) (result.Result, error) {
-	if s.o.Results == nil {
+func (s *server) resultOf(ctx context.Context, id string) (result.Result, error) {
+	if s.space(ctx).Results == nil {
 		return result.Result{}, errNoResults
 	}
-	r, err := s.o.Results.Get(id)
-	if err == nil && r.Workspace != s.o.Workspace {
+	r, err := s.space(ctx).Results.Get(id)
+	if err == nil && r.Workspace != s.space(ctx).ID {
 		return result.Result{}, millrace.Errorf(millrace.NotFound, "there is no result %.40q", id)
 	}
 	return r, err
@@ -184,27 +185,27 @@ func (s *server) registerResults() {
 		also:        map[int]any{http.StatusAccepted: resultOrJob{}},
 		errors:      []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct{ Body resultBody }) (*resultStarted, error) {
-			if s.o.Results == nil {
+			if s.space(ctx).Results == nil {
 				return nil, errNoResults
 			}
 			return s.createResult(ctx, in.Body)
 		})
 	register(s, operation{id: "get-result", method: http.MethodGet, path: "/api/v1/results/{id}", tag: "query",
 		summary: "Get what is known of a result", errors: []int{http.StatusNotFound}},
-		func(_ context.Context, in *ResultPath) (*bodyOf[StoredResult], error) {
-			r, err := s.resultOf(in.ID)
+		func(ctx context.Context, in *ResultPath) (*bodyOf[StoredResult], error) {
+			r, err := s.resultOf(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
-			return &bodyOf[StoredResult]{Body: s.storedResult(r)}, nil
+			return &bodyOf[StoredResult]{Body: s.storedResult(ctx, r)}, nil
 		})
 	register(s, operation{id: "delete-result", method: http.MethodDelete, path: "/api/v1/results/{id}", tag: "query",
 		summary: "Forget a result", status: http.StatusNoContent, errors: []int{http.StatusNotFound}},
-		func(_ context.Context, in *ResultPath) (*struct{}, error) {
-			if _, err := s.resultOf(in.ID); err != nil {
+		func(ctx context.Context, in *ResultPath) (*struct{}, error) {
+			if _, err := s.resultOf(ctx, in.ID); err != nil {
 				return nil, err
 			}
-			return nil, s.o.Results.Delete(in.ID)
+			return nil, s.space(ctx).Results.Delete(in.ID)
 		})
 	s.registerResultRows()
 	s.registerResultStats()
@@ -229,12 +230,12 @@ func (s *server) registerResultRows() {
 			ResultPath
 			Body rowsBody
 		}) (*bodyOf[resultRows], error) {
-			if _, err := s.resultOf(in.ID); err != nil {
+			if _, err := s.resultOf(ctx, in.ID); err != nil {
 				return nil, err
 			}
 			v := in.Body.view()
 			v.Offset, v.Limit = in.Body.Offset, in.Body.Limit
-			page, err := s.o.Results.Page(ctx, in.ID, v)
+			page, err := s.space(ctx).Results.Page(ctx, in.ID, v)
 			if err != nil {
 				return nil, err
 			}
@@ -259,10 +260,10 @@ func (s *server) registerResultStats() {
 			ResultPath
 			Body statsBody
 		}) (*bodyOf[result.ColumnStats], error) {
-			if _, err := s.resultOf(in.ID); err != nil {
+			if _, err := s.resultOf(ctx, in.ID); err != nil {
 				return nil, err
 			}
-			stats, err := s.o.Results.Stats(ctx, in.ID, in.Body.Column, in.Body.Filters)
+			stats, err := s.space(ctx).Results.Stats(ctx, in.ID, in.Body.Column, in.Body.Filters)
 			return &bodyOf[result.ColumnStats]{Body: stats}, err
 		})
 	register(s, operation{id: "chart-result", method: http.MethodPost, path: "/api/v1/results/{id}/chart", tag: "query",
@@ -272,10 +273,10 @@ func (s *server) registerResultStats() {
 			ResultPath
 			Body result.ChartQuery
 		}) (*bodyOf[result.Chart], error) {
-			if _, err := s.resultOf(in.ID); err != nil {
+			if _, err := s.resultOf(ctx, in.ID); err != nil {
 				return nil, err
 			}
-			chart, err := s.o.Results.Chart(ctx, in.ID, in.Body)
+			chart, err := s.space(ctx).Results.Chart(ctx, in.ID, in.Body)
 			return &bodyOf[result.Chart]{Body: chart}, err
 		})
 }
@@ -315,7 +316,7 @@ func (s *server) registerDownload() {
 			View   string `query:"view" maxLength:"16384" doc:"JSON of columns, sort and filters, as for reading rows; all rows when absent."`
 			Name   string `query:"name" maxLength:"100" pattern:"^[A-Za-z0-9._ -]*$" doc:"Of the file, without its ending; default result."`
 		}) (*huma.StreamResponse, error) {
-			if _, err := s.resultOf(in.ID); err != nil {
+			if _, err := s.resultOf(ctx, in.ID); err != nil {
 				return nil, err
 			}
 			var view ResultView
@@ -329,7 +330,7 @@ func (s *server) registerDownload() {
 			return &huma.StreamResponse{Body: func(hc huma.Context) {
 				r, w := humago.Unwrap(hc)
 				d := &download{w: w, control: http.NewResponseController(w), headers: headers}
-				err := s.o.Results.Export(ctx, in.ID, view.view(), in.Format, d)
+				err := s.space(ctx).Results.Export(ctx, in.ID, view.view(), in.Format, d)
 				switch {
 				case err == nil && !d.begun: // nothing to write
 					_, _ = d.Write(nil)

@@ -23,7 +23,7 @@ const maxRowsBytes = 8 << 20
 
 // rowsOf reads what a query answers, whole.
 func (s *server) rowsOf(ctx context.Context, sql string, params []any, limit int) (Rows, error) {
-	rows, err := s.o.Querier.Query(ctx, warehouse.Query{Workspace: s.o.Workspace, SQL: sql, Params: params, Limit: limit, Timeout: requestTimeout, MaxBytes: maxRowsBytes})
+	rows, err := s.space(ctx).Querier.Query(ctx, warehouse.Query{Workspace: s.space(ctx).ID, SQL: sql, Params: params, Limit: limit, Timeout: requestTimeout, MaxBytes: maxRowsBytes})
 	if err != nil {
 		return Rows{}, err
 	}

@@ -223,14 +223,14 @@ func (s *server) recordAt(ctx context.Context, p millrace.Position) (e eventlog.
 	if p.After(last) {
 		return e, false, millrace.Errorf(millrace.NotFound, "there is no record at %s: the log ends at %s", p, last)
 	}
-	e, found, err := find(ctx, s.o.Log, p, s.o.Workspace)
+	e, found, err := find(ctx, s.o.Log, p, s.space(ctx).ID)
 	switch kind := millrace.KindOf(err); {
 	case err == nil && found:
 		return e, false, nil
 	case err != nil && kind != millrace.Gone && kind != millrace.Ahead:
 		return e, false, err
 	case s.o.Past != nil:
-		if e, found, err = find(ctx, s.o.Past, p, s.o.Workspace); err == nil && found {
+		if e, found, err = find(ctx, s.o.Past, p, s.space(ctx).ID); err == nil && found {
 			return e, true, nil
 		}
 		if err != nil && millrace.KindOf(err) != millrace.Ahead {

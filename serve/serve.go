@@ -53,8 +53,15 @@ type Options struct {
 	// client, so that one guesser does not shut out everyone.
 	ClientIP func(*http.Request) netip.Addr
 
-	Workspace string // default millrace.DefaultWorkspace
-	Version   string // of Millrace
+	Version string // of Millrace
+
+	*Space // required: what is asked for without a name
+	// Spaces finds another space by the name that it has in paths, for whoever
+	// may know of it; NotFound when there is none. Nil: there is only one.
+	Spaces func(ctx context.Context, name string) (*Space, error)
+	// Parts says of each part whether it does its work; required. The server is
+	// ready when all that are Required are.
+	Parts func(ctx context.Context) []Part
 
 	// Page is the web page: it answers what is no path of the API, without a
 	// token. Nil: a few lines of text at /.
@@ -72,9 +79,6 @@ type Options struct {
 	// Probe marks the context of a test event, whose key is not said to have been
 	// used by it; nil: it is not marked.
 	Probe   func(context.Context) context.Context
-	System  System          // required
-	Querier Querier         // required
-	Waiter  Waiter          // required: for `after` in queries
 	Log     Log             // required: for the tail
 	Past    eventlog.Opener // the archive, for records that the log has forgotten; nil: those are not found
 	// Locate says where the archive has a record of a workspace and source;
@@ -82,27 +86,15 @@ type Options struct {
 	Locate func(ctx context.Context, workspace, source string, p millrace.Position) (ArchivePlace, bool, error)
 	// TableSizes says how large tables are on disk, in bytes; nil: that is not told.
 	TableSizes  func(ctx context.Context, workspace string) (map[warehouse.TableName]int64, error)
-	History     History           // numbers over time; nil: there are none
-	Results     Results           // where results of queries are kept; nil: nowhere
-	Files       ProjectFiles      // of the project; nil: they are not shown
-	Logs        *logring.Ring     // the server's own log; nil: it cannot be read
-	Verdicts    eventlog.Verdicts // nil: the tail tells no duplicates
-	Readers     Readers           // required
-	Duplicates  Duplicates        // required
-	Resubmitter Resubmitter       // required
-	Rebuilder   Rebuilder         // required
+	Logs       *logring.Ring     // the server's own log; nil: it cannot be read
+	Verdicts   eventlog.Verdicts // nil: the tail tells no duplicates
+	Duplicates Duplicates        // required
 	// VerifyArchive and VerifyLog check what is stored; required. The result
 	// is what the job shows.
 	VerifyArchive, VerifyLog job.Work
-	Jobs                     *job.Registry // required; closed by the caller
 
-	// MaxQueryTimeout bounds timeout_ms of queries; default 10 minutes.
-	// DefaultQueryTimeout and DefaultQueryRows hold where a query says nothing;
-	// 0 leaves it to the warehouse.
-	MaxQueryTimeout, DefaultQueryTimeout time.Duration
-	DefaultQueryRows                     int
-	MaxTails                             int           // tails at the same time; default 32
-	BodyReadTimeout                      time.Duration // for a request's body to come in; default 15 s
+	MaxTails        int           // tails at the same time; default 32
+	BodyReadTimeout time.Duration // for a request's body to come in; default 15 s
 	// Stopping, when closed, ends the tails, so that a drain need not wait for
 	// them. Nil: they end with their clients.
 	Stopping <-chan struct{}
@@ -133,17 +125,15 @@ func (o *Options) complete() error {
 	}
 	need("Mode", o.Mode == Dev || o.Mode == Production)
 	need("Collect", o.Collect != nil)
-	need("System", o.System != nil)
-	need("Querier", o.Querier != nil)
-	need("Waiter", o.Waiter != nil)
+	need("Parts", o.Parts != nil)
 	need("Log", o.Log != nil)
-	need("Readers", o.Readers != nil)
 	need("Duplicates", o.Duplicates != nil)
-	need("Resubmitter", o.Resubmitter != nil)
-	need("Rebuilder", o.Rebuilder != nil)
 	need("VerifyArchive", o.VerifyArchive != nil)
 	need("VerifyLog", o.VerifyLog != nil)
-	need("Jobs", o.Jobs != nil)
+	if o.Space == nil {
+		o.Space = &Space{}
+	}
+	missing = append(missing, o.Space.complete()...)
 	if len(missing) > 0 {
 		return fmt.Errorf("serve: options are missing: %s", strings.Join(missing, ", "))
 	}
@@ -155,12 +145,6 @@ func (o *Options) complete() error {
 	}
 	if o.Secure == nil {
 		o.Secure = func(r *http.Request) bool { return r.TLS != nil }
-	}
-	if o.Workspace == "" {
-		o.Workspace = millrace.DefaultWorkspace
-	}
-	if o.MaxQueryTimeout <= 0 {
-		o.MaxQueryTimeout = 10 * time.Minute
 	}
 	if o.BodyReadTimeout <= 0 {
 		o.BodyReadTimeout = 15 * time.Second
@@ -188,10 +172,7 @@ type server struct {
 	metrics *metrics
 	tails   chan struct{} // a place each
 
-	catalogs  catalogs
-	sizes     sizes
 	functions functions
-	changed   changesCache
 }
 
 // New returns the handler of the whole server. Intake's paths go straight to
@@ -217,7 +198,7 @@ func New(o Options) (http.Handler, error) {
 	s.mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{Registry: o.Metrics, MaxRequestsInFlight: 4}))
 	s.mux.HandleFunc("GET /{$}", s.landing)
 	s.mux.HandleFunc("/", s.unknown)
-	api := s.observed(s.guarded(s.mux))
+	api := s.observed(s.guarded(s.spaced(s.mux)))
 	var page http.Handler
 	if o.Page != nil {
 		page = s.page(o.Page)
@@ -229,7 +210,7 @@ func New(o Options) (http.Handler, error) {
 		case page != nil && isPage(r.URL.Path):
 			page.ServeHTTP(w, r)
 		default:
-			api.ServeHTTP(w, r)
+			api.ServeHTTP(w, named(r))
 		}
 	}), nil
 }

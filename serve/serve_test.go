@@ -134,7 +134,8 @@ func (w *world) options(t *testing.T) Options {
 		Mode: Dev, Version: "test", Collect: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			rw.Header().Set("Collected", r.URL.Path)
 		}),
-		System: w, Querier: w, Waiter: w, Readers: w, Duplicates: w, Resubmitter: w, Rebuilder: w,
+		Space: &Space{System: w, Querier: w, Waiter: w, Readers: w, Resubmitter: w, Rebuilder: w, Jobs: jobs},
+		Parts: w.Parts, Duplicates: w,
 		VerifyArchive: func(ctx context.Context, progress func(job.Progress)) (any, error) {
 			progress(job.Progress{Done: 1, Total: 2, Unit: "files"})
 			<-ctx.Done()
@@ -143,7 +144,7 @@ func (w *world) options(t *testing.T) Options {
 		VerifyLog: func(context.Context, func(job.Progress)) (any, error) {
 			return nil, millrace.Errorf(millrace.Internal, "frame 7 is damaged: restore it")
 		},
-		Jobs: jobs, Log: newLog(t),
+		Log: newLog(t),
 	}
 }
 

@@ -27,7 +27,7 @@ type SourceSignature struct {
 
 // sourceNamed finds a source of the project.
 func (s *server) sourceNamed(ctx context.Context, name string) (Source, error) {
-	all, err := s.o.System.Sources(ctx, s.o.Workspace)
+	all, err := s.space(ctx).System.Sources(ctx, s.space(ctx).ID)
 	if err != nil {
 		return Source{}, err
 	}
@@ -206,7 +206,7 @@ func (s *server) sendTest(ctx context.Context, source Source, key string, event 
 	header := http.Header{}
 	if key == "" {
 		out.Request = snippet.SignedCurl(snippetSource(source, "", s.address(requestOf(ctx))), string(body))
-		if err := s.o.Sign(s.o.Workspace, source.Name, header, body); err != nil {
+		if err := s.o.Sign(s.space(ctx).ID, source.Name, header, body); err != nil {
 			return out, err
 		}
 	}

@@ -16,7 +16,7 @@ func (s *server) registerSources() {
 	}
 	register(s, operation{id: "list-sources", method: http.MethodGet, path: "/api/v1/sources", tag: "sources", summary: "List the sources"},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[sourceList], error) {
-			all, err := s.o.System.Sources(ctx, s.o.Workspace)
+			all, err := s.space(ctx).System.Sources(ctx, s.space(ctx).ID)
 			if err != nil {
 				return nil, err
 			}
@@ -51,7 +51,7 @@ func (s *server) checkSource(ctx context.Context, name string) error {
 	if name == "" || name == systemSource {
 		return nil
 	}
-	all, err := s.o.System.Sources(ctx, s.o.Workspace)
+	all, err := s.space(ctx).System.Sources(ctx, s.space(ctx).ID)
 	if err != nil || slices.ContainsFunc(all, func(source Source) bool { return source.Name == name }) {
 		return err
 	}
@@ -85,7 +85,7 @@ func (s *server) registerReaders() {
 		After *millrace.Position `json:"after,omitempty" doc:"Go on with what follows this position; the very beginning when absent."`
 	}
 	answer := func(ctx context.Context, name string) (*bodyOf[Reader], error) {
-		all, err := s.o.Readers.Readers(ctx)
+		all, err := s.space(ctx).Readers.Readers(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +99,7 @@ func (s *server) registerReaders() {
 	}
 	register(s, operation{id: "list-readers", method: http.MethodGet, path: "/api/v1/readers", tag: "readers", summary: "List the readers of the log"},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[readerList], error) {
-			all, err := s.o.Readers.Readers(ctx)
+			all, err := s.space(ctx).Readers.Readers(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -119,9 +119,9 @@ func (s *server) registerReaders() {
 			})
 	}
 	change("pause", "Pause a reader", "It finishes what it has begun and then stands still until it is resumed, across restarts too.",
-		func(ctx context.Context, name string) error { return s.o.Readers.Pause(ctx, name) })
+		func(ctx context.Context, name string) error { return s.space(ctx).Readers.Pause(ctx, name) })
 	change("resume", "Resume a paused reader", "It goes on where it stopped.",
-		func(ctx context.Context, name string) error { return s.o.Readers.Resume(ctx, name) })
+		func(ctx context.Context, name string) error { return s.space(ctx).Readers.Resume(ctx, name) })
 	register(s, operation{id: "reset-reader", method: http.MethodPost, path: "/api/v1/readers/{name}/reset", tag: "readers",
 		summary: "Make a reader begin again", description: "The warehouse, without a position, makes all tables anew from the whole history. The archive, with one, gives up the damaged frames of the log up to it, and all readers go on behind.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone}},
@@ -133,7 +133,7 @@ func (s *server) registerReaders() {
 			if in.Body != nil {
 				after = in.Body.After
 			}
-			if err := s.o.Readers.Reset(ctx, in.Name, after); err != nil {
+			if err := s.space(ctx).Readers.Reset(ctx, in.Name, after); err != nil {
 				return nil, err
 			}
 			return answer(ctx, in.Name)

@@ -83,7 +83,7 @@ func (s *server) each(ctx context.Context, sql string, params []any, limit int, 
 }
 
 func (s *server) eachWithin(ctx context.Context, timeout time.Duration, sql string, params []any, limit int, do func(columns []result.Cell, i int) error) error {
-	rows, err := s.o.Querier.Query(ctx, warehouse.Query{Workspace: s.o.Workspace, SQL: sql, Params: params, Limit: limit, Timeout: timeout})
+	rows, err := s.space(ctx).Querier.Query(ctx, warehouse.Query{Workspace: s.space(ctx).ID, SQL: sql, Params: params, Limit: limit, Timeout: timeout})
 	if err != nil {
 		return err
 	}

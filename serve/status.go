@@ -99,7 +99,7 @@ type Health struct {
 }
 
 func (s *server) health(ctx context.Context) Health {
-	h := Health{Ready: true, Parts: slices.Clone(s.o.System.Parts(ctx))}
+	h := Health{Ready: true, Parts: slices.Clone(s.o.Parts(ctx))}
 	if h.Parts == nil {
 		h.Parts = []Part{}
 	}
@@ -139,7 +139,7 @@ func (s *server) registerStatus() {
 		})
 	register(s, operation{id: "get-status", method: http.MethodGet, path: "/api/v1/status", tag: "status", summary: "How the server is"},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[Status], error) {
-			st, err := s.o.System.Status(ctx)
+			st, err := s.space(ctx).System.Status(ctx)
 			if err != nil {
 				return nil, err
 			}

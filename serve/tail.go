@@ -110,7 +110,7 @@ func (s *server) tail(ctx context.Context, in *tailInput) (*huma.StreamResponse,
 // open opens the log after from, or at its end, with what is to be told of what
 // lies before.
 func (t *tail) open(ctx context.Context, from millrace.Position, in *tailInput) (err error) {
-	filter := eventlog.Filter{Workspace: t.o.Workspace}
+	filter := eventlog.Filter{Workspace: t.space(ctx).ID}
 	if in.Source != "" {
 		filter.Sources = []string{in.Source}
 	}

@@ -227,7 +227,7 @@ func streamTables(source, stream string) []string {
 // how far back it was searched.
 func (s *server) duplicatesOf(ctx context.Context, q whyQuery, patience time.Duration, most int) (found []eventlog.Entry, since time.Time, whole bool, err error) {
 	tables := map[string]bool{} // by stream
-	since, whole, err = s.duplicates(ctx, eventlog.Filter{Workspace: s.o.Workspace, Sources: []string{q.table.Schema}}, patience, func(e eventlog.Entry) bool {
+	since, whole, err = s.duplicates(ctx, eventlog.Filter{Workspace: s.space(ctx).ID, Sources: []string{q.table.Schema}}, patience, func(e eventlog.Entry) bool {
 		if !q.until.IsZero() && !e.Received.Before(q.until) {
 			return true
 		}
@@ -251,7 +251,7 @@ func (s *server) duplicatesOf(ctx context.Context, q whyQuery, patience time.Dur
 }
 
 func (s *server) whyDuplicates(ctx context.Context, q whyQuery, all reasons) (out WhySearched, err error) {
-	sources, err := s.o.System.Sources(ctx, s.o.Workspace)
+	sources, err := s.space(ctx).System.Sources(ctx, s.space(ctx).ID)
 	if err != nil {
 		return out, err
 	}

@@ -1,0 +1,73 @@
+package serve
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/serve/job"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// TestSpaces asks in two spaces: each has its own jobs, tables and caches, and
+// paths that name none are of the first.
+func TestSpaces(t *testing.T) {
+	t.Parallel()
+	one, two := newWorld(), newWorld()
+	o := one.options(t)
+	other := two.options(t).Space
+	other.ID = "w2"
+	o.Spaces = func(_ context.Context, name string) (*Space, error) {
+		if name == "acme@staging" {
+			return other, nil
+		}
+		return nil, millrace.Errorf(millrace.NotFound, "there is no workspace %q", name)
+	}
+	asked := map[*world][]string{}
+	for _, w := range []*world{one, two} {
+		w.query = func(_ context.Context, q warehouse.Query) (warehouse.Rows, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			asked[w] = append(asked[w], q.Workspace)
+			return nil, millrace.Errorf(millrace.Invalid, "no table")
+		}
+	}
+	s := start(t, o)
+	there := s.URL + "/api/v1/w/acme@staging"
+	call(t, "POST", s.URL+"/api/v1/query", `{"sql":"SELECT 1"}`)
+	call(t, "POST", there+"/query", `{"sql":"SELECT 1"}`)
+	call(t, "GET", there+"/tables", "")
+	if strings.Join(asked[one], " ") != "default" || strings.Trim(strings.Join(asked[two], " "), "w2 ") != "" || len(asked[two]) < 2 {
+		t.Errorf("asked in the first space %v, in the second %v", asked[one], asked[two])
+	}
+	resp, body := call(t, "POST", there+"/warehouse/rebuilds", "{}")
+	made := decode[job.Job](t, body)
+	if at := resp.Header.Get("Location"); resp.StatusCode != http.StatusAccepted || at != "/api/v1/w/acme@staging/jobs/"+made.ID {
+		t.Fatalf("%d at %q: %s", resp.StatusCode, at, body)
+	}
+	if resp, body := call(t, "GET", s.URL+"/api/v1/jobs/"+made.ID, ""); resp.StatusCode != 404 {
+		t.Errorf("a job of another space: %d %s", resp.StatusCode, body)
+	}
+	if resp, body := call(t, "GET", s.URL+resp.Header.Get("Location"), ""); resp.StatusCode != 200 {
+		t.Errorf("the job where it was said to be: %d %s", resp.StatusCode, body)
+	}
+	for _, path := range []string{"/api/v1/w/nobody/status", "/api/v1/w//status", "/api/v1/w/nobody", "/api/v1/w/..%2fdefault/status"} {
+		resp, body := call(t, "GET", s.URL+path, "")
+		if resp.StatusCode != 404 {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+		}
+	}
+}
+
+// TestWorkOfAJobStaysInItsSpace lets a job ask after its request is over.
+func TestWorkOfAJobStaysInItsSpace(t *testing.T) {
+	t.Parallel()
+	sp := &Space{ID: "w2"}
+	s := &server{}
+	got, err := workIn(sp, func(ctx context.Context, _ func(job.Progress)) (any, error) { return s.space(ctx).ID, nil })(t.Context(), nil)
+	if err != nil || got != "w2" {
+		t.Errorf("worked in %v, %v", got, err)
+	}
+}
