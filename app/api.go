@@ -18,28 +18,22 @@ import (
 
 // openAPI puts the parts together and the HTTP API in front of them.
 func (a *App) openAPI(context.Context) error {
-	a.jobs = job.NewRegistry(job.Options{Now: a.o.Now, Logger: a.logger("jobs")})
-	a.closers = append(a.closers, closer(func() error { return a.jobs.Close(context.Background()) }))
-	a.activity = openActivity(a.data.sub("habits.json"), a.received, a.o.Now, a.logger("activity"))
 	a.disk = &forecast{now: a.o.Now, sample: func(ctx context.Context) (int64, error) {
 		s, err := a.log.Status(ctx)
 		return s.FreeBytes, err
 	}}
-	var err error
-	a.parts, err = openParts(a.data.path,
-		&part{name: "dedup", work: a.follower.Run, read: a.readFollower, lag: a.lag, logger: a.logger("dedup")},
-		&part{name: "archive", work: a.archive.Run, read: a.readArchive, lag: a.lag, pause: a.archive.Pause, resume: a.archive.Resume, reset: a.resetArchive, logger: a.logger("archive")},
-		&part{name: "warehouse", work: a.loader.Run, read: a.readLoader, lag: a.lag, pause: a.loader.Pause, resume: a.loader.Resume, reset: a.resetLoader, logger: a.logger("warehouse")},
-	)
-	if err != nil {
-		return err
-	}
 	a.metrics.MustRegister(lagCollector{a})
 	files, err := a.openFiles()
 	if err != nil {
 		return err
 	}
-	config := a.project.Load().Config
+	if err := a.home.openAPI(files,
+		&part{name: "dedup", work: a.follower.Run, read: a.readFollower, lag: a.lag, logger: a.logger("dedup")},
+		&part{name: "archive", work: a.archive.Run, read: a.readArchive, lag: a.lag, pause: a.archive.Pause, resume: a.archive.Resume, reset: a.resetArchive, logger: a.logger("archive")},
+	); err != nil {
+		return err
+	}
+	config := a.config()
 	o := serve.Options{
 		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Version: a.o.Version, Parts: a.Parts,
 		Page: ui.Handler(), Secure: a.secure, PublicURL: strings.TrimSuffix(config.Collect.PublicURL, "/"),
@@ -47,32 +41,13 @@ func (a *App) openAPI(context.Context) error {
 		Collect: a.collect, Sign: a.collect.Sign, Probe: collect.Probe, Log: a.log, Verdicts: a.follower, Duplicates: duplicates{a.follower},
 		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog,
 		ClientIP: a.collect.Address, Stopping: a.stopping, Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now,
-		Space: &serve.Space{
-			System: a, Querier: workspaceQuerier{a}, Waiter: a.loader, Readers: a.parts, Resubmitter: resubmitter{a.collect, a.follower},
-			Rebuilder: rebuilder{a.loader, a.bounded, a.log, a.mark}, Jobs: a.jobs, Files: files,
-			DefaultQueryTimeout: time.Duration(config.Query.Timeout), DefaultQueryRows: config.Query.Rows, MaxQueryTimeout: time.Duration(config.Query.Timeout),
-		},
-	}
-	if a.history != nil {
-		o.History = a.history
-	}
-	if a.results != nil {
-		o.Results = a.results
+		Space: a.home.api,
 	}
 	if sizer, ok := a.warehouse.(warehouse.Sizer); ok {
 		o.TableSizes = sizer.TableSizes
 	}
 	a.handler, err = serve.New(o)
 	return err
-}
-
-// received is when intake last heard of each source, and with which keys.
-func (a *App) received() map[string]receipt {
-	all := map[string]receipt{}
-	for _, s := range a.collect.Activity() {
-		all[s.Source] = receipt{s.LastReceived, s.Keys}
-	}
-	return all
 }
 
 // closer makes a function an io.Closer.
@@ -141,12 +116,7 @@ func (d duplicates) CountDuplicates(ctx context.Context, ranges []serve.Range) (
 }
 
 // rebuilder starts the loader's rebuild in the API's words.
-type rebuilder struct {
-	loader  *warehouse.Loader
-	bounded *bounded
-	log     serve.Log
-	mark    func(kind, text string)
-}
+type rebuilder struct{ *space }
 
 // of names the source of a rebuild.
 func of(source string) string {
@@ -158,7 +128,7 @@ func of(source string) string {
 
 func (r rebuilder) Rebuild(ctx context.Context, _ string, want serve.Rebuild, progress func(job.Progress)) (any, error) {
 	o := warehouse.RebuildOptions{Source: want.Source, Yes: want.Yes, Progress: func(p warehouse.RebuildProgress) {
-		_, end, err := r.log.Bounds(ctx)
+		_, end, err := r.app.log.Bounds(ctx)
 		if err != nil {
 			end = p.Target
 		}
@@ -175,7 +145,7 @@ func (r rebuilder) Rebuild(ctx context.Context, _ string, want serve.Rebuild, pr
 		return nil, err
 	}
 	progress(job.Progress{Done: out.Records, Total: out.Records, Unit: "records"})
-	r.mark(history.MarkRebuild, "the warehouse was made anew"+of(want.Source))
+	r.app.mark(history.MarkRebuild, "the warehouse was made anew"+of(want.Source))
 	result := rebuilt{Records: out.Records, Received: r.bounded.received.Load(), Rows: out.Rows, Discards: out.Discards, At: out.At, Seconds: out.Elapsed.Seconds(), Tables: []rebuiltTable{}}
 	for _, t := range out.Tables {
 		result.Tables = append(result.Tables, rebuiltTable{Table: t.Schema + "." + t.Table, Before: t.Live, After: t.Shadow})
@@ -200,14 +170,6 @@ func rebuildMessage(p warehouse.RebuildProgress) string {
 		return ""
 	}
 	return "at " + p.Time.UTC().Format(time.RFC3339)
-}
-
-// resetLoader makes all tables anew. A part of the history is what rebuild is for.
-func (a *App) resetLoader(ctx context.Context, after *millrace.Position) error {
-	if after != nil && !after.IsZero() {
-		return millrace.Errorf(millrace.Invalid, "the warehouse begins again from the very beginning only: leave the position out, or make a part anew with millrace warehouse rebuild --from TIME")
-	}
-	return a.loader.Reset(ctx)
 }
 
 // resetArchive makes the archive, and all else that follows the log, go on

@@ -14,8 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,7 +32,6 @@ import (
 	"github.com/millrace/millrace/project"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/serve"
-	"github.com/millrace/millrace/serve/job"
 	"github.com/millrace/millrace/serve/logring"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -106,7 +103,6 @@ type App struct {
 	started     time.Time
 	metrics     *prometheus.Registry
 	data        *dataDir
-	project     atomic.Pointer[served]
 	listener    net.Listener
 	profile     net.Listener // nil: no profiles
 	certificate *certificate // nil: no TLS
@@ -116,29 +112,20 @@ type App struct {
 	bucket    blob.Bucket
 	archive   *archive.Archive
 	warehouse warehouse.Warehouse
-	bounded   *bounded // the same, for the loader
-	loader    *warehouse.Loader
 	collect   *collect.Handler
-	jobs      *job.Registry
-	activity  *activity
 	disk      *forecast
 	logs      *logring.Ring
 	history   *history.Store // nil: none
 	results   *result.Store  // nil: none
 	proxies   []netip.Prefix // trusted
-	reloading sync.Mutex
-	parts     *parts
 	handler   http.Handler
+
+	// home is the space of the folder that is served. Its settings are those of
+	// the installation, which all spaces share.
+	home *space
 
 	stopping chan struct{} // closed when the server begins to stop
 	closers  []io.Closer   // opened first is closed last
-}
-
-// A served is the version of the project that runs.
-type served struct {
-	*project.Project
-	loaded   time.Time
-	problems []string // why a later edit does not run
 }
 
 // Open reads the project, opens everything and listens. Problems with the
@@ -159,7 +146,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 		}
 	}()
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a.project.Store(&served{Project: p, loaded: o.Now()})
+	a.home = a.newSpace(millrace.DefaultWorkspace, p)
 	if a.certificate, err = openCertificate(o); err != nil {
 		return nil, err
 	}
@@ -187,7 +174,7 @@ func (a *App) deaf(p *project.Project) (notices []string) {
 	if a.o.Mode == serve.Dev {
 		return nil
 	}
-	for _, s := range sources(p) {
+	for _, s := range sources(millrace.DefaultWorkspace, p) {
 		if s.HTTP != nil && !slices.ContainsFunc(s.HTTP.WriteKeys, func(key string) bool { return !strings.HasPrefix(key, "dev_") }) {
 			notices = append(notices, fmt.Sprintf("source %s takes nothing: its write keys begin with dev_, and those work in millrace dev only: add another to sources/%s.yaml and start again", s.Name, s.Name))
 		}
@@ -210,7 +197,10 @@ func (a *App) URL() string {
 }
 
 // Project is the version of the project that runs.
-func (a *App) Project() *project.Project { return a.project.Load().Project }
+func (a *App) Project() *project.Project { return a.home.project.Load().Project }
+
+// config is the installation's.
+func (a *App) config() project.Config { return a.home.project.Load().Config }
 
 // Data is the data folder.
 func (a *App) Data() string { return a.data.path }
@@ -221,11 +211,11 @@ func (a *App) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	readers, inner := errgroup.WithContext(work)
-	for _, part := range a.parts.list {
+	for _, part := range a.home.parts.list {
 		readers.Go(func() error { return part.run(inner) })
 	}
 	readers.Go(func() error { return a.retention().Run(inner) })
-	readers.Go(func() error { return a.activity.Run(inner) })
+	readers.Go(func() error { return a.home.activity.Run(inner) })
 	readers.Go(func() error { return a.disk.Run(inner) })
 	a.runKept(inner, readers.Go)
 	a.markStart(ctx)
@@ -292,7 +282,7 @@ func (a *App) retention() *retention {
 	return &retention{
 		log: a.log, now: a.o.Now, logger: a.logger("retention"),
 		settings: func() eventlog.Retention {
-			s := a.project.Load().Config.Log
+			s := a.config().Log
 			return eventlog.Retention{Age: time.Duration(s.Retention), SizeBytes: int64(s.Size)}
 		},
 		holders: []holder{func(context.Context) (millrace.Position, error) { return a.follower.Checkpoint(), nil }, a.archive.Through},

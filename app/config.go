@@ -48,17 +48,17 @@ func schemes[T any](backends map[string]T) []string {
 	return all
 }
 
-// sources are the project's, as intake wants them.
-func sources(p *project.Project) []collect.Source {
+// sources are a project's, as intake wants them in a space.
+func sources(space string, p *project.Project) []collect.Source {
 	var all []collect.Source
 	for _, r := range p.In("sources") {
-		all = append(all, sourceOf(r))
+		all = append(all, sourceOf(space, r))
 	}
 	return all
 }
 
-func sourceOf(r project.Resource) collect.Source {
-	s := collect.Source{Workspace: millrace.DefaultWorkspace, Name: r.Name}
+func sourceOf(space string, r project.Resource) collect.Source {
+	s := collect.Source{Workspace: space, Name: r.Name}
 	switch config := r.Config.(type) {
 	case *collect.HTTPSource:
 		s.HTTP = config
@@ -70,7 +70,7 @@ func sourceOf(r project.Resource) collect.Source {
 
 // window is how long an ID of a source counts, in the project that runs.
 func (a *App) window(_, source string) time.Duration {
-	for _, s := range sources(a.project.Load().Project) {
+	for _, s := range a.home.sources() {
 		if s.Name == source {
 			return windowOf(s)
 		}
@@ -94,7 +94,7 @@ func windowOf(s collect.Source) time.Duration {
 // settings say how the warehouse shapes the project's records.
 func settings(p *project.Project) warehouse.Settings {
 	all := warehouse.Settings{Sources: map[string]warehouse.SourceSettings{}}
-	for _, s := range sources(p) {
+	for _, s := range sources("", p) {
 		var types map[string]string
 		var limits collect.Limits
 		if s.HTTP != nil {

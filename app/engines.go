@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/archive"
 	"github.com/millrace/millrace/blob"
 	"github.com/millrace/millrace/blob/local"
@@ -20,7 +19,6 @@ import (
 	"github.com/millrace/millrace/eventlog/nats"
 	"github.com/millrace/millrace/project"
 	"github.com/millrace/millrace/serve"
-	"github.com/millrace/millrace/warehouse"
 )
 
 // buckets are the technologies of the archive, by scheme.
@@ -47,7 +45,7 @@ func (a *App) archiveFolder(engine project.Engine) string {
 }
 
 func (a *App) openBucket(ctx context.Context) error {
-	engine := a.project.Load().Config.Archive
+	engine := a.config().Archive
 	var err error
 	if a.bucket, err = buckets[engine.Scheme()](ctx, a, engine); err != nil {
 		return fmt.Errorf("cannot open the archive: %w", err)
@@ -68,7 +66,7 @@ func (a *App) openLog(ctx context.Context) error {
 		return err
 	}
 	a.log, err = nats.Open(ctx, nats.Options{
-		Dir: a.data.sub("log"), CacheBytes: logCache, CheckBytes: a.o.logCheckBytes, AfterEpoch: known, ReserveBytes: int64(a.project.Load().Config.Log.Reserve),
+		Dir: a.data.sub("log"), CacheBytes: logCache, CheckBytes: a.o.logCheckBytes, AfterEpoch: known, ReserveBytes: int64(a.config().Log.Reserve),
 		Now: a.o.Now, Logger: a.logger("log"), Metrics: a.metrics,
 	})
 	if err != nil {
@@ -107,12 +105,12 @@ func (a *App) openFollower() (err error) {
 const openPatience = 2 * time.Second
 
 func (a *App) openArchive(ctx context.Context) error {
-	engine := a.project.Load().Config.Archive
+	engine := a.config().Archive
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
 	var err error
 	a.archive, err = archive.Open(ctx, archive.Options{
-		Bucket: a.bucket, Log: eventlog.DistinctOpener(a.log, a.follower), Interval: time.Duration(a.project.Load().Config.ArchiveInterval),
+		Bucket: a.bucket, Log: eventlog.DistinctOpener(a.log, a.follower), Interval: time.Duration(a.config().ArchiveInterval),
 		Damaged: true, // intake goes on without it, and status says what is wrong
 		Now:     a.o.Now, Logger: a.logger("archive"), Metrics: a.metrics,
 	})
@@ -123,34 +121,28 @@ func (a *App) openArchive(ctx context.Context) error {
 }
 
 func (a *App) openWarehouse(ctx context.Context) error {
-	engine := a.project.Load().Config.Warehouse
+	engine := a.config().Warehouse
 	var err error
 	if a.warehouse, err = warehouses[engine.Scheme()](ctx, a, engine); err != nil {
 		return fmt.Errorf("cannot open the warehouse %s: %w", engine, err)
 	}
 	a.closers = append(a.closers, a.warehouse)
-	a.bounded = &bounded{Warehouse: a.warehouse, Opener: eventlog.History(a.log, a.archive, a.follower)}
-	a.loader, err = warehouse.NewLoader(warehouse.LoaderOptions{
-		Warehouse: a.bounded, Opener: a.bounded,
-		Workspace: millrace.DefaultWorkspace, Settings: settings(a.project.Load().Project),
-		Now: a.o.Now, Logger: a.logger("warehouse"), Metrics: a.metrics,
-	})
-	return err
+	return a.home.openLoader()
 }
 
 func (a *App) openIntake(context.Context) error {
-	p := a.project.Load()
+	settings := a.config().Collect
 	var err error
-	if a.proxies, err = proxies(p.Config.Collect.TrustedProxies); err != nil {
+	if a.proxies, err = proxies(settings.TrustedProxies); err != nil {
 		return err
 	}
 	a.collect, err = collect.New(collect.Options{
-		Log: a.log, Limits: limits(p.Config.Collect.Limits), AllowDevKeys: a.o.Mode == serve.Dev,
-		TrustedProxies: a.proxies, PublicURL: p.Config.Collect.PublicURL,
+		Log: a.log, Limits: limits(settings.Limits), AllowDevKeys: a.o.Mode == serve.Dev,
+		TrustedProxies: a.proxies, PublicURL: settings.PublicURL,
 		Now: a.o.Now, Logger: a.logger("collect"), Metrics: a.metrics,
 	})
 	if err != nil {
 		return err
 	}
-	return a.collect.SetSources(sources(p.Project))
+	return a.collect.SetSources(a.home.sources())
 }

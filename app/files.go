@@ -47,7 +47,7 @@ func (f *projectFiles) Check(texts map[string][]byte) []project.Problem {
 // Known are the resources of the project that runs, and the secrets there are.
 func (f *projectFiles) Known() project.Known {
 	known := project.Known{Names: map[string][]string{}, Secrets: projectOptions(f.app.o.Dir, f.app.o.Environment).Secrets.Names()}
-	for _, r := range f.app.project.Load().Resources {
+	for _, r := range f.app.home.project.Load().Resources {
 		known.Names[r.Folder] = append(known.Names[r.Folder], r.Name)
 	}
 	return known

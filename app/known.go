@@ -60,7 +60,7 @@ func (a *App) renewLog(ctx context.Context) error {
 	}
 	_, last, err := a.log.Bounds(ctx)
 	for _, p := range append(reached, last) {
-		a.bounded.allow(p)
+		a.home.bounded.allow(p)
 	}
 	return err
 }

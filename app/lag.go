@@ -37,7 +37,7 @@ func (c lagCollector) Describe(out chan<- *prometheus.Desc) { out <- lagDesc }
 func (c lagCollector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), partTimeout)
 	defer cancel()
-	for _, p := range c.app.parts.list {
+	for _, p := range c.app.home.parts.list {
 		r, err := p.read(ctx)
 		if err != nil {
 			continue

@@ -25,7 +25,8 @@ const (
 )
 
 // notices are what an operator should know.
-func (a *App) notices(p *project.Project, all []serve.Source) (texts []string) {
+func (sp *space) notices(p *project.Project, all []serve.Source) (texts []string) {
+	a := sp.app
 	now := a.o.Now()
 	for _, source := range all {
 		if source.Silent {
@@ -33,8 +34,8 @@ func (a *App) notices(p *project.Project, all []serve.Source) (texts []string) {
 		}
 	}
 	texts = append(texts, a.deaf(p)...)
-	texts = append(texts, refusalNotices(a.collect.Refusals(), now)...)
-	texts = append(texts, warehouseNotices(a.loader.Stats().Notices, now)...)
+	texts = append(texts, refusalNotices(slices.DeleteFunc(a.collect.Refusals(), func(r collect.Refusal) bool { return r.Workspace != sp.id }), now)...)
+	texts = append(texts, warehouseNotices(sp.loader.Stats().Notices, now)...)
 	for _, lost := range a.log.Lost() {
 		if now.Sub(lost.At) < noticeRenewed {
 			texts = append(texts, lost.String())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/history"
 	"github.com/millrace/millrace/project"
 )
@@ -27,27 +28,27 @@ func (a *App) watch(ctx context.Context) error {
 // reload reads the project and puts it in the place of the one that runs, or
 // changes nothing.
 func (a *App) reload() error {
-	a.reloading.Lock() // one who saves and the watch may come together
-	defer a.reloading.Unlock()
-	old := a.project.Load()
+	a.home.reloading.Lock() // one who saves and the watch may come together
+	defer a.home.reloading.Unlock()
+	old := a.home.project.Load()
 	p, err := loadProject(a.o.Dir, a.o.Environment)
 	if err == nil && len(old.problems) == 0 && reflect.DeepEqual(old.Project, p) {
 		return nil
 	}
 	if err == nil {
-		err = a.collect.SetSources(sources(p))
+		err = a.collect.SetSources(sources(millrace.DefaultWorkspace, p))
 	}
 	if err != nil {
 		next := *old
 		next.problems = problemTexts(err)
-		a.project.Store(&next)
+		a.home.project.Store(&next)
 		a.logger("project").Info("the saved files have mistakes, the last good version goes on", "mistakes", len(next.problems))
 		return err
 	}
-	a.project.Store(&served{Project: p, loaded: a.o.Now()})
-	a.loader.Configure(settings(p))
+	a.home.project.Store(&served{Project: p, loaded: a.o.Now()})
+	a.home.loader.Configure(settings(p))
 	fmt.Fprintln(a.o.Stdout, "reloaded")
-	a.logger("project").Info("the saved files are served", "sources", len(sources(p)))
+	a.logger("project").Info("the saved files are served", "sources", len(p.In("sources")))
 	a.mark(history.MarkReload, "the project was saved")
 	for _, field := range restartFields(old.Config.Settings, p.Config.Settings) {
 		fmt.Fprintf(a.o.Stdout, "%s: %s was changed and takes effect when the server is started again\n", project.ConfigFile, field)

@@ -47,18 +47,18 @@ func (a *App) settleArchive(ctx context.Context, last millrace.Position) error {
 }
 
 func (a *App) settleWarehouse(ctx context.Context, last millrace.Position) error {
-	s := a.loader.Stats()
+	s := a.home.loader.Stats()
 	if s.Paused {
 		return nil
 	}
 	if s.Problem != "" {
 		return millrace.Errorf(millrace.Unavailable, "the warehouse is not loaded: %s", s.Problem)
 	}
-	err := a.loader.WaitFor(ctx, last)
+	err := a.home.loader.WaitFor(ctx, last)
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	reached := a.loader.Stats().Committed
+	reached := a.home.loader.Stats().Committed
 	if !last.After(reached) {
 		return nil // in the last moment
 	}

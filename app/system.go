@@ -12,23 +12,26 @@ import (
 	"github.com/millrace/millrace/unit"
 )
 
-var _ serve.System = (*App)(nil)
+var _ serve.System = (*space)(nil)
 
 // partTimeout bounds how long one part may take to say how it is.
 const partTimeout = 2 * time.Second
 
-// Status says how the server is.
-func (a *App) Status(ctx context.Context) (serve.Status, error) {
+// Status says how the server is, with the space of the folder that it serves.
+func (a *App) Status(ctx context.Context) (serve.Status, error) { return a.home.Status(ctx) }
+
+// Status says how the server is, and the space.
+func (sp *space) Status(ctx context.Context) (serve.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
-	p := a.project.Load()
+	a, p := sp.app, sp.project.Load()
 	s := serve.Status{
 		Name: p.Config.Name, Version: a.o.Version, Mode: string(a.o.Mode), Environment: p.Environment,
-		Workspace: millrace.DefaultWorkspace, Started: a.started.UTC(), Ready: true,
+		Workspace: sp.id, Started: a.started.UTC(), Ready: true,
 		Project: &serve.ProjectStatus{Loaded: p.loaded.UTC(), Problems: p.problems},
-		Log:     a.logStatus(ctx), Dedup: a.dedupStatus(ctx), Archive: a.archiveStatus(), Warehouse: a.warehouseStatus(ctx),
+		Log:     a.logStatus(ctx), Dedup: sp.dedupStatus(ctx), Archive: a.archiveStatus(), Warehouse: sp.warehouseStatus(ctx),
 	}
-	for _, part := range a.Parts(ctx) {
+	for _, part := range sp.partsOf(ctx) {
 		s.Ready = s.Ready && (part.Ready || !part.Required)
 		if !part.Ready {
 			s.Problems = append(s.Problems, part.Name+": "+part.Reason)
@@ -38,13 +41,13 @@ func (a *App) Status(ctx context.Context) (serve.Status, error) {
 		s.Problems = append(s.Problems, "project: "+problem)
 	}
 	var err error
-	if s.Readers, err = a.parts.Readers(ctx); err != nil {
+	if s.Readers, err = sp.parts.Readers(ctx); err != nil {
 		return s, err
 	}
-	if s.Sources, err = a.Sources(ctx, millrace.DefaultWorkspace); err != nil {
+	if s.Sources, err = sp.Sources(ctx, sp.id); err != nil {
 		return s, err
 	}
-	s.Notices = a.notices(p.Project, s.Sources)
+	s.Notices = sp.notices(p.Project, s.Sources)
 	return s, nil
 }
 
@@ -53,7 +56,7 @@ func (a *App) logStatus(ctx context.Context) *serve.LogStatus {
 	if err != nil {
 		return &serve.LogStatus{Backend: "nats", Refusing: err.Error()}
 	}
-	config := a.project.Load().Config.Log
+	config := a.config().Log
 	return &serve.LogStatus{
 		Backend: l.Backend, Version: l.Version, Promise: l.Promise, First: l.First, Last: l.Last, FirstTime: some(l.FirstTime), LastTime: some(l.LastTime),
 		SizeBytes: l.SizeBytes, SizeLimitBytes: int64(config.Size), RetentionSeconds: int64(time.Duration(config.Retention).Seconds()),
@@ -62,14 +65,15 @@ func (a *App) logStatus(ctx context.Context) *serve.LogStatus {
 	}
 }
 
-func (a *App) dedupStatus(ctx context.Context) *serve.DedupStatus {
+func (sp *space) dedupStatus(ctx context.Context) *serve.DedupStatus {
+	a := sp.app
 	d, err := a.follower.Status(ctx)
 	if err != nil {
 		a.logger("dedup").Warn("the follower does not say how it is", "error", err)
 	}
 	out := &serve.DedupStatus{Through: d.Through, IDs: d.IDs, SizeBytes: d.IndexBytes + d.VerdictBytes}
 	for _, c := range a.follower.Counts() {
-		if c.Space == "" {
+		if c.Workspace == sp.id && c.Space == "" {
 			out.Duplicates += c.Duplicates
 		}
 	}
@@ -78,16 +82,16 @@ func (a *App) dedupStatus(ctx context.Context) *serve.DedupStatus {
 
 func (a *App) archiveStatus() *serve.ArchiveStatus {
 	s := a.archive.Stats()
-	out := &serve.ArchiveStatus{Location: a.project.Load().Config.Archive.String(), Through: s.Through, Files: s.FreshFiles + s.Files, SizeBytes: s.SizeBytes}
+	out := &serve.ArchiveStatus{Location: a.config().Archive.String(), Through: s.Through, Files: s.FreshFiles + s.Files, SizeBytes: s.SizeBytes}
 	if !s.FailingSince.IsZero() {
 		out.Problem = fmt.Sprintf("failing since %s: %s", s.FailingSince.UTC().Format(time.RFC3339), archiveProblem(s.LastError))
 	}
 	return out
 }
 
-func (a *App) warehouseStatus(ctx context.Context) *serve.WarehouseStatus {
-	l := a.loader.Stats()
-	out := &serve.WarehouseStatus{Backend: a.project.Load().Config.Warehouse.Scheme(), Committed: l.Committed, Problem: l.Problem}
+func (sp *space) warehouseStatus(ctx context.Context) *serve.WarehouseStatus {
+	a, l := sp.app, sp.loader.Stats()
+	out := &serve.WarehouseStatus{Backend: a.config().Warehouse.Scheme(), Committed: l.Committed, Problem: l.Problem}
 	if lag, err := a.lag(ctx, l.Committed); err == nil {
 		out.LagSeconds = lag.Seconds()
 	}
@@ -105,7 +109,11 @@ func (a *App) warehouseStatus(ctx context.Context) *serve.WarehouseStatus {
 
 // Parts says of each part whether it does its work. Intake needs the log
 // only; the others catch up when they can.
-func (a *App) Parts(ctx context.Context) []serve.Part {
+func (a *App) Parts(ctx context.Context) []serve.Part { return a.home.partsOf(ctx) }
+
+// partsOf are the log, and the parts of the space.
+func (sp *space) partsOf(ctx context.Context) []serve.Part {
+	a := sp.app
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
 	log := serve.Part{Name: "log", Ready: true, Required: true}
@@ -119,7 +127,7 @@ func (a *App) Parts(ctx context.Context) []serve.Part {
 	if d := a.ahead(s.LastTime); d > 0 {
 		all = append(all, clockPart(d, s.LastTime))
 	}
-	for _, p := range a.parts.list {
+	for _, p := range sp.parts.list {
 		r := p.status(ctx)
 		part := serve.Part{Name: r.Name, Ready: r.Problem == "", Reason: r.Problem}
 		if r.State == "paused" {
@@ -131,13 +139,13 @@ func (a *App) Parts(ctx context.Context) []serve.Part {
 }
 
 // Sources lists the project's sources.
-func (a *App) Sources(_ context.Context, workspace string) ([]serve.Source, error) {
-	all := []serve.Source{}
-	if workspace != millrace.DefaultWorkspace {
+func (sp *space) Sources(_ context.Context, workspace string) ([]serve.Source, error) {
+	a, all := sp.app, []serve.Source{}
+	if workspace != sp.id {
 		return all, nil
 	}
-	for _, r := range a.project.Load().In("sources") {
-		s := sourceOf(r)
+	for _, r := range sp.project.Load().In("sources") {
+		s := sourceOf(sp.id, r)
 		out := serve.Source{Name: s.Name, Kind: "http", WriteKeys: []string{}, Keys: []serve.SourceKey{}, Dedup: windowText(s), File: r.File, Line: r.Line}
 		if s.HTTP != nil {
 			out.WriteKeys = append(out.WriteKeys, s.HTTP.WriteKeys...)
@@ -157,7 +165,7 @@ func (a *App) Sources(_ context.Context, workspace string) ([]serve.Source, erro
 				out.Rejected = c.Distinct
 			}
 		}
-		seen, silent := a.activity.last(s.Name)
+		seen, silent := sp.activity.last(s.Name)
 		out.LastReceived, out.Silent = some(seen.at), silent
 		for _, key := range out.WriteKeys {
 			works := a.o.Mode == serve.Dev || !strings.HasPrefix(key, "dev_")
@@ -211,16 +219,4 @@ func archiveProblem(text string) string {
 		return text
 	}
 	return text + ": millrace archive verify names all files that are missing or damaged; put them back from a backup of the archive, and it goes on by itself"
-}
-
-func (a *App) readLoader(context.Context) (serve.Reader, error) {
-	s := a.loader.Stats()
-	r := serve.Reader{State: "running", Position: s.Committed, Problem: s.Problem}
-	if s.Problem != "" {
-		r.State = "failing"
-	}
-	if s.Paused {
-		r.State = "paused"
-	}
-	return r, nil
 }

@@ -25,7 +25,7 @@ var warehouses = map[string]func(ctx context.Context, a *App, engine project.Eng
 }
 
 func openPostgres(ctx context.Context, a *App, engine project.Engine) (warehouse.Warehouse, error) {
-	q := a.project.Load().Config.Query
+	q := a.config().Query
 	return postgres.Open(ctx, postgres.Options{
 		URL: engine.Reveal(), QueryURL: q.Login.Reveal(),
 		QueryTimeout: time.Duration(q.Timeout), MaxConcurrentQueries: q.Concurrency, QuerySpillBytes: int64(q.Spill),
@@ -34,7 +34,7 @@ func openPostgres(ctx context.Context, a *App, engine project.Engine) (warehouse
 }
 
 func openDuckDB(ctx context.Context, a *App, _ project.Engine) (warehouse.Warehouse, error) {
-	q := a.project.Load().Config.Query
+	q := a.config().Query
 	memory, spill := int64(q.Memory), int64(q.Spill)
 	if memory == 0 {
 		memory = min(max(memoryBytes()/4, minEngineMemory), maxEngineMemory)
@@ -77,11 +77,11 @@ func (a *App) spillBytes(ctx context.Context) (int64, error) {
 }
 
 // A workspaceQuerier is the warehouse with the project's limits.
-type workspaceQuerier struct{ a *App }
+type workspaceQuerier struct{ *space }
 
 // Query runs one read-only statement within the project's limits.
 func (w workspaceQuerier) Query(ctx context.Context, q warehouse.Query) (warehouse.Rows, error) {
-	limits := w.a.project.Load().Config.Query
+	limits := w.project.Load().Config.Query
 	if q.Timeout == 0 || q.Timeout > time.Duration(limits.Timeout) {
 		q.Timeout = time.Duration(limits.Timeout)
 	}
@@ -94,5 +94,6 @@ func (w workspaceQuerier) Query(ctx context.Context, q warehouse.Query) (warehou
 	if q.Limit > warehouse.MaxQueryRows {
 		return nil, millrace.Errorf(millrace.Invalid, "the limit is %d rows, at most %d: aggregate, or ask in parts", q.Limit, warehouse.MaxQueryRows)
 	}
-	return w.a.warehouse.Query(ctx, q)
+	q.Workspace = w.id // whatever was asked for
+	return w.app.warehouse.Query(ctx, q)
 }

@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/collect"
+	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/project"
+	"github.com/millrace/millrace/serve"
+	"github.com/millrace/millrace/serve/job"
+	"github.com/millrace/millrace/warehouse"
+)
+
+// A space is what runs for one environment of a workspace, beside the log and
+// the engines that all share: its project, what loads its tables, and the work
+// on them that goes on.
+type space struct {
+	app *App
+	id  string // of its records
+
+	project   atomic.Pointer[served]
+	reloading sync.Mutex
+
+	bounded  *bounded // the warehouse, for the loader
+	loader   *warehouse.Loader
+	jobs     *job.Registry
+	activity *activity
+	parts    *parts
+	api      *serve.Space
+}
+
+// A served is the version of the project that runs.
+type served struct {
+	*project.Project
+	loaded   time.Time
+	problems []string // why a later edit does not run
+}
+
+func (a *App) newSpace(id string, p *project.Project) *space {
+	sp := &space{app: a, id: id}
+	sp.project.Store(&served{Project: p, loaded: a.o.Now()})
+	return sp
+}
+
+// sub returns the path of what the space keeps in a file of its own.
+func (sp *space) sub(name string) string {
+	if sp.id == millrace.DefaultWorkspace {
+		return sp.app.data.sub(name)
+	}
+	return sp.app.data.sub(filepath.Join("spaces", sp.id, name))
+}
+
+// openLoader makes what loads the space's tables.
+func (sp *space) openLoader() (err error) {
+	a := sp.app
+	sp.bounded = &bounded{Warehouse: a.warehouse, Opener: eventlog.History(a.log, a.archive, a.follower)}
+	sp.loader, err = warehouse.NewLoader(warehouse.LoaderOptions{
+		Warehouse: sp.bounded, Opener: sp.bounded,
+		Workspace: sp.id, Settings: settings(sp.project.Load().Project),
+		Now: a.o.Now, Logger: a.logger("warehouse"), Metrics: a.metrics,
+	})
+	return err
+}
+
+// openAPI puts together what is asked of the space. shared are the parts that
+// all spaces have in common, which are told and run by the first of them.
+func (sp *space) openAPI(files serve.ProjectFiles, shared ...*part) (err error) {
+	a := sp.app
+	if err := makeDir(sp.sub("")); err != nil {
+		return fmt.Errorf("cannot make the folder of space %s: %w", sp.id, err)
+	}
+	sp.jobs = job.NewRegistry(job.Options{Now: a.o.Now, Logger: a.logger("jobs").With("workspace", sp.id)})
+	a.closers = append(a.closers, closer(func() error { return sp.jobs.Close(context.Background()) }))
+	sp.activity = openActivity(sp.sub("habits.json"), sp.received, a.o.Now, a.logger("activity"))
+	sp.parts, err = openParts(sp.sub(""), append(shared,
+		&part{name: "warehouse", work: sp.loader.Run, read: sp.readLoader, lag: a.lag, pause: sp.loader.Pause, resume: sp.loader.Resume, reset: sp.resetLoader, logger: a.logger("warehouse")})...)
+	if err != nil {
+		return err
+	}
+	query := sp.project.Load().Config.Query
+	sp.api = &serve.Space{
+		ID: sp.id, System: sp, Querier: workspaceQuerier{sp}, Waiter: sp.loader, Readers: sp.parts, Files: files, Jobs: sp.jobs,
+		Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{sp},
+		DefaultQueryTimeout: time.Duration(query.Timeout), DefaultQueryRows: query.Rows, MaxQueryTimeout: time.Duration(query.Timeout),
+	}
+	if a.history != nil {
+		sp.api.History = a.history
+	}
+	if a.results != nil {
+		sp.api.Results = a.results
+	}
+	return nil
+}
+
+// received is when intake last heard of each source, and with which keys.
+func (sp *space) received() map[string]receipt {
+	all := map[string]receipt{}
+	for _, s := range sp.app.collect.Activity() {
+		if s.Workspace == sp.id {
+			all[s.Source] = receipt{s.LastReceived, s.Keys}
+		}
+	}
+	return all
+}
+
+// sources are those of the project that runs, as intake wants them.
+func (sp *space) sources() []collect.Source { return sources(sp.id, sp.project.Load().Project) }
+
+// resetLoader makes all tables anew. A part of the history is what rebuild is for.
+func (sp *space) resetLoader(ctx context.Context, after *millrace.Position) error {
+	if after != nil && !after.IsZero() {
+		return millrace.Errorf(millrace.Invalid, "the warehouse begins again from the very beginning only: leave the position out, or make a part anew with millrace warehouse rebuild --from TIME")
+	}
+	return sp.loader.Reset(ctx)
+}
+
+func (sp *space) readLoader(context.Context) (serve.Reader, error) {
+	s := sp.loader.Stats()
+	r := serve.Reader{State: "running", Position: s.Committed, Problem: s.Problem}
+	if s.Problem != "" {
+		r.State = "failing"
+	}
+	if s.Paused {
+		r.State = "paused"
+	}
+	return r, nil
+}
