@@ -78,14 +78,14 @@ type Options struct {
 	Sign func(workspace, source string, header http.Header, body []byte) error
 	// Probe marks the context of a test event, whose key is not said to have been
 	// used by it; nil: it is not marked.
-	Probe   func(context.Context) context.Context
-	Log     Log             // required: for the tail
-	Past    eventlog.Opener // the archive, for records that the log has forgotten; nil: those are not found
+	Probe func(context.Context) context.Context
+	Log   Log             // required: for the tail
+	Past  eventlog.Opener // the archive, for records that the log has forgotten; nil: those are not found
 	// Locate says where the archive has a record of a workspace and source;
 	// false when it is not there yet. Nil: that is not told.
 	Locate func(ctx context.Context, workspace, source string, p millrace.Position) (ArchivePlace, bool, error)
 	// TableSizes says how large tables are on disk, in bytes; nil: that is not told.
-	TableSizes  func(ctx context.Context, workspace string) (map[warehouse.TableName]int64, error)
+	TableSizes func(ctx context.Context, workspace string) (map[warehouse.TableName]int64, error)
 	Logs       *logring.Ring     // the server's own log; nil: it cannot be read
 	Verdicts   eventlog.Verdicts // nil: the tail tells no duplicates
 	Duplicates Duplicates        // required
