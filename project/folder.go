@@ -282,9 +282,10 @@ func fileError(name string, err error) error {
 	return millrace.Errorf(kind, "%s: %w", clip(name), err)
 }
 
-// hidden says which reason there is not to show a path, or "".
-func (f *Folder) hidden(name string) string {
-	for i, part := range strings.Split(name, "/") {
+// Private says why a path of a project's folder is never shown, edited or taken
+// into a version, whatever the project says, or "".
+func Private(name string) (why string) {
+	for part := range strings.SplitSeq(name, "/") {
 		lower := strings.ToLower(part)
 		switch {
 		case strings.HasPrefix(part, "."):
@@ -296,7 +297,16 @@ func (f *Folder) hidden(name string) string {
 		case slices.Contains(secretEndings, path.Ext(lower)), strings.HasPrefix(lower, "id_rsa"), strings.HasPrefix(lower, "id_ed25519"):
 			return "files of secrets"
 		}
-		here := strings.Join(strings.Split(name, "/")[:i+1], "/")
+	}
+	return ""
+}
+
+// hidden says which reason there is not to show a path, or "".
+func (f *Folder) hidden(name string) string {
+	if why := Private(name); why != "" {
+		return why
+	}
+	for here := name; here != "."; here = path.Dir(here) {
 		if slices.ContainsFunc(f.private, func(p string) bool { return strings.EqualFold(p, here) }) {
 			return "the folders of data and secrets"
 		}
