@@ -22,6 +22,8 @@ var embedded embed.FS
 
 // Migrations are the files of this program: NNNN_name.sql, SQL as in a Tx plus
 // CREATE TABLE and INDEX, ALTER and DROP, with {{bytes}} as the type of bytes.
+// A statement after the line "-- on sqlite:" or "-- on postgres:" is that
+// engine's alone: a trigger, which each writes its own way.
 // A file never changes once it is released; a new one goes on from there.
 func Migrations() fs.FS {
 	files, err := fs.Sub(embedded, "migrations")
@@ -33,6 +35,7 @@ func Migrations() fs.FS {
 
 // A Dialect says how an engine writes what differs in migrations.
 type Dialect struct {
+	Name  string            // sqlite or postgres
 	Bytes string            // instead of {{bytes}}
 	Types map[string]string // instead of these words in CREATE TABLE and ALTER TABLE
 	Table string            // after the last parenthesis of CREATE TABLE
@@ -263,13 +266,21 @@ func render(text string, d Dialect) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, statement := range all {
-		if all[i], err = renderTable(statement, d); err != nil {
+	var out []string
+	for _, statement := range all {
+		if only := engineLine.FindStringSubmatch(statement); only != nil && only[1] != d.Name {
+			continue
+		}
+		if statement, err = renderTable(statement, d); err != nil {
 			return nil, err
 		}
+		out = append(out, statement)
 	}
-	return all, nil
+	return out, nil
 }
+
+// engineLine is the comment before a statement of one engine.
+var engineLine = regexp.MustCompile(`^\s*(?:--.*\n\s*)*?-- on (sqlite|postgres):\n`)
 
 // renderTable replaces the types of a CREATE TABLE or ALTER TABLE.
 func renderTable(statement string, d Dialect) (string, error) {

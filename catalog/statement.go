@@ -25,10 +25,12 @@ const verbs = " SELECT INSERT UPDATE DELETE WITH VALUES "
 func ParseStatement(sql string) (*Statement, error) {
 	s := &Statement{Text: sql}
 	var out strings.Builder
+	var body triggerBody
 	ended := false
 	err := eachToken(sql, func(t token) error {
+		inside := body.open(t)
 		switch {
-		case t.kind == blank:
+		case t.kind == blank || inside:
 		case t.text == ";":
 			ended = true
 		case ended:
@@ -60,15 +62,16 @@ func ParseStatement(sql string) (*Statement, error) {
 // splitStatements returns the statements of a file.
 func splitStatements(sql string) ([]string, error) {
 	var all []string
+	var body triggerBody
 	begin, at, some := 0, 0, false
 	err := eachToken(sql, func(t token) error {
 		at += len(t.text)
 		some = some || t.kind != blank && t.text != ";"
-		if t.text == ";" {
+		if !body.open(t) && t.text == ";" {
 			if some {
 				all = append(all, sql[begin:at-1])
 			}
-			begin, some = at, false
+			begin, some, body = at, false, triggerBody{}
 		}
 		return nil
 	})
@@ -76,6 +79,32 @@ func splitStatements(sql string) ([]string, error) {
 		all = append(all, sql[begin:])
 	}
 	return all, err
+}
+
+// A triggerBody follows a statement, to tell the semicolons between BEGIN and
+// END of a SQLite trigger from those that end it.
+type triggerBody struct {
+	words  int  // of the statement so far, up to 2
+	create bool // it begins with CREATE
+	is     bool // it begins with CREATE TRIGGER
+	inside bool
+}
+
+// open takes the next token and says whether it lies in a trigger's body.
+func (b *triggerBody) open(t token) bool {
+	if t.kind != word {
+		return b.inside
+	}
+	text := strings.ToUpper(t.text)
+	if b.words < 2 {
+		b.words++
+		b.is = b.words == 2 && b.create && text == "TRIGGER"
+		b.create = b.words == 1 && text == "CREATE"
+	}
+	if b.is && (text == "BEGIN" || text == "END") {
+		b.inside = text == "BEGIN"
+	}
+	return b.inside
 }
 
 type tokenKind uint8

@@ -209,7 +209,7 @@ func (s store) Change(ctx context.Context, f func(catalog.Tx) error) error {
 
 // Dialect says how SQLite writes types. STRICT makes it check them.
 func (s store) Dialect() catalog.Dialect {
-	return catalog.Dialect{Bytes: "BLOB", Table: " STRICT", Types: map[string]string{"BIGINT": "INTEGER", "DOUBLE": "REAL", "PRECISION": ""}}
+	return catalog.Dialect{Name: "sqlite", Bytes: "BLOB", Table: " STRICT", Types: map[string]string{"BIGINT": "INTEGER", "DOUBLE": "REAL", "PRECISION": ""}}
 }
 
 var columnTypes = map[string]string{"INTEGER": catalog.TypeInteger, "REAL": catalog.TypeFloat, "TEXT": catalog.TypeText, "BLOB": catalog.TypeBytes}
