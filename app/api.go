@@ -38,10 +38,10 @@ func (a *App) openAPI(context.Context) error {
 		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Version: a.o.Version, Parts: a.Parts,
 		Page: ui.Handler(), Secure: a.secure, PublicURL: strings.TrimSuffix(config.Collect.PublicURL, "/"),
 		Past: a.archive, Locate: a.locate, Logs: a.logs,
-		Collect: a.collect, Sign: a.collect.Sign, Probe: collect.Probe, Log: a.log, Verdicts: a.follower, Duplicates: duplicates{a.follower},
+		Collect: a.collect, Sign: a.collect.Sign, Probe: collect.Probe, Log: a.log, Verdicts: a.follower,
 		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog,
 		ClientIP: a.collect.Address, Stopping: a.stopping, Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now,
-		Space: a.home.api,
+		Space: a.home.api, Spaces: a.findSpace,
 	}
 	if sizer, ok := a.warehouse.(warehouse.Sizer); ok {
 		o.TableSizes = sizer.TableSizes
@@ -102,17 +102,6 @@ func (r resubmitter) duplicates(ctx context.Context, out collect.Outcome) int64 
 		return 0 // the follower is behind: what is not known is not told
 	}
 	return count
-}
-
-// duplicates asks the follower in the API's words.
-type duplicates struct{ follower *dedup.Follower }
-
-func (d duplicates) CountDuplicates(ctx context.Context, ranges []serve.Range) (judged, count int64, err error) {
-	all := make([]dedup.Range, len(ranges))
-	for i, r := range ranges {
-		all[i] = dedup.Range{Last: r.Last, Count: int(r.Count)}
-	}
-	return d.follower.CountDuplicates(ctx, all)
 }
 
 // rebuilder starts the loader's rebuild in the API's words.

@@ -122,7 +122,8 @@ type App struct {
 
 	// home is the space of the folder that is served. Its settings are those of
 	// the installation, which all spaces share.
-	home *space
+	home   *space
+	spaces *spaces
 
 	stopping chan struct{} // closed when the server begins to stop
 	closers  []io.Closer   // opened first is closed last
@@ -147,6 +148,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	}()
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.home = a.newSpace(millrace.DefaultWorkspace, p)
+	a.spaces = &spaces{open: map[string]*space{a.home.id: a.home}}
 	if a.certificate, err = openCertificate(o); err != nil {
 		return nil, err
 	}
@@ -211,11 +213,8 @@ func (a *App) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	readers, inner := errgroup.WithContext(work)
-	for _, part := range a.home.parts.list {
-		readers.Go(func() error { return part.run(inner) })
-	}
+	a.spaces.start(func(sp *space) { sp.start(inner) })
 	readers.Go(func() error { return a.retention().Run(inner) })
-	readers.Go(func() error { return a.home.activity.Run(inner) })
 	readers.Go(func() error { return a.disk.Run(inner) })
 	a.runKept(inner, readers.Go)
 	a.markStart(ctx)
@@ -227,6 +226,10 @@ func (a *App) Run(ctx context.Context) error {
 	a.mark(history.MarkStop, "")
 	a.settle(work, until)
 	stop()
+	a.spaces.stop()
+	for _, sp := range a.spaces.all() {
+		sp.running.Wait()
+	}
 	return errors.Join(err, readers.Wait())
 }
 
@@ -268,6 +271,11 @@ func (a *App) Close() error {
 	var errs []error
 	if a.listener != nil {
 		_ = a.listener.Close() // closed already after Run
+	}
+	if a.spaces != nil {
+		for _, sp := range a.spaces.all() {
+			errs = append(errs, sp.close())
+		}
 	}
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		errs = append(errs, a.closers[i].Close())

@@ -69,10 +69,12 @@ func sourceOf(space string, r project.Resource) collect.Source {
 }
 
 // window is how long an ID of a source counts, in the project that runs.
-func (a *App) window(_, source string) time.Duration {
-	for _, s := range a.home.sources() {
-		if s.Name == source {
-			return windowOf(s)
+func (a *App) window(space, source string) time.Duration {
+	if sp := a.spaces.get(space); sp != nil {
+		for _, s := range sp.sources() {
+			if s.Name == source {
+				return windowOf(s)
+			}
 		}
 	}
 	return time.Duration(collect.DefaultWindow)

@@ -127,7 +127,7 @@ func (a *App) openWarehouse(ctx context.Context) error {
 		return fmt.Errorf("cannot open the warehouse %s: %w", engine, err)
 	}
 	a.closers = append(a.closers, a.warehouse)
-	return a.home.openLoader()
+	return a.home.openLoader(a.metrics)
 }
 
 func (a *App) openIntake(context.Context) error {

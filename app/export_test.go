@@ -14,8 +14,20 @@ func (a *App) SettleWarehouse(until time.Time) error {
 	if err != nil {
 		return err
 	}
-	return a.settleWarehouse(ctx, last)
+	return a.home.settle(ctx, last)
 }
+
+// OpenSpace serves the project in a folder in a space of its own.
+func (a *App) OpenSpace(id, dir string) error {
+	p, err := Load(dir, "")
+	if err == nil {
+		_, err = a.openSpace(id, p)
+	}
+	return err
+}
+
+// CloseSpace ends what runs of a space.
+func (a *App) CloseSpace(id string) error { return a.closeSpace(id) }
 
 // WithoutLogCheck returns options for a log whose blocks are not checked when
 // it is opened, as older blocks are not.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/millrace/millrace/history"
 	"github.com/millrace/millrace/result"
@@ -24,6 +26,30 @@ func (a *App) openKept(context.Context) error {
 		a.logger("results").Error("results of queries cannot be kept", "error", err)
 	}
 	return nil
+}
+
+// spaceHistory is of the store what belongs to a space: its own series, and for
+// the folder's space those of the server as a whole.
+type spaceHistory struct {
+	*history.Store
+	space *space
+}
+
+// Query leaves out what is of other spaces.
+func (h spaceHistory) Query(ctx context.Context, q history.Query) ([]history.Series, error) {
+	found, err := h.Store.Query(ctx, q)
+	return slices.DeleteFunc(found, func(s history.Series) bool {
+		of, ok := s.Labels["workspace"]
+		return ok && of != h.space.id || !ok && h.space != h.space.app.home
+	}), err
+}
+
+// Marks are told of the folder's space only: they are of the server.
+func (h spaceHistory) Marks(ctx context.Context, from, until time.Time) ([]history.Mark, error) {
+	if h.space != h.space.app.home {
+		return nil, nil
+	}
+	return h.Store.Marks(ctx, from, until)
 }
 
 // resultsFolder is where results are, and what DuckDB's process may read.

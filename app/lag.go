@@ -28,7 +28,7 @@ func (a *App) lag(ctx context.Context, done millrace.Position) (time.Duration, e
 type lagCollector struct{ app *App }
 
 var lagDesc = prometheus.NewDesc("millrace_reader_lag_seconds",
-	"How long the oldest record has waited that the reader has not done yet.", []string{"reader"}, nil)
+	"How long the oldest record has waited that the reader has not done yet.", []string{"workspace", "reader"}, nil)
 
 // Describe implements prometheus.Collector.
 func (c lagCollector) Describe(out chan<- *prometheus.Desc) { out <- lagDesc }
@@ -37,13 +37,15 @@ func (c lagCollector) Describe(out chan<- *prometheus.Desc) { out <- lagDesc }
 func (c lagCollector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), partTimeout)
 	defer cancel()
-	for _, p := range c.app.home.parts.list {
-		r, err := p.read(ctx)
-		if err != nil {
-			continue
-		}
-		if lag, err := c.app.lag(ctx, r.Position); err == nil {
-			out <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, lag.Seconds(), p.name)
+	for _, sp := range c.app.spaces.all() {
+		for _, p := range sp.parts.list {
+			r, err := p.read(ctx)
+			if err != nil {
+				continue
+			}
+			if lag, err := c.app.lag(ctx, r.Position); err == nil {
+				out <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, lag.Seconds(), sp.id, p.name)
+			}
 		}
 	}
 }

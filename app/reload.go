@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/history"
 	"github.com/millrace/millrace/project"
 )
@@ -28,15 +27,15 @@ func (a *App) watch(ctx context.Context) error {
 // reload reads the project and puts it in the place of the one that runs, or
 // changes nothing.
 func (a *App) reload() error {
-	a.home.reloading.Lock() // one who saves and the watch may come together
-	defer a.home.reloading.Unlock()
+	a.spaces.changing.Lock() // one who saves and the watch may come together
+	defer a.spaces.changing.Unlock()
 	old := a.home.project.Load()
 	p, err := loadProject(a.o.Dir, a.o.Environment)
 	if err == nil && len(old.problems) == 0 && reflect.DeepEqual(old.Project, p) {
 		return nil
 	}
 	if err == nil {
-		err = a.collect.SetSources(sources(millrace.DefaultWorkspace, p))
+		err = a.serveSources(a.home, p)
 	}
 	if err != nil {
 		next := *old

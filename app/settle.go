@@ -20,10 +20,11 @@ func (a *App) settle(ctx context.Context, until time.Time) {
 		return
 	}
 	var both sync.WaitGroup
-	for name, store := range map[string]func() error{
-		"archive":   func() error { return a.settleArchive(ctx, last) },
-		"warehouse": func() error { return a.settleWarehouse(ctx, last) },
-	} {
+	stores := map[string]func() error{"archive": func() error { return a.settleArchive(ctx, last) }}
+	for _, sp := range a.spaces.all() {
+		stores["warehouse of "+sp.id] = func() error { return sp.settle(ctx, last) }
+	}
+	for name, store := range stores {
 		both.Go(func() {
 			if err := store(); err != nil {
 				a.logger(name).Warn("not everything is stored before the stop: the log has it, and it goes on from there after the next start", "error", err)
@@ -46,19 +47,20 @@ func (a *App) settleArchive(ctx context.Context, last millrace.Position) error {
 	return a.archive.FlushNow(ctx)
 }
 
-func (a *App) settleWarehouse(ctx context.Context, last millrace.Position) error {
-	s := a.home.loader.Stats()
+// settle lets the space's tables take everything up to last.
+func (sp *space) settle(ctx context.Context, last millrace.Position) error {
+	s := sp.loader.Stats()
 	if s.Paused {
 		return nil
 	}
 	if s.Problem != "" {
 		return millrace.Errorf(millrace.Unavailable, "the warehouse is not loaded: %s", s.Problem)
 	}
-	err := a.home.loader.WaitFor(ctx, last)
+	err := sp.loader.WaitFor(ctx, last)
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	reached := a.home.loader.Stats().Committed
+	reached := sp.loader.Stats().Committed
 	if !last.After(reached) {
 		return nil // in the last moment
 	}

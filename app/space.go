@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/collect"
 	"github.com/millrace/millrace/eventlog"
@@ -24,8 +26,7 @@ type space struct {
 	app *App
 	id  string // of its records
 
-	project   atomic.Pointer[served]
-	reloading sync.Mutex
+	project atomic.Pointer[served]
 
 	bounded  *bounded // the warehouse, for the loader
 	loader   *warehouse.Loader
@@ -33,6 +34,10 @@ type space struct {
 	activity *activity
 	parts    *parts
 	api      *serve.Space
+	metrics  *prometheus.Registry // of a space that may be closed; nil: they are the server's
+
+	stop    context.CancelFunc // ends what runs; nil: nothing does
+	running sync.WaitGroup
 }
 
 // A served is the version of the project that runs.
@@ -57,13 +62,13 @@ func (sp *space) sub(name string) string {
 }
 
 // openLoader makes what loads the space's tables.
-func (sp *space) openLoader() (err error) {
+func (sp *space) openLoader(metrics prometheus.Registerer) (err error) {
 	a := sp.app
 	sp.bounded = &bounded{Warehouse: a.warehouse, Opener: eventlog.History(a.log, a.archive, a.follower)}
 	sp.loader, err = warehouse.NewLoader(warehouse.LoaderOptions{
 		Warehouse: sp.bounded, Opener: sp.bounded,
 		Workspace: sp.id, Settings: settings(sp.project.Load().Project),
-		Now: a.o.Now, Logger: a.logger("warehouse"), Metrics: a.metrics,
+		Now: a.o.Now, Logger: a.logger("warehouse"), Metrics: metrics,
 	})
 	return err
 }
@@ -76,7 +81,6 @@ func (sp *space) openAPI(files serve.ProjectFiles, shared ...*part) (err error) 
 		return fmt.Errorf("cannot make the folder of space %s: %w", sp.id, err)
 	}
 	sp.jobs = job.NewRegistry(job.Options{Now: a.o.Now, Logger: a.logger("jobs").With("workspace", sp.id)})
-	a.closers = append(a.closers, closer(func() error { return sp.jobs.Close(context.Background()) }))
 	sp.activity = openActivity(sp.sub("habits.json"), sp.received, a.o.Now, a.logger("activity"))
 	sp.parts, err = openParts(sp.sub(""), append(shared,
 		&part{name: "warehouse", work: sp.loader.Run, read: sp.readLoader, lag: a.lag, pause: sp.loader.Pause, resume: sp.loader.Resume, reset: sp.resetLoader, logger: a.logger("warehouse")})...)
@@ -86,16 +90,40 @@ func (sp *space) openAPI(files serve.ProjectFiles, shared ...*part) (err error) 
 	query := sp.project.Load().Config.Query
 	sp.api = &serve.Space{
 		ID: sp.id, System: sp, Querier: workspaceQuerier{sp}, Waiter: sp.loader, Readers: sp.parts, Files: files, Jobs: sp.jobs,
-		Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{sp},
+		Duplicates: duplicates{sp}, Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{sp},
 		DefaultQueryTimeout: time.Duration(query.Timeout), DefaultQueryRows: query.Rows, MaxQueryTimeout: time.Duration(query.Timeout),
 	}
 	if a.history != nil {
-		sp.api.History = a.history
+		sp.api.History = spaceHistory{a.history, sp}
 	}
 	if a.results != nil {
 		sp.api.Results = a.results
 	}
 	return nil
+}
+
+// start runs what follows the log for the space until stop or close.
+func (sp *space) start(ctx context.Context) {
+	ctx, sp.stop = context.WithCancel(ctx)
+	for _, part := range sp.parts.list {
+		sp.running.Go(func() { _ = part.run(ctx) }) // nil, when ctx ends
+	}
+	sp.running.Go(func() { _ = sp.activity.Run(ctx) })
+}
+
+// close ends what runs, and the work that goes on.
+func (sp *space) close() error {
+	if sp.stop != nil {
+		sp.stop()
+		sp.running.Wait()
+	}
+	if sp.metrics != nil {
+		sp.app.metrics.Unregister(sp.metrics)
+	}
+	if sp.jobs == nil {
+		return nil
+	}
+	return sp.jobs.Close(context.Background())
 }
 
 // received is when intake last heard of each source, and with which keys.

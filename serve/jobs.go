@@ -23,7 +23,7 @@ func (s *server) registerDuplicates() {
 		func(ctx context.Context, in *struct {
 			Body duplicateQuestion
 		}) (*bodyOf[duplicateCounts], error) {
-			judged, duplicates, err := s.o.Duplicates.CountDuplicates(ctx, in.Body.Ranges)
+			judged, duplicates, err := s.space(ctx).Duplicates.CountDuplicates(ctx, in.Body.Ranges)
 			if err != nil {
 				return nil, err
 			}

@@ -88,7 +88,6 @@ type Options struct {
 	TableSizes func(ctx context.Context, workspace string) (map[warehouse.TableName]int64, error)
 	Logs       *logring.Ring     // the server's own log; nil: it cannot be read
 	Verdicts   eventlog.Verdicts // nil: the tail tells no duplicates
-	Duplicates Duplicates        // required
 	// VerifyArchive and VerifyLog check what is stored; required. The result
 	// is what the job shows.
 	VerifyArchive, VerifyLog job.Work
@@ -127,7 +126,6 @@ func (o *Options) complete() error {
 	need("Collect", o.Collect != nil)
 	need("Parts", o.Parts != nil)
 	need("Log", o.Log != nil)
-	need("Duplicates", o.Duplicates != nil)
 	need("VerifyArchive", o.VerifyArchive != nil)
 	need("VerifyLog", o.VerifyLog != nil)
 	if o.Space == nil {

@@ -134,8 +134,8 @@ func (w *world) options(t *testing.T) Options {
 		Mode: Dev, Version: "test", Collect: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			rw.Header().Set("Collected", r.URL.Path)
 		}),
-		Space: &Space{System: w, Querier: w, Waiter: w, Readers: w, Resubmitter: w, Rebuilder: w, Jobs: jobs},
-		Parts: w.Parts, Duplicates: w,
+		Space: &Space{System: w, Querier: w, Waiter: w, Readers: w, Duplicates: w, Resubmitter: w, Rebuilder: w, Jobs: jobs},
+		Parts: w.Parts,
 		VerifyArchive: func(ctx context.Context, progress func(job.Progress)) (any, error) {
 			progress(job.Progress{Done: 1, Total: 2, Unit: "files"})
 			<-ctx.Done()

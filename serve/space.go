@@ -23,6 +23,7 @@ type Space struct {
 	Querier     Querier      // required
 	Waiter      Waiter       // required: for `after` in queries
 	Readers     Readers      // required
+	Duplicates  Duplicates   // required
 	Resubmitter Resubmitter  // required
 	Rebuilder   Rebuilder    // required
 	History     History      // numbers over time; nil: there are none
@@ -53,7 +54,7 @@ func (sp *Space) complete() []string {
 
 func (sp *Space) setDefaults() {
 	for name, there := range map[string]bool{
-		"System": sp.System != nil, "Querier": sp.Querier != nil, "Waiter": sp.Waiter != nil, "Readers": sp.Readers != nil,
+		"System": sp.System != nil, "Querier": sp.Querier != nil, "Waiter": sp.Waiter != nil, "Readers": sp.Readers != nil, "Duplicates": sp.Duplicates != nil,
 		"Resubmitter": sp.Resubmitter != nil, "Rebuilder": sp.Rebuilder != nil, "Jobs": sp.Jobs != nil,
 	} {
 		if !there {
