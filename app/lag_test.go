@@ -28,7 +28,7 @@ func (r *running) lags(name string) (api, metric float64) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	m := regexp.MustCompile(`(?m)^millrace_reader_lag_seconds\{reader="` + name + `"\} (\S+)$`).FindSubmatch(text)
+	m := regexp.MustCompile(`(?m)^millrace_reader_lag_seconds\{reader="` + name + `",workspace="default"\} (\S+)$`).FindSubmatch(text)
 	if m == nil {
 		r.t.Fatalf("there is no lag of %s in the metrics", name)
 	}

@@ -21,7 +21,7 @@
 //	refused requests                millrace_collect_refused_total {source, reason}
 //	append latency                  millrace_collect_append_seconds {quantile: 0.5, 0.99}
 //	time to bring a frame to disk   millrace_log_frame_seconds {quantile: 0.5, 0.99}
-//	reader lag                      millrace_reader_lag_seconds {reader}
+//	reader lag                      millrace_reader_lag_seconds {workspace, reader}
 //	log size, disk free, reserve    millrace_log_bytes, millrace_log_disk_free_bytes, millrace_log_disk_reserve_bytes
 //	memory of both processes        process_resident_memory_bytes, millrace_duckdb_resident_bytes
 //	processor time                  process_cpu_seconds_total
