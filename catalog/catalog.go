@@ -20,7 +20,8 @@
 //   - The first error of a statement ends its transaction: use ON CONFLICT DO
 //     NOTHING to try something.
 //   - One Rows is open at a time.
-//   - A sum of BIGINT is to be cast: CAST(sum(x) AS BIGINT).
+//   - The type of $1 is that of what it is compared to or stored in: where there
+//     is nothing, say CAST($1 AS BIGINT).
 package catalog
 
 import (

@@ -36,7 +36,7 @@ func testPlaceholders(t *testing.T, p Place) {
 	mustExec(t, c, "INSERT INTO counter (n, name) VALUES ($2, $1)", "a", 1)
 	mustExec(t, c, "INSERT INTO counter (name, n) SELECT name || $2 || $2 || $1, n + $3 FROM counter WHERE n = $3 AND name = $4", "y", "z", 1, "a")
 	mustExec(t, c, "INSERT INTO counter (name, n) VALUES ('it''s $1 \"$2\" ?', $1 /* $9 '*/) -- $8 '", 3)
-	mustExec(t, c, "INSERT INTO counter (name, n) VALUES ($10, $1 + $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9)", 1, 2, 3, 4, 5, 6, 7, 8, 9, "ten")
+	mustExec(t, c, "INSERT INTO counter (name, n) VALUES ($10, CAST($1 AS BIGINT) + $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9)", 1, 2, 3, 4, 5, 6, 7, 8, 9, "ten")
 	got := mustOne[string](t, c, `SELECT (SELECT name FROM counter WHERE n = 2) || ',' || (SELECT "name" FROM "counter" WHERE n = $2) || ',' || (SELECT name FROM counter WHERE n = $1)`, 45, 3)
 	if got != `azzy,it's $1 "$2" ?,ten` {
 		t.Error(got)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -258,26 +259,23 @@ func testClosed(t *testing.T, p Place) {
 func testCloseWaits(t *testing.T, p Place) {
 	c := open(t, p, Schema)
 	ctx := t.Context()
+	var ran atomic.Bool
 	inside, result := make(chan bool), make(chan error, 1)
 	go func() {
 		result <- c.Update(ctx, func(tx catalog.Tx) error {
 			close(inside)
 			time.Sleep(100 * time.Millisecond)
 			_, err := tx.Exec(ctx, "INSERT INTO thing (id) VALUES (1)")
+			ran.Store(true)
 			return err
 		})
 	}()
 	<-inside
-	if err := c.Close(); err != nil {
-		t.Error(err)
+	if err := c.Close(); err != nil || !ran.Load() {
+		t.Error("Close did not wait", err)
 	}
-	select {
-	case err := <-result:
-		if err != nil {
-			t.Error(err)
-		}
-	default:
-		t.Error("Close did not wait")
+	if err := <-result; err != nil {
+		t.Error(err)
 	}
 	if got := mustOne[int](t, open(t, p, Schema), "SELECT count(*) FROM thing"); got != 1 {
 		t.Errorf("%d rows", got)
