@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -288,9 +289,21 @@ type structField struct {
 	field reflect.StructField
 }
 
+var knownFields sync.Map // reflect.Type → []structField
+
 // fieldsOf lists the fields of a struct by their yaml tags; embedded structs
-// without a name, and those tagged inline, count as the struct's own.
+// without a name, and those tagged inline, count as the struct's own. The list
+// is not to be changed.
 func fieldsOf(t reflect.Type) []structField {
+	if known, ok := knownFields.Load(t); ok {
+		return known.([]structField)
+	}
+	out := readFields(t)
+	knownFields.Store(t, out)
+	return out
+}
+
+func readFields(t reflect.Type) []structField {
 	var out []structField
 	for i := range t.NumField() {
 		f := t.Field(i)

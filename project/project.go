@@ -46,6 +46,8 @@ type Options struct {
 	// Warehouses and Archives are the known schemes, such as "duckdb"; empty
 	// means that any is taken.
 	Warehouses, Archives []string
+	// Cache remembers files between runs; nil reads each anew.
+	Cache *Cache
 }
 
 // A Project is a folder that was read without a mistake.
@@ -153,7 +155,7 @@ func (l *loader) config(c *Config) {
 	}
 	r := l.report(ConfigFile)
 	defer func() { l.problems = append(l.problems, r.done()...) }()
-	root, ok := parse(data, r)
+	root, ok := l.options.Cache.parse(data, r)
 	if !ok {
 		return
 	}
@@ -325,7 +327,7 @@ func (l *loader) resource(folder, file string) (Resource, bool) {
 		r.add(0, 0, "cannot be read: %v", err)
 		return Resource{}, false
 	}
-	root, ok := parse(data, r)
+	root, ok := l.options.Cache.parse(data, r)
 	if !ok {
 		return Resource{}, false
 	}

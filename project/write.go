@@ -361,6 +361,10 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 func Values(text []byte) (Fields, error) {
 	r := &report{}
 	root, ok := parse(text, r)
+	return valuesOf(root, ok, r)
+}
+
+func valuesOf(root *value, ok bool, r *report) (Fields, error) {
 	if len(r.problems) > 0 || !ok && root != nil {
 		return nil, unreadableFile(r)
 	}
