@@ -201,7 +201,7 @@ func (q *request) add(it *item, index int, typ route) {
 	}
 	switch typ {
 	case routeTrack:
-		r.Stream = q.src.stream(q.inside(it.event))
+		r.Stream = q.seen.stream(q.inside(it.event))
 	case routeStream:
 		r.Stream = q.stream
 	default:

@@ -44,6 +44,16 @@ type Options struct {
 	Metrics prometheus.Registerer // default none
 	Logger  *slog.Logger          // default discards
 	Now     func() time.Time      // default time.Now
+	// Gate says whether a space takes anything at present; default: all do.
+	Gate Gate
+	// FindSpace returns the space that an address in a path names, such as
+	// acme@staging in /v1/w/acme@staging/webhook/billing; default: the address
+	// is the space.
+	FindSpace func(address string) (space string, ok bool)
+	// MaxLabelledSpaces is how many spaces have metrics for each of their
+	// sources: the first that receive something. Of others, all sources of a
+	// space are counted together, as source "*". Default 100.
+	MaxLabelledSpaces int
 	// Library holds the browser library; default what was built into
 	// collect/browser. See the package browser.
 	Library fs.FS
@@ -63,9 +73,13 @@ type Handler struct {
 	now         func() time.Time
 	metrics     *metrics
 	library     *library
+	gate        Gate
+	findSpace   func(address string) (space string, ok bool)
 
-	table    atomic.Pointer[table]
-	setting  sync.Mutex // of the table
+	spaces   *index[*space]
+	keys     *index[*keyed] // write keys of sources of kind http
+	hooks    *index[*keyed] // and of webhooks: which space has the key
+	setting  sync.Mutex     // of these
 	requests sync.Pool
 	inFlight atomic.Int64 // bytes
 	// failing is since when the log has been away, lastFailure when that was
@@ -75,7 +89,8 @@ type Handler struct {
 
 var _ http.Handler = (*Handler)(nil)
 
-// New returns a Handler without sources: every key is unknown until SetSources.
+// New returns a Handler without sources: every key is unknown until SetSpace or
+// SetSources.
 func New(o Options) (*Handler, error) {
 	if o.Log == nil {
 		return nil, millrace.Errorf(millrace.Invalid, "collect needs a log: set Options.Log")
@@ -86,7 +101,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{
 		log: o.Log, limits: o.Limits.or(defaultLimits), devKeys: o.AllowDevKeys,
 		proxies: o.TrustedProxies, bodyTimeout: o.BodyTimeout, maxInFlight: o.MaxInFlight,
-		outage: o.Outage, logger: o.Logger, now: o.Now,
+		outage: o.Outage, logger: o.Logger, now: o.Now, gate: o.Gate, findSpace: o.FindSpace,
 	}
 	if o.PublicURL != "" {
 		base, ok := publicBase(o.PublicURL)
@@ -110,18 +125,24 @@ func New(o Options) (*Handler, error) {
 	if h.now == nil {
 		h.now = time.Now
 	}
+	if h.gate == nil {
+		h.gate = open{}
+	}
+	if h.findSpace == nil {
+		h.findSpace = func(address string) (string, bool) { return address, true }
+	}
 	if o.Library == nil {
 		o.Library = browser.Dist()
 	}
 	var err error
-	if h.metrics, err = newMetrics(o.Metrics); err != nil {
+	if h.metrics, err = newMetrics(o.Metrics, o.MaxLabelledSpaces); err != nil {
 		return nil, err
 	}
 	if h.library, err = openLibrary(o.Library); err != nil {
 		return nil, err
 	}
+	h.spaces, h.keys, h.hooks = newIndex[*space](), newIndex[*keyed](), newIndex[*keyed]()
 	h.requests.New = func() any { return new(request) }
-	h.table.Store(newTable())
 	return h, nil
 }
 
@@ -202,6 +223,10 @@ func find(path string) (route, string) {
 		return routeStream, tail
 	case "webhook":
 		return routeWebhook, tail
+	case "w":
+		if strings.Contains(tail, inWebhook) {
+			return routeWebhook, tail
+		}
 	case "pixel":
 		return routePixel, tail
 	case "projects":

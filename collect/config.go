@@ -195,7 +195,7 @@ func (c *WebhookSource) Validate() error {
 	validateWindow(&errs, c.Dedup)
 	validateTypes(&errs, c.Types)
 	c.Limits.validate(&errs, "limits.")
-	compileExpressions(c, &errs)
+	compileExpressions(&hook{config: c}, &errs)
 	return errors.Join(errs...)
 }
 

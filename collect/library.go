@@ -102,7 +102,7 @@ func (h *Handler) serveLibrary(a *answer, r *http.Request, path string) {
 		}
 	}
 	base, valid := h.base(r)
-	switch _, known := h.table.Load().keys[key]; {
+	switch _, known := h.keys.find(key); {
 	case !ok:
 		a.refuse(http.StatusNotFound, "the browser library is at /analytics.js/v1/{writeKey}/analytics.min.js")
 	case !known || !validKey(key):
@@ -218,7 +218,7 @@ func (h *Handler) serveSettings(a *answer, r *http.Request, tail string) {
 		return
 	}
 	key, ok := strings.CutSuffix(tail, "/settings")
-	_, known := h.table.Load().keys[key]
+	_, known := h.keys.find(key)
 	base, valid := h.base(r)
 	switch {
 	case !ok || !known || !validKey(key):

@@ -70,7 +70,7 @@ func (s *source) file() string { return "sources/" + s.name + ".yaml" }
 
 // explain puts the limits of the source into what the scanner found.
 func (q *request) explain(p problem) problem {
-	lim := q.src.scan
+	lim := q.src.scan()
 	switch p.reason {
 	case reasonDepth:
 		return q.over(limitDepth, lim.depth, p.found, p.field)

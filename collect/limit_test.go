@@ -158,7 +158,7 @@ func TestRecordsTold(t *testing.T) {
 		t.Errorf("%d records: %v", len(rs), got)
 	}
 	h, k = start(t, func(_ *Options, s *HTTPSource) { s.Limits.RejectedRate = 1 })
-	h.table.Load().sources[sourceName{"default", "web"}].dropped.Store(3)
+	h.source("default", "web").seen.Load().dropped.Store(3)
 	got = want(t, post(h, "/v1/batch", `{"batch":[{"type":"page","userId":"u"},{}]}`), 200)
 	if rs := k.take(); len(rs) != 3 || got["records"] != 3.0 {
 		t.Errorf("%d records: %v", len(rs), got)

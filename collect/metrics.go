@@ -16,13 +16,35 @@ type metrics struct {
 	bytes    *prometheus.CounterVec
 	refused  *prometheus.CounterVec
 	append   prometheus.Histogram
+
+	most     int64 // spaces that have labels of their own
+	labelled atomic.Int64
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+// labels are how the sources of a space are told apart.
+type labels uint8
+
+const (
+	labelsUndecided labels = iota
+	labelsOwn
+	labelsSummed // all together, as summedSource
+	labelsGone   // the space was removed
+)
+
+// summedSource stands for all sources of a space; none is called so.
+const summedSource = "*"
+
+const defaultLabelledSpaces = 100
+
+func newMetrics(reg prometheus.Registerer, most int) (*metrics, error) {
+	if most <= 0 {
+		most = defaultLabelledSpaces
+	}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "millrace_collect_requests_total", Help: "Requests by route and status.",
 	}, []string{"route", "status"})
 	m := &metrics{
+		most: int64(most),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "millrace_collect_events_total", Help: "Events by source and result: accepted, rejected (kept), dropped (rejected and not kept).",
 		}, []string{"workspace", "source", "result"}),
@@ -68,16 +90,53 @@ func (m *metrics) refuse(reason string) { m.refused.WithLabelValues("", "", reas
 // sourceCounters count for one source.
 type sourceCounters struct {
 	accepted, rejected, dropped, bytes prometheus.Counter
-	counts                             *[3]atomic.Int64
+	refused                            *prometheus.CounterVec // nil: the space is gone
+	workspace, source                  string                 // as labels
+	counts                             [3]atomic.Int64
 }
 
-func (m *metrics) source(workspace, name string) sourceCounters {
-	return sourceCounters{
-		accepted: m.events.WithLabelValues(workspace, name, "accepted"),
-		rejected: m.events.WithLabelValues(workspace, name, "rejected"),
-		dropped:  m.events.WithLabelValues(workspace, name, "dropped"),
-		bytes:    m.bytes.WithLabelValues(workspace, name),
-		counts:   new([3]atomic.Int64),
+// source returns the counters of a source. The space's making is held.
+func (m *metrics) source(sp *space, name string) *sourceCounters {
+	if sp.labels == labelsUndecided {
+		if sp.labels = labelsOwn; m.labelled.Add(1) > m.most {
+			m.labelled.Add(-1)
+			sp.labels = labelsSummed
+		}
+	}
+	c := &sourceCounters{refused: m.refused, workspace: sp.id, source: name}
+	switch sp.labels {
+	case labelsGone: // of a request that began before
+		gone := prometheus.NewCounter(prometheus.CounterOpts{Name: "gone"})
+		c.accepted, c.rejected, c.dropped, c.bytes, c.refused = gone, gone, gone, gone, nil
+		return c
+	case labelsSummed:
+		c.source = summedSource
+	}
+	c.accepted = m.events.WithLabelValues(sp.id, c.source, "accepted")
+	c.rejected = m.events.WithLabelValues(sp.id, c.source, "rejected")
+	c.dropped = m.events.WithLabelValues(sp.id, c.source, "dropped")
+	c.bytes = m.bytes.WithLabelValues(sp.id, c.source)
+	return c
+}
+
+// forget removes what is counted of a space.
+func (m *metrics) forget(sp *space) {
+	sp.making.Lock()
+	defer sp.making.Unlock()
+	if sp.labels == labelsOwn {
+		m.labelled.Add(-1)
+	}
+	sp.labels = labelsGone
+	own := prometheus.Labels{"workspace": sp.id}
+	m.events.DeletePartialMatch(own)
+	m.bytes.DeletePartialMatch(own)
+	m.refused.DeletePartialMatch(own)
+}
+
+// refuse counts a request that was refused for that reason.
+func (c *sourceCounters) refuse(reason string) {
+	if c.refused != nil {
+		c.refused.WithLabelValues(c.workspace, c.source, reason).Inc()
 	}
 }
 

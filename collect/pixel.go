@@ -46,12 +46,11 @@ func (h *Handler) pixelEvent(a *answer, r *http.Request, name string) {
 	if key == "" {
 		key = string(text(nil, q.body, findKey(q.body)))
 	}
-	k, ok := h.table.Load().keys[key]
+	k, ok := h.keys.find(key)
 	if !ok {
 		h.metrics.refuse("unknown_key")
 		return
 	}
-	q.src, q.bucket = k.src, k.bucket
 	q.use(k)
 	q.takePixel(a)
 }
@@ -60,7 +59,7 @@ func (h *Handler) pixelEvent(a *answer, r *http.Request, name string) {
 func (q *request) takePixel(a *answer) {
 	if q.bucket != nil {
 		if ok, _ := q.bucket.take(q.now, 1); !ok {
-			q.h.metrics.refused.WithLabelValues(q.src.workspace, q.src.name, "rate").Inc()
+			q.seen.counters.refuse("rate")
 			return
 		}
 	}
@@ -68,10 +67,13 @@ func (q *request) takePixel(a *answer) {
 		q.env.items = q.env.items[:0]
 		q.rejectWhole(whole)
 	}
+	if ok, _, _ := q.admitted(); !ok {
+		return
+	}
 	q.build()
 	if err := q.append(); err != nil {
 		q.h.logFailure(err)
-		q.h.metrics.refused.WithLabelValues(q.src.workspace, q.src.name, "log").Inc()
+		q.seen.counters.refuse("log")
 		return
 	}
 	if len(q.records) > 0 {

@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -39,14 +38,15 @@ type refusedTimes struct {
 
 // refuse counts a request that was refused, and logs that once a minute.
 func (s *source) refuse(h *Handler, why refused, now time.Time) {
-	r := &s.refusals[why]
+	seen := s.active(h)
+	r := &seen.refusals[why]
 	ms := now.UnixMilli()
-	h.metrics.refused.WithLabelValues(s.workspace, s.name, refusals[why].reason).Inc()
+	seen.counters.refuse(refusals[why].reason)
 	r.since.CompareAndSwap(0, ms)
 	r.last.Store(ms)
 	n := r.count.Add(1)
-	last := s.refusalLogged.Load()
-	if d := now.UnixNano() - last; (d > int64(time.Minute) || d < 0) && s.refusalLogged.CompareAndSwap(last, now.UnixNano()) {
+	last := seen.refusalLogged.Load()
+	if d := now.UnixNano() - last; (d > int64(time.Minute) || d < 0) && seen.refusalLogged.CompareAndSwap(last, now.UnixNano()) {
 		h.logger.Warn("a source refuses what is sent to it: nothing of it is kept", "workspace", s.workspace, "source", s.name,
 			"reason", refusals[why].reason, "what", phrase(why, n), "file", s.file())
 	}
@@ -54,8 +54,12 @@ func (s *source) refuse(h *Handler, why refused, now time.Time) {
 
 // admitsAs says whether the same requests are let in as before.
 func (s *source) admitsAs(before *source) bool {
-	sameKey := func(a, b keyed) bool { return true }
-	if !maps.EqualFunc(s.keys, before.keys, sameKey) || !slices.Equal(s.origins, before.origins) || (s.webhook == nil) != (before.webhook == nil) {
+	known := func(k *keyed) bool { return before.key(k.key) != nil }
+	same := len(s.keys) == len(before.keys)
+	for i := range s.keys {
+		same = same && known(&s.keys[i])
+	}
+	if !same || !slices.Equal(s.origins, before.origins) || (s.webhook == nil) != (before.webhook == nil) {
 		return false
 	}
 	if s.webhook == nil || s.webhook.signature == nil || before.webhook.signature == nil {
@@ -65,7 +69,11 @@ func (s *source) admitsAs(before *source) bool {
 }
 
 // forgive forgets what was refused: what decided it has changed.
-func (a *activity) forgive() {
+func (s *source) forgive() {
+	a := s.seen.Load()
+	if a == nil {
+		return
+	}
 	for i := range a.refusals {
 		r := &a.refusals[i]
 		r.count.Store(0)
@@ -98,19 +106,40 @@ type Refusal struct {
 // String says it for people: "12 deliveries with a signature that does not match".
 func (r Refusal) String() string { return r.text }
 
-// Refusals returns what sources refused whole, in no order: at most six of a
-// source.
+// Refusals returns what the sources of all spaces refused whole, in no order:
+// at most six of a source.
 func (h *Handler) Refusals() []Refusal {
 	var list []Refusal
-	for name, src := range h.table.Load().sources {
-		for why := range src.refusals {
-			r := &src.refusals[why]
+	h.spaces.all(func(_ string, sp *space) bool {
+		list = append(list, sp.refused()...)
+		return true
+	})
+	return list
+}
+
+// RefusalsOf is Refusals of one space. An unknown one has none.
+func (h *Handler) RefusalsOf(space string) []Refusal {
+	if sp, ok := h.spaces.find(space); ok {
+		return sp.refused()
+	}
+	return nil
+}
+
+func (sp *space) refused() []Refusal {
+	var list []Refusal
+	for _, src := range *sp.sources.Load() {
+		seen := src.seen.Load()
+		if seen == nil {
+			continue
+		}
+		for why := range seen.refusals {
+			r := &seen.refusals[why]
 			n, since, last := r.count.Load(), r.since.Load(), r.last.Load()
 			if n == 0 || since == 0 || last == 0 { // or it is being counted just now
 				continue
 			}
 			list = append(list, Refusal{
-				Workspace: name.workspace, Source: name.name, Reason: refusals[why].reason, Count: n,
+				Workspace: src.workspace, Source: src.name, Reason: refusals[why].reason, Count: n,
 				Since: time.UnixMilli(since).UTC(), Last: time.UnixMilli(last).UTC(), text: phrase(refused(why), n),
 			})
 		}

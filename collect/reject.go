@@ -33,11 +33,11 @@ func (q *request) reject() {
 		q.keep(&q.env.items[q.problems[first].index], reasons, fields)
 	}
 	if q.dropped > 0 {
-		q.src.dropped.Add(int64(q.dropped))
+		q.seen.dropped.Add(int64(q.dropped))
 		q.warnDropped()
 		return
 	}
-	if n := q.src.dropped.Swap(0); n > 0 && q.rejects > 0 {
+	if n := q.seen.dropped.Swap(0); n > 0 && q.rejects > 0 {
 		notice := appendInt(nil, int(n))
 		notice = append(notice, " rejected records before this one were not kept: they came faster than rejected_rate allows"...)
 		q.addRejected(string(notice), "", "notice", nil)
@@ -67,7 +67,7 @@ func joined(problems []located) (reasons, fields string) {
 
 // keep appends a rejected record when the source does not have too many of them.
 func (q *request) keep(it *item, reason, field string) {
-	if ok, _ := q.src.rejected.take(q.now, 1); !ok || q.rejected > maxRejectedBytes {
+	if ok, _ := q.seen.rejected.take(q.now, 1); !ok || q.rejected > maxRejectedBytes {
 		q.dropped++
 		return
 	}
@@ -148,8 +148,8 @@ func rejectedBody(id string, now time.Time, reason, field, typ string, raw []byt
 
 // warnDropped logs, at most once a minute of a source, that rejected records are not kept.
 func (q *request) warnDropped() {
-	last := q.src.warned.Load()
-	if d := q.now.UnixNano() - last; (d > int64(time.Minute) || d < 0) && q.src.warned.CompareAndSwap(last, q.now.UnixNano()) {
+	last := q.seen.warned.Load()
+	if d := q.now.UnixNano() - last; (d > int64(time.Minute) || d < 0) && q.seen.warned.CompareAndSwap(last, q.now.UnixNano()) {
 		q.h.logger.Warn("rejected records come faster than rejected_rate allows: some are not kept",
 			"workspace", q.src.workspace, "source", q.src.name, "reason", strings.ToValidUTF8(q.problems[0].reason, "?"))
 	}

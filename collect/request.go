@@ -23,6 +23,7 @@ type request struct {
 	stream string // of the records of routeStream
 	now    time.Time
 	src    *source
+	seen   *activity // of src
 	bucket *bucket
 	http   *http.Request // nil when it is not from HTTP
 	ctx    context.Context
@@ -30,8 +31,9 @@ type request struct {
 	status int               // when nothing is accepted
 	// resubmitted says that what is refused is on record already.
 	resubmitted bool
-	held        int64 // bytes counted in Handler.inFlight
-	limit       int   // bytes that the body may have
+	asked       amount // what the gate was asked for
+	held        int64  // bytes counted in Handler.inFlight
+	limit       int    // bytes that the body may have
 
 	body, packed []byte
 	scan         scanner
@@ -92,7 +94,8 @@ func (q *request) end() {
 	clear(q.records)
 	clear(q.made)
 	clear(q.problems)
-	q.h, q.src, q.bucket, q.http, q.ctx = nil, nil, nil, nil, nil
+	q.h, q.src, q.seen, q.bucket, q.http, q.ctx = nil, nil, nil, nil, nil, nil
+	q.asked = amount{}
 	q.tail, q.stream, q.idempotency = "", "", ""
 	q.records, q.marks, q.made, q.problems = q.records[:0], q.marks[:0], q.made[:0], q.problems[:0]
 	q.text, q.meta, q.out = q.text[:0], q.meta[:0], q.out[:0]
@@ -124,10 +127,9 @@ func (q *request) serve(a *answer, r *http.Request) {
 		a.refuse(http.StatusNotFound, "a stream has a name of 1 to 200 bytes without control characters: the path is /v1/stream/{stream}")
 		return
 	}
-	t := h.table.Load()
 	var buf [192]byte
 	key, inHeader := headerKey(buf[:0], r)
-	if inHeader && !q.authorize(a, t, key) {
+	if inHeader && !q.authorize(a, key) {
 		return
 	}
 	q.limit = int(max(h.limits.BatchSize, h.limits.EventSize))
@@ -135,7 +137,7 @@ func (q *request) serve(a *answer, r *http.Request) {
 		q.limit = int(q.src.limits.BatchSize)
 	}
 	err := q.read(a, r, q.limit)
-	if q.src == nil && !q.authorizeBody(a, t, r, err) {
+	if q.src == nil && !q.authorizeBody(a, r, err) {
 		return
 	}
 	if err == nil && len(q.body) > int(q.src.limits.BatchSize) { // the key was in the body
@@ -150,9 +152,9 @@ func (q *request) serve(a *answer, r *http.Request) {
 }
 
 // authorizeBody finds the key in the query or in the body that was read.
-func (q *request) authorizeBody(a *answer, t *table, r *http.Request, err *bodyError) bool {
+func (q *request) authorizeBody(a *answer, r *http.Request, err *bodyError) bool {
 	if k := queryKey(r); k != "" {
-		return q.authorize(a, t, []byte(k))
+		return q.authorize(a, []byte(k))
 	}
 	if err != nil && (err.status == http.StatusRequestTimeout || err.status == http.StatusServiceUnavailable) {
 		q.unreadable(a, err)
@@ -163,17 +165,16 @@ func (q *request) authorizeBody(a *answer, t *table, r *http.Request, err *bodyE
 		q.unreadable(a, err)
 		return false
 	}
-	return q.authorize(a, t, text(nil, q.body, p))
+	return q.authorize(a, text(nil, q.body, p))
 }
 
 // authorize sets the source that the key belongs to, or answers.
-func (q *request) authorize(a *answer, t *table, key []byte) bool {
-	k, ok := t.keys[string(key)]
+func (q *request) authorize(a *answer, key []byte) bool {
+	k, ok := q.h.keys.findBytes(key)
 	if !ok {
 		a.unauthorized(key, q.h.devKeys)
 		return false
 	}
-	q.src, q.bucket = k.src, k.bucket
 	q.use(k)
 	return true
 }
@@ -225,6 +226,10 @@ func (q *request) take(a *answer, e *bodyError) {
 			return
 		}
 	}
+	if ok, wait, reason := q.admitted(); !ok {
+		a.notAdmitted(wait, reason)
+		return
+	}
 	q.build()
 	q.finish(a)
 }
@@ -233,7 +238,7 @@ const reasonNotJSON = "the body is not JSON that can be read: "
 
 // parse reads the body into env. It returns a problem of the whole body.
 func (q *request) parse() problem {
-	q.scan.reset(q.body, q.src.scan)
+	q.scan.reset(q.body, q.src.scan())
 	q.scan.blankAddress = !q.src.addresses
 	ok := false
 	switch q.route {
@@ -343,8 +348,19 @@ func (q *request) describe() {
 	q.out = append(out, '}')
 }
 
-// append gives IDs and keys to the records and appends them to the log.
+// append gives IDs and keys to the records, appends them to the log, and tells
+// the gate what became of the request.
 func (q *request) append() error {
+	err := q.appendRecords()
+	if err != nil {
+		q.settle(amount{})
+		return err
+	}
+	q.settle(amount{len(q.records) - q.rejects, q.bytes + q.rejected})
+	return nil
+}
+
+func (q *request) appendRecords() error {
 	if len(q.records) == 0 {
 		return nil
 	}
@@ -358,7 +374,7 @@ func (q *request) append() error {
 	if size = max(size, len(q.meta)); size > eventlog.MaxAppendSizeBytes || len(q.records) > eventlog.MaxAppendRecords {
 		return &millrace.Error{Kind: millrace.TooLarge, Message: "too much for one append"}
 	}
-	h, src := q.h, q.src
+	h, seen := q.h, q.seen
 	began := time.Now()
 	last, err := h.log.Append(q.ctx, q.records)
 	if err != nil {
@@ -368,11 +384,11 @@ func (q *request) append() error {
 	if h.failing.Load() != 0 {
 		h.failing.Store(0)
 	}
-	src.last.Store(q.now.UnixMilli())
+	seen.last.Store(q.now.UnixMilli())
 	if q.resubmitted {
-		src.counters.add(len(q.records)-q.rejects, 0, 0, q.bytes)
+		seen.counters.add(len(q.records)-q.rejects, 0, 0, q.bytes)
 	} else {
-		src.counters.add(len(q.records)-q.rejects, q.rejects, q.dropped, q.bytes)
+		seen.counters.add(len(q.records)-q.rejects, q.rejects, q.dropped, q.bytes)
 	}
 	q.last = last
 	return nil

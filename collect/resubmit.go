@@ -35,12 +35,13 @@ type Outcome struct {
 // what became of it to the stream resent, in the same append as the record. What
 // has no ID gets one from RejectedID, so that it counts once however often. A
 // record that is rejected again is not kept a second time. The error is
-// NotFound for an unknown source, Invalid for an unknown type, or the log's.
+// NotFound for an unknown source, Invalid for an unknown type, Limited or
+// Forbidden when the space takes nothing at present, or the log's.
 func (h *Handler) Resubmit(ctx context.Context, s Resubmission) (Outcome, error) {
 	if s.Workspace == "" {
 		s.Workspace = millrace.DefaultWorkspace
 	}
-	src := h.table.Load().sources[sourceName{s.Workspace, s.Source}]
+	src := h.source(s.Workspace, s.Source)
 	if src == nil {
 		return Outcome{}, millrace.Errorf(millrace.NotFound, "there is no source %.80q of kind http or webhook any more: add it to sources/ to send its rejected records again", s.Source)
 	}
@@ -55,7 +56,8 @@ func (h *Handler) Resubmit(ctx context.Context, s Resubmission) (Outcome, error)
 	q := h.requests.Get().(*request)
 	q.begin(h, to, tail)
 	defer q.end()
-	q.ctx, q.src = ctx, src
+	q.ctx = ctx
+	q.from(src)
 	q.body = append(q.body[:0], s.Raw...)
 	appended := q.now
 	if !s.Received.IsZero() {
@@ -67,6 +69,12 @@ func (h *Handler) Resubmit(ctx context.Context, s Resubmission) (Outcome, error)
 		q.env.items = q.env.items[:0]
 		q.rejectWhole(whole)
 	}
+	received := q.now
+	q.now = appended
+	if ok, wait, reason := q.admitted(); !ok {
+		return Outcome{}, notAdmitted(wait, reason)
+	}
+	q.now = received
 	q.build()
 	q.now = appended
 	for i := range q.records {

@@ -122,8 +122,8 @@ func (s *Signature) check(header http.Header, body []byte, now time.Time) (messa
 // headers that the signature and the time of signing are in, and those that are
 // signed too. NotFound: there is no such webhook; Conflict: it wants no signature.
 func (h *Handler) Sign(workspace, name string, header http.Header, body []byte) error {
-	src := h.table.Load().sources[sourceName{workspace, name}]
-	if src == nil || src.webhook == nil {
+	src := h.webhook(workspace, name)
+	if src == nil {
 		return millrace.Errorf(millrace.NotFound, "there is no webhook %.80q", name)
 	}
 	s := src.webhook.signature

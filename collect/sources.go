@@ -1,9 +1,9 @@
 package collect
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,46 +12,67 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// A Source is one source of a workspace: HTTP or Webhook is set.
+// A Source is one source of a space: HTTP or Webhook is set.
 type Source struct {
-	Workspace string // default millrace.DefaultWorkspace
+	Workspace string // the space; default millrace.DefaultWorkspace
 	Name      string
 	HTTP      *HTTPSource
 	Webhook   *WebhookSource
 }
 
-// A table is the sources at one moment; it does not change.
-type table struct {
-	keys     map[string]keyed     // of sources of kind http
-	webhooks map[string][]*source // by name
-	sources  map[sourceName]*source
-}
-
 type sourceName struct{ workspace, name string }
-
-// keyed is a write key: its source, its own rate, and when it was last used.
-type keyed struct {
-	src    *source
-	bucket *bucket       // nil: no limit
-	used   *atomic.Int64 // ms since 1970; 0: not since the start
-}
 
 // A source is a Source made ready.
 type source struct {
 	sourceName
-	limits    Limits
-	scan      scanLimits
+	limits    *Limits
 	addresses bool
 	browser   bool
 	origins   []string
-	keys      map[string]keyed // its own
-	webhook   *hook            // nil: kind http
-	*activity
+	keys      []keyed // its own
+	webhook   *hook   // nil: kind http
+	space     *space
+	// seen is what is known of the source across changes, made when it is first used.
+	seen *atomic.Pointer[activity]
 }
 
-// activity is what is known of a source across reloads.
+// keyed is a write key: its source, its own rate, and when it was last used.
+type keyed struct {
+	key    string
+	src    *source
+	bucket atomic.Pointer[bucket] // made on first use
+	used   atomic.Int64           // ms since 1970; 0: not since the start
+}
+
+// rate returns the bucket of the key; nil: no limit.
+func (k *keyed) rate() *bucket {
+	if k.src.limits.Rate <= 0 {
+		return nil
+	}
+	if b := k.bucket.Load(); b != nil {
+		return b
+	}
+	k.bucket.CompareAndSwap(nil, newBucket(k.src.limits.Rate, float64(k.src.limits.Burst)))
+	return k.bucket.Load()
+}
+
+// key returns the source's key of that text, or nil.
+func (s *source) key(text string) *keyed {
+	for i := range s.keys {
+		if s.keys[i].key == text {
+			return &s.keys[i]
+		}
+	}
+	return nil
+}
+
+func (s *source) scan() scanLimits {
+	return scanLimits{depth: s.limits.Depth, keyLength: s.limits.KeyLength, members: s.limits.Properties}
+}
+
+// activity is what is known of a source that was used.
 type activity struct {
-	counters sourceCounters
+	counters *sourceCounters
 	last     atomic.Int64 // last receipt, ms since 1970
 	rejected *bucket      // of rejected records that are kept
 	dropped  atomic.Int64 // rejected records that were not kept and not yet told of
@@ -64,115 +85,92 @@ type activity struct {
 	adding  sync.Mutex
 }
 
-func newTable() *table {
-	return &table{keys: map[string]keyed{}, webhooks: map[string][]*source{}, sources: map[sourceName]*source{}}
+// active returns the source's activity, made when there is none.
+func (s *source) active(h *Handler) *activity {
+	if a := s.seen.Load(); a != nil {
+		return a
+	}
+	s.space.making.Lock()
+	defer s.space.making.Unlock()
+	if a := s.seen.Load(); a != nil {
+		return a
+	}
+	a := &activity{counters: h.metrics.source(s.space, s.name), rejected: newBucket(s.limits.RejectedRate, 10*s.limits.RejectedRate)}
+	a.streams.Store(&map[string]string{})
+	s.seen.Store(a)
+	return a
 }
 
-// SetSources replaces all sources at once: requests under way keep the ones
-// that they began with. When anything is wrong it changes nothing and returns
-// all problems. Counts and rates of sources that stay are kept. Keys that
-// begin with dev_ are left out without AllowDevKeys.
-func (h *Handler) SetSources(list []Source) error {
-	h.setting.Lock()
-	defer h.setting.Unlock()
-	old, next := h.table.Load(), newTable()
-	var errs []error
-	for _, s := range list {
-		if s.Workspace == "" {
-			s.Workspace = millrace.DefaultWorkspace
-		}
-		src, err := h.prepare(s, old)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("source %s: %w", s.Name, err))
-			continue
-		}
-		if next.sources[src.sourceName] != nil {
-			errs = append(errs, millrace.Errorf(millrace.Invalid, "source %s is there twice", s.Name))
-			continue
-		}
-		next.sources[src.sourceName] = src
-		if src.webhook != nil {
-			next.webhooks[src.name] = append(next.webhooks[src.name], src)
-			continue
-		}
-		for key, k := range src.keys {
-			if other, ok := next.keys[key]; ok {
-				errs = append(errs, millrace.Errorf(millrace.Invalid, "source %s: write_keys: one of its keys is also a key of source %s: a key belongs to one source", src.name, other.src.name))
-			}
-			next.keys[key] = k
-		}
-	}
-	if len(errs) > 0 {
-		return errors.Join(errs...)
-	}
-	h.table.Store(next)
-	for name, src := range next.sources {
-		if before := old.sources[name]; before != nil && !src.admitsAs(before) {
-			src.forgive()
-		}
-	}
-	return nil
-}
-
-// prepare makes a source ready; what old knows of it goes on.
-func (h *Handler) prepare(s Source, old *table) (*source, error) {
-	src := &source{sourceName: sourceName{s.Workspace, s.Name}, addresses: true, keys: map[string]keyed{}}
+// prepare makes a source ready; what before knows of it goes on.
+func (h *Handler) prepare(s Source, before *source) (*source, error) {
+	src := &source{sourceName: sourceName{s.Workspace, s.Name}, limits: &h.limits, addresses: true}
 	var writeKeys []string
+	var own Limits
 	switch {
 	case s.HTTP != nil && s.Webhook == nil:
 		if err := s.HTTP.Validate(); err != nil {
 			return nil, err
 		}
-		writeKeys, src.limits = s.HTTP.WriteKeys, s.HTTP.Limits.or(h.limits)
+		writeKeys, own = s.HTTP.WriteKeys, s.HTTP.Limits
 		src.browser, src.origins = s.HTTP.Browser, s.HTTP.CORSOrigins
 		src.addresses = s.HTTP.Addresses == nil || *s.HTTP.Addresses
 	case s.Webhook != nil && s.HTTP == nil:
-		var errs fieldErrors
 		if err := s.Webhook.Validate(); err != nil {
 			return nil, err
 		}
-		writeKeys, src.limits = s.Webhook.WriteKeys, s.Webhook.Limits.or(h.limits)
-		src.limits.EventSize = max(src.limits.EventSize, src.limits.BatchSize)
-		src.webhook = compileExpressions(s.Webhook, &errs)
+		writeKeys, own = s.Webhook.WriteKeys, s.Webhook.Limits
+		src.webhook = &hook{config: s.Webhook, signature: s.Webhook.Signature}
 	default:
 		return nil, millrace.Errorf(millrace.Invalid, "it has to be of kind http or webhook")
 	}
-	src.scan = scanLimits{depth: src.limits.Depth, keyLength: src.limits.KeyLength, members: src.limits.Properties}
-	before := old.sources[src.sourceName]
+	if own != (Limits{}) || src.webhook != nil {
+		own = own.or(h.limits)
+		if src.webhook != nil {
+			own.EventSize = max(own.EventSize, own.BatchSize)
+		}
+		src.limits = &own
+	}
 	if before != nil {
-		src.activity = before.activity
+		src.seen = before.seen
 	} else {
-		src.activity = h.newActivity(s)
+		src.seen = new(atomic.Pointer[activity])
 	}
-	src.rejected.set(src.limits.RejectedRate, 10*src.limits.RejectedRate)
-	for _, key := range writeKeys {
-		if strings.HasPrefix(key, devPrefix) && !h.devKeys {
-			continue
-		}
-		k := keyed{src: src, used: new(atomic.Int64)}
-		if before != nil && before.keys[key].used != nil {
-			k.used = before.keys[key].used
-		}
-		if src.limits.Rate > 0 {
-			if before != nil {
-				k.bucket = before.keys[key].bucket
-			}
-			if k.bucket == nil {
-				k.bucket = newBucket(src.limits.Rate, float64(src.limits.Burst))
-			}
-			k.bucket.set(src.limits.Rate, float64(src.limits.Burst))
-		}
-		src.keys[key] = k
-	}
+	src.prepareKeys(writeKeys, before, h.devKeys)
 	return src, nil
 }
 
 const devPrefix = "dev_"
 
-func (h *Handler) newActivity(s Source) *activity {
-	a := &activity{counters: h.metrics.source(s.Workspace, s.Name), rejected: newBucket(1, 1)}
-	a.streams.Store(&map[string]string{})
-	return a
+func (s *source) prepareKeys(writeKeys []string, before *source, devKeys bool) {
+	if !devKeys {
+		writeKeys = slices.DeleteFunc(slices.Clone(writeKeys), func(key string) bool { return strings.HasPrefix(key, devPrefix) })
+	}
+	s.keys = make([]keyed, len(writeKeys))
+	for i, key := range writeKeys {
+		k := &s.keys[i]
+		k.key, k.src = key, s
+		if before == nil {
+			continue
+		}
+		if old := before.key(key); old != nil {
+			k.used.Store(old.used.Load())
+			if b := old.bucket.Load(); b != nil && s.limits.Rate > 0 {
+				k.bucket.Store(b)
+			}
+		}
+	}
+}
+
+// keep brings what goes on to the limits that hold now.
+func (s *source) keep() {
+	for i := range s.keys {
+		if b := s.keys[i].bucket.Load(); b != nil {
+			b.set(s.limits.Rate, float64(s.limits.Burst))
+		}
+	}
+	if a := s.seen.Load(); a != nil {
+		a.rejected.set(s.limits.RejectedRate, 10*s.limits.RejectedRate)
+	}
 }
 
 // maxStreams bounds the names that a source remembers to save allocations.
@@ -208,8 +206,16 @@ type probing struct{}
 // any other request.
 func Probe(ctx context.Context) context.Context { return context.WithValue(ctx, probing{}, true) }
 
-// use remembers when a request last came with a key.
-func (q *request) use(k keyed) {
+// from sets the source of the request.
+func (q *request) from(src *source) {
+	q.src, q.seen = src, src.active(q.h)
+}
+
+// use sets source and rate of the request, and remembers when a request last
+// came with the key.
+func (q *request) use(k *keyed) {
+	q.from(k.src)
+	q.bucket = k.rate()
 	if q.ctx == nil || q.ctx.Value(probing{}) == nil {
 		k.used.Store(q.now.UnixMilli())
 	}
@@ -227,22 +233,46 @@ type Activity struct {
 	Dropped  int64 // events refused and not kept, because there were too many
 }
 
-// Activity returns what was received from each source, in no order.
+// Activity returns what was received from each source of all spaces, in no order.
 func (h *Handler) Activity() []Activity {
 	var list []Activity
-	for name, src := range h.table.Load().sources {
-		a := Activity{Workspace: name.workspace, Source: name.name, Keys: make(map[string]time.Time, len(src.keys))}
-		for key, k := range src.keys {
-			a.Keys[key] = time.Time{}
+	h.spaces.all(func(_ string, sp *space) bool {
+		list = append(list, sp.activity()...)
+		return true
+	})
+	return list
+}
+
+// ActivityOf is Activity of one space. An unknown one has none.
+func (h *Handler) ActivityOf(space string) []Activity {
+	if sp, ok := h.spaces.find(space); ok {
+		return sp.activity()
+	}
+	return nil
+}
+
+func (sp *space) activity() []Activity {
+	sources := *sp.sources.Load()
+	list := make([]Activity, 0, len(sources))
+	for _, src := range sources {
+		a := Activity{Workspace: src.workspace, Source: src.name, Keys: make(map[string]time.Time, len(src.keys))}
+		for i := range src.keys {
+			k := &src.keys[i]
+			a.Keys[k.key] = time.Time{}
 			if ms := k.used.Load(); ms != 0 {
-				a.Keys[key] = time.UnixMilli(ms).UTC()
+				a.Keys[k.key] = time.UnixMilli(ms).UTC()
 			}
 		}
-		a.Accepted, a.Rejected, a.Dropped = src.counters.read()
-		if ms := src.last.Load(); ms != 0 {
-			a.LastReceived = time.UnixMilli(ms).UTC()
+		if seen := src.seen.Load(); seen != nil {
+			a.Accepted, a.Rejected, a.Dropped = seen.counters.read()
+			if ms := seen.last.Load(); ms != 0 {
+				a.LastReceived = time.UnixMilli(ms).UTC()
+			}
 		}
 		list = append(list, a)
 	}
 	return list
 }
+
+// byName orders the sources of a space.
+func byName(a, b *source) int { return cmp.Compare(a.name, b.name) }

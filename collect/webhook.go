@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/expr-lang/expr"
@@ -21,8 +22,19 @@ import (
 
 // A hook is a webhook source made ready.
 type hook struct {
-	signature             *Signature // nil: write keys
+	config    *WebhookSource
+	signature *Signature // nil: write keys
+
+	compiling             sync.Once // on first use
 	event, id, user, time *expression
+}
+
+// compile compiles the expressions, which Validate has found to be right.
+func (h *hook) compile() {
+	h.compiling.Do(func() {
+		var errs fieldErrors
+		compileExpressions(h, &errs)
+	})
 }
 
 // An expression is one of a webhook's, compiled.
@@ -77,7 +89,8 @@ func (p *plainOnly) Visit(node *ast.Node) {
 }
 
 // compileExpressions compiles what the source takes from the body.
-func compileExpressions(c *WebhookSource, errs *fieldErrors) *hook {
+func compileExpressions(h *hook, errs *fieldErrors) {
+	c := h.config
 	compile := func(field, text string) *expression {
 		if text == "" {
 			return nil
@@ -105,72 +118,75 @@ func compileExpressions(c *WebhookSource, errs *fieldErrors) *hook {
 		}
 		return &expression{field, text, program}
 	}
-	return &hook{
-		signature: c.Signature,
-		event:     compile("event", c.Event), id: compile("id", c.ID),
-		user: compile("user", c.User), time: compile("time", c.Time),
-	}
+	h.event, h.id = compile("event", c.Event), compile("id", c.ID)
+	h.user, h.time = compile("user", c.User), compile("time", c.Time)
 }
 
-// serveWebhook answers POST /v1/webhook/{source}.
+// inWebhook lies between address and source in /v1/w/{address}/webhook/{source}.
+const inWebhook = "/webhook/"
+
+// hookOf returns the webhook that the path of a request means, or nil. Where it
+// names a space, that one's. Where it does not, a key tells the space that it is
+// of, and all else is for the default space: its webhooks alone may have a
+// signature there.
+func (h *Handler) hookOf(tail string, key []byte) *source {
+	if address, name, ok := strings.Cut(tail, inWebhook); ok {
+		if space, ok := h.findSpace(address); ok {
+			return h.webhook(space, name)
+		}
+		return nil
+	}
+	if k, ok := h.hooks.findBytes(key); ok && k.src.workspace != millrace.DefaultWorkspace {
+		if src := h.webhook(k.src.workspace, tail); src != nil && src.key(string(key)) != nil {
+			return src
+		}
+	}
+	return h.webhook(millrace.DefaultWorkspace, tail)
+}
+
+// serveWebhook answers POST /v1/webhook/{source} and
+// /v1/w/{address}/webhook/{source}.
 func (q *request) serveWebhook(a *answer, r *http.Request) {
-	h := q.h
-	candidates := h.table.Load().webhooks[q.tail]
-	if len(candidates) == 0 {
-		a.refuse(http.StatusNotFound, "there is no webhook of this name: the path is /v1/webhook/ and the name of a source of kind webhook")
-		return
-	}
-	limit := 0
-	for _, src := range candidates {
-		limit = max(limit, int(src.limits.BatchSize))
-	}
-	q.limit = limit
-	err := q.read(a, r, limit)
-	if err != nil && !err.keep {
-		q.unreadable(a, err)
-		return
-	}
 	key, _ := headerKey(make([]byte, 0, 192), r)
 	if key == nil {
 		key = []byte(queryKey(r))
 	}
-	message := q.admit(candidates, r.Header, key)
-	if q.src == nil {
-		a.refuse(http.StatusUnauthorized, message)
+	src := q.h.hookOf(q.tail, key)
+	if src == nil {
+		a.refuse(http.StatusNotFound, "there is no webhook of this name, or not with this write key: the path is /v1/webhook/ and the name of a source of kind webhook, or /v1/w/{workspace}/webhook/ and its name, where it has a signature and not a write key")
 		return
 	}
-	if len(q.body) > int(q.src.limits.BatchSize) && (err == nil || err == errTooLarge) {
-		q.limit, err = int(q.src.limits.BatchSize), errTooLarge
+	q.limit = int(src.limits.BatchSize)
+	err := q.read(a, r, q.limit)
+	if err != nil && !err.keep {
+		q.unreadable(a, err)
+		return
+	}
+	if message, why := q.admit(src, r.Header, key); message != "" {
+		src.refuse(q.h, why, q.now)
+		a.refuse(http.StatusUnauthorized, message)
+		return
 	}
 	q.take(a, err)
 }
 
-// admit sets the first of the sources that the delivery is for. When there is
-// none it returns why, and counts that at each.
-func (q *request) admit(candidates []*source, header http.Header, key []byte) (message string) {
-	why := make([]refused, len(candidates))
-	for i, src := range candidates {
-		if s := src.webhook.signature; s != nil {
-			if message, why[i] = s.check(header, q.signed(), q.now); message == "" {
-				q.src = src
-				return ""
-			}
-			continue
+// admit takes the webhook as the source of the request when the delivery shows
+// that it may be sent to. Otherwise it returns why not.
+func (q *request) admit(src *source, header http.Header, key []byte) (message string, why refused) {
+	if s := src.webhook.signature; s != nil {
+		if message, why = s.check(header, q.signed(), q.now); message == "" {
+			q.from(src)
 		}
-		if k, ok := src.keys[string(key)]; ok {
-			q.src, q.bucket = src, k.bucket
-			q.use(k)
-			return ""
-		}
-		message = "this webhook needs one of its write_keys: as Basic user name, Bearer token or ?writeKey="
-		if why[i] = refusedUnknownKey; len(key) == 0 {
-			why[i] = refusedNoKey
-		}
+		return message, why
 	}
-	for i, src := range candidates {
-		src.refuse(q.h, why[i], q.now)
+	if k := src.key(string(key)); k != nil {
+		q.use(k)
+		return "", 0
 	}
-	return message
+	if why = refusedUnknownKey; len(key) == 0 {
+		why = refusedNoKey
+	}
+	return "this webhook needs one of its write_keys: as Basic user name, Bearer token or ?writeKey=", why
 }
 
 // signed is the body as the sender signed it: as it was sent.
@@ -184,6 +200,7 @@ func (q *request) signed() []byte {
 // addHook makes a record of a webhook's body.
 func (q *request) addHook(it *item) {
 	hook := q.src.webhook
+	hook.compile()
 	env := hookEnv{Headers: map[string]string{}}
 	if hook.event != nil || hook.id != nil || hook.user != nil || hook.time != nil {
 		env.Body = decodeNumbers(q.body[it.start:it.end])
