@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -210,4 +211,64 @@ func BenchmarkScan(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1000/float64(b.N*100), "µs/event")
+}
+
+// manySpaces returns 100 sources for each of n spaces.
+func manySpaces(n int) [][]Source {
+	all := make([][]Source, n)
+	for i := range all {
+		all[i] = make([]Source, 100)
+		for j := range all[i] {
+			all[i][j] = Source{Workspace: fmt.Sprintf("1space%d", i), Name: fmt.Sprintf("source_%d", j), HTTP: &HTTPSource{Kind: "http", WriteKeys: []string{fmt.Sprintf("key_%d_%d_abcdefghijklmnop", i, j)}}}
+		}
+	}
+	return all
+}
+
+// BenchmarkSpaces is a server of 2,000 spaces with 100 sources each: its start,
+// what it keeps, and what changes and requests cost there.
+func BenchmarkSpaces(b *testing.B) {
+	all := manySpaces(2000)
+	h := benchHandler(b)
+	b.Run("start", func(b *testing.B) {
+		var before, after runtime.MemStats
+		for b.Loop() {
+			h = benchHandler(b)
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			for _, sources := range all {
+				if err := h.SetSpace(sources[0].Workspace, sources); err != nil {
+					b.Fatal(err)
+				}
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+		}
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/200_000, "B/source")
+		b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/start")
+	})
+	b.Run("change", func(b *testing.B) {
+		i := 0
+		for b.Loop() {
+			sources := all[i%len(all)]
+			if err := h.SetSpace(sources[0].Workspace, sources); err != nil {
+				b.Fatal(err)
+			}
+			i++
+		}
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N), "µs/change")
+	})
+	b.Run("find", func(b *testing.B) {
+		keys := make([][]byte, 4096)
+		for i := range keys {
+			keys[i] = []byte(all[i*7%2000][i%100].HTTP.WriteKeys[0])
+		}
+		i := 0
+		for b.Loop() {
+			if _, ok := h.keys.findBytes(keys[i&4095]); !ok {
+				b.Fatal("a key is unknown")
+			}
+			i++
+		}
+	})
 }

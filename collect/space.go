@@ -102,7 +102,7 @@ func (h *Handler) remove(space string) {
 func (h *Handler) SetSources(list []Source) error {
 	h.setting.Lock()
 	defer h.setting.Unlock()
-	bySpace := map[string][]Source{}
+	bySpace := map[string][]Source{millrace.DefaultWorkspace: nil} // is emptied, and not removed
 	for _, s := range list {
 		if s.Workspace == "" {
 			s.Workspace = millrace.DefaultWorkspace
@@ -127,7 +127,7 @@ func (h *Handler) SetSources(list []Source) error {
 	}
 	var gone []string
 	h.spaces.all(func(id string, _ *space) bool {
-		if bySpace[id] == nil {
+		if _, stays := bySpace[id]; !stays {
 			gone = append(gone, id)
 		}
 		return true
