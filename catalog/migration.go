@@ -284,19 +284,19 @@ var engineLine = regexp.MustCompile(`^\s*(?:--.*\n\s*)*?-- on (sqlite|postgres):
 
 // renderTable replaces the types of a CREATE TABLE or ALTER TABLE.
 func renderTable(statement string, d Dialect) (string, error) {
-	var words []string // the first two in capitals
-	var out []string
-	before, end := "", 0
+	var words, out []string // the first two words in capitals; what is written
+	var before [2]token     // the two that are not blank, the nearest first
+	end := 0
 	err := eachToken(statement, func(t token) error {
 		upper := strings.ToUpper(t.text)
+		if with, is := d.Types[upper]; is && t.kind == word && len(words) == 2 && words[1] == "TABLE" && isType(before) {
+			t.text = with
+		}
 		if t.kind == word && len(words) < 2 {
 			words = append(words, upper)
 		}
-		if with, is := d.Types[upper]; is && t.kind == word && before != "AS" && len(words) == 2 && words[1] == "TABLE" {
-			t.text = with
-		}
 		if t.kind != blank {
-			before = upper
+			before = [2]token{{t.kind, upper}, before[0]}
 		}
 		out = append(out, t.text)
 		if t.text == ")" {
@@ -308,4 +308,16 @@ func renderTable(statement string, d Dialect) (string, error) {
 		out = slices.Insert(out, end, d.Table)
 	}
 	return strings.TrimSpace(strings.Join(out, "")), err
+}
+
+// isType says whether a word after these two is a type: one after the name of
+// a column. Columns may have the names of types.
+func isType(before [2]token) bool {
+	switch before[0].text {
+	case "TYPE", "DOUBLE":
+		return true
+	case "COLUMN":
+		return false
+	}
+	return (before[0].kind == word || before[0].kind == quoted) && slices.Contains([]string{"(", ",", "COLUMN", "ADD"}, before[1].text)
 }

@@ -146,6 +146,9 @@ func (s *Session) allowed(statement *Statement) error {
 // ErrReadOnly is the error of a statement that writes in a View.
 var ErrReadOnly = millrace.Errorf(millrace.Invalid, "a View of the catalog cannot write: use Update")
 
+// ErrClosed is the error of a transaction after Close.
+var ErrClosed = millrace.Errorf(millrace.Unavailable, "the catalog is closed: the server is stopping")
+
 // sessionRows are the Rows of a Session.
 type sessionRows struct {
 	session   *Session

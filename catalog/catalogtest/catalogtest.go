@@ -38,7 +38,8 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"Skew": testSkew, "Violations": testViolations, "Kinds": testKinds, "Values": testValues, "WrongValues": testWrongValues,
 		"Scans": testScans, "Statements": testStatements, "Placeholders": testPlaceholders, "Text": testText, "Rows": testRows,
 		"Canceled": testCanceled, "Closed": testClosed, "CloseWaits": testCloseWaits, "ManyAtOnce": testManyAtOnce, "Status": testStatus,
-		"Migrations": testMigrations, "RefusedSchemas": testRefusedSchemas, "BrokenMigration": testBrokenMigration, "MigratedByTwo": testMigratedByTwo,
+		"Migrations": testMigrations, "RefusedSchemas": testRefusedSchemas, "LeaseIsExclusive": testLeaseIsExclusive, "LeaseIsTakenOver": testLeaseIsTakenOver, "LeaseOutlivesTrouble": testLeaseOutlivesTrouble, "LeaseTaken": testLeaseTaken,
+		"BrokenMigration": testBrokenMigration, "MigratedByTwo": testMigratedByTwo,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

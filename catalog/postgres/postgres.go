@@ -202,7 +202,7 @@ func (c *Catalog) enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return errClosed
+		return catalog.ErrClosed
 	}
 	c.running++
 	return nil
@@ -215,8 +215,6 @@ func (c *Catalog) leave() {
 		close(c.quiet)
 	}
 }
-
-var errClosed = millrace.Errorf(millrace.Unavailable, "the catalog is closed: the server is stopping")
 
 // Close waits for what runs. A server that does not answer is not waited for.
 func (c *Catalog) Close() error {

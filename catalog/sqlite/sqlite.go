@@ -304,7 +304,7 @@ func (c *Catalog) closeAll() error {
 func (c *Catalog) stopped() error {
 	select {
 	case <-c.closed:
-		return millrace.Errorf(millrace.Unavailable, "the catalog is closed: the server is stopping")
+		return catalog.ErrClosed
 	default:
 		return nil
 	}

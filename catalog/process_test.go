@@ -1,0 +1,242 @@
+package catalog_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/catalog/postgres"
+	"github.com/millrace/millrace/catalog/sqlite"
+)
+
+// rolesEnv makes the test binary play a role in a process of its own: the role
+// and where the catalog is.
+const rolesEnv = "CATALOG_TEST_ROLE"
+
+var roles = map[string]func(ctx context.Context, where string) error{"hold": holdUntilKilled, "count": countUntilKilled, "migrate": migrateUntilKilled}
+
+func TestMain(m *testing.M) {
+	if role, where, is := strings.Cut(os.Getenv(rolesEnv), " "); is {
+		fmt.Fprintln(os.Stderr, roles[role](context.Background(), where))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// openAt opens what a test called postgres://… or a file.
+func openAt(ctx context.Context, where string, o sqlite.Options) (catalog.Catalog, error) {
+	if strings.HasPrefix(where, "postgres://") {
+		url, schema, _ := strings.Cut(where, " ")
+		return postgres.Open(ctx, postgres.Options{URL: url, Schema: schema, Migrations: o.Migrations})
+	}
+	o.File = where
+	return sqlite.Open(ctx, o)
+}
+
+// A child is the test binary in another role.
+type child struct {
+	*exec.Cmd
+	out   io.ReadCloser
+	lines chan string
+}
+
+func start(t *testing.T, role, where string) *child {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), rolesEnv+"="+role+" "+where)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c := &child{Cmd: cmd, out: out, lines: make(chan string, 1_000_000)}
+	go func() {
+		defer close(c.lines)
+		for scan := bufio.NewScanner(out); scan.Scan(); {
+			c.lines <- scan.Text()
+		}
+	}()
+	var once sync.Once
+	t.Cleanup(func() { once.Do(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }) })
+	return c
+}
+
+func (c *child) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := c.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const heldTTL = 2 * time.Second
+
+// holdUntilKilled prints at which moments it believes that it holds a lease.
+func holdUntilKilled(ctx context.Context, where string) error {
+	where, dead, _ := strings.Cut(where, "|")
+	c, err := openAt(ctx, where, sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	o := catalog.LeaseOptions{TTL: heldTTL}
+	if dead != "" {
+		o.Dead = catalog.ProcessEnded
+	}
+	h, err := catalog.Hold(ctx, c, "log", catalog.Process(), o)
+	if err != nil {
+		return err
+	}
+	fmt.Println("token", h.Token())
+	for h.Err() == nil {
+		before := uptime() // a stop between the question and the answer makes the answer old, not wrong
+		if h.Err() == nil {
+			fmt.Println("held", before)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	<-h.Lost()
+	fmt.Println("lost", uptime())
+	time.Sleep(time.Hour)
+	return nil
+}
+
+// uptime is a clock that processes of a machine share, in nanoseconds.
+func uptime() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		panic(err)
+	}
+	return ts.Nano()
+}
+
+// until reads lines up to one that begins with a word, and returns its number
+// and the numbers of those with held before it.
+func (c *child) until(t *testing.T, word string, patience time.Duration) (n int64, held []int64) {
+	t.Helper()
+	for timeout := time.After(patience); ; {
+		select {
+		case line, open := <-c.lines:
+			first, number, _ := strings.Cut(line, " ")
+			v, err := strconv.ParseInt(number, 10, 64)
+			if !open || err != nil {
+				t.Fatalf("waiting for %q there is %q", word, line)
+			}
+			if first == "held" {
+				held = append(held, v)
+			}
+			if first == word {
+				return v, held
+			}
+		case <-timeout:
+			t.Fatalf("there is no %q for %v", word, patience)
+		}
+	}
+}
+
+// testStandby has two processes want one lease, of which the first is killed,
+// stopped for a while, or ends.
+func testStandby(t *testing.T, where string) {
+	t.Run("Killed", func(t *testing.T) {
+		t.Parallel()
+		a := start(t, "hold", where+"killed")
+		first, _ := a.until(t, "token", 10*time.Second)
+		b := start(t, "hold", where+"killed")
+		time.Sleep(heldTTL / 2)
+		begun := time.Now()
+		a.signal(t, syscall.SIGKILL)
+		second, _ := b.until(t, "token", 10*time.Second)
+		took := time.Since(begun)
+		if _, wait := a.Process.Wait(); wait != nil || second != first+1 || took > 10*time.Second {
+			t.Errorf("tokens %d and %d, after %v", first, second, took)
+		}
+		t.Logf("taken over %v after the kill, with a TTL of %v", took, heldTTL)
+	})
+	t.Run("KilledBeside", func(t *testing.T) {
+		t.Parallel()
+		a := start(t, "hold", where+"beside|dead")
+		a.until(t, "token", 10*time.Second)
+		b := start(t, "hold", where+"beside|dead")
+		time.Sleep(heldTTL / 2)
+		begun := time.Now()
+		a.signal(t, syscall.SIGKILL) // nobody waits for it: it is a zombie
+		b.until(t, "token", 10*time.Second)
+		if took := time.Since(begun); took > heldTTL/2 {
+			t.Errorf("a process that surely had ended was waited for: %v", took)
+		}
+	})
+	t.Run("Stopped", func(t *testing.T) {
+		t.Parallel()
+		a := start(t, "hold", where+"stopped|dead")
+		a.until(t, "token", 10*time.Second)
+		b := start(t, "hold", where+"stopped|dead")
+		time.Sleep(heldTTL / 2)
+		a.signal(t, syscall.SIGSTOP)
+		b.until(t, "token", 10*time.Second)
+		taken, _ := b.until(t, "held", time.Second)
+		a.signal(t, syscall.SIGCONT)
+		_, held := a.until(t, "lost", 3*time.Second)
+		if len(held) == 0 || held[len(held)-1] >= taken {
+			t.Errorf("the first believed at %d that it held what the second had at %d", held[len(held)-1], taken)
+		}
+		time.Sleep(heldTTL)
+		b.signal(t, syscall.SIGKILL)
+		for line := range b.lines {
+			if strings.HasPrefix(line, "lost") {
+				t.Error("the second lost it when the first went on")
+			}
+		}
+	})
+}
+
+func TestStandbyOnAFile(t *testing.T) {
+	t.Parallel()
+	testStandby(t, filepath.Join(t.TempDir(), "catalog.db"))
+}
+
+func TestProcessEnded(t *testing.T) {
+	t.Parallel()
+	own := catalog.Process()
+	if catalog.ProcessEnded(own) {
+		t.Errorf("%s has ended", own)
+	}
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := fmt.Sprint(cmd.Process.Pid)
+	other := strings.Replace(own, "process "+fmt.Sprint(os.Getpid()), "process "+pid, 1)
+	if !catalog.ProcessEnded(other) {
+		t.Errorf("%s: the number was given to another, which began later", other)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for name, holder := range map[string]string{
+		"another host": strings.Replace(other, " on ", " on x", 1), "another boot": strings.Replace(other, "[", "[0", 1),
+		"another namespace": strings.Replace(other, "pid:", "pid:1", 1), "any text": "server 1",
+		"no number": "process x on y []", "empty": "", "negative": strings.Replace(other, "process ", "process -", 1),
+	} {
+		if catalog.ProcessEnded(holder) {
+			t.Errorf("%s: %s has ended", name, holder)
+		}
+	}
+	_ = cmd.Wait()
+	if !catalog.ProcessEnded(other) {
+		t.Errorf("%s has not ended", other)
+	}
+}
