@@ -34,6 +34,8 @@ type verified struct {
 	Files     int64             `json:"files,omitempty"`
 	Frames    uint64            `json:"frames,omitempty"`
 	Records   int64             `json:"records"`
+	Destroyed uint64            `json:"destroyed,omitempty"` // of the records, those whose key was destroyed
+	Locked    uint64            `json:"locked,omitempty"`    // and those whose key cannot be had
 	SizeBytes int64             `json:"size_bytes"`
 }
 
@@ -63,6 +65,6 @@ func (a *App) verifyLog(ctx context.Context, progress func(job.Progress)) (any, 
 	}
 	return verified{
 		OK: r.Broken == 0, Problems: append([]string{}, r.Problems...), Lost: r.Lost,
-		First: r.First, Through: r.Last, Frames: r.Frames, Records: int64(r.Records), SizeBytes: r.SizeBytes,
+		First: r.First, Through: r.Last, Frames: r.Frames, Records: int64(r.Records), Destroyed: r.Destroyed, Locked: r.Locked, SizeBytes: r.SizeBytes,
 	}, nil
 }

@@ -25,7 +25,8 @@ type Appender interface {
 	// the machine. Unavailable means retry; a retry may store them twice, so
 	// readers deduplicate by Record.ID. Limited means that the disk is at its
 	// reserve or the log refuses for long: retry after Error.RetryAfter.
-	// TooLarge means more than MaxAppendRecords or MaxAppendSizeBytes. Append
+	// TooLarge means more than MaxAppendRecords or MaxAppendSizeBytes, Gone that
+	// the key of a record's workspace was destroyed (see Keys). Append
 	// keeps no reference to the records after it returns. A canceled ctx makes
 	// it return early with the records' fate unknown.
 	Append(ctx context.Context, records []millrace.Record) (last millrace.Position, err error)
@@ -63,7 +64,9 @@ type Reader interface {
 	// scan has moved (a Batch without records when nothing matched), or that
 	// the end has been reached (AtEnd, once each time it is reached). The
 	// batch's memory is the caller's. Gone means that the log was trimmed under
-	// the reader. After an error other than ctx's, the reader is of no more use.
+	// the reader. Unavailable may be said of a key that cannot be had for a
+	// moment. After an error other than ctx's, the reader is of no more use:
+	// open another where it was. Records whose key was destroyed are passed over.
 	Next(ctx context.Context) (Batch, error)
 	Close() error
 }

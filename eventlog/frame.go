@@ -8,9 +8,16 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// FrameVersion is the version of the frame format that this program writes.
-// It reads that version and every earlier one. docs/format/frame.md specifies it.
-const FrameVersion = 1
+// FrameVersion is the newest version of the frame format that this program
+// writes. It reads that version and every earlier one; a frame has the least
+// version that can say what it holds. docs/format/frame.md specifies them.
+const FrameVersion = 2
+
+// The versions.
+const (
+	framePlain  = 1 // no section is encrypted
+	frameSealed = 2 // sections with a key id are encrypted
+)
 
 // Limits of one frame, stored or decompressed. A frame beyond them is broken.
 const (
@@ -39,12 +46,14 @@ type Frame struct {
 	stamp    int64
 	records  int
 	sections []section
+	keys     *Keyring
 }
 
 // A section is where the records of one workspace lie.
 type section struct {
 	workspace   string
 	data        []byte // as stored
+	storedSize  int
 	rawSize     int
 	records     int
 	crc         uint32
@@ -70,8 +79,9 @@ func OpenFrame(data []byte) (Frame, error) {
 		return Frame{}, brokenFrame("it begins with %q, not with %q", data[:4], frameMagic)
 	}
 	le := binary.LittleEndian
-	if v := le.Uint16(data[4:]); v != FrameVersion {
-		return Frame{}, millrace.Errorf(millrace.Invalid, "log frame has format version %d, this program reads version %d: run a newer version of Millrace", v, FrameVersion)
+	version := le.Uint16(data[4:])
+	if version < framePlain || version > FrameVersion {
+		return Frame{}, millrace.Errorf(millrace.Invalid, "log frame has format version %d, this program reads up to version %d: run a newer version of Millrace", version, FrameVersion)
 	}
 	sections := int(le.Uint16(data[6:]))
 	f := Frame{data: data, stamp: int64(le.Uint64(data[8:]))}
@@ -91,13 +101,13 @@ func OpenFrame(data []byte) (Frame, error) {
 		return Frame{}, brokenFrame("%d records are more than the limit of %d", records, MaxFrameRecords)
 	}
 	f.records = int(records)
-	if err := f.readDirectory(header[frameHeaderSize:end], sections); err != nil {
+	if err := f.readDirectory(header[frameHeaderSize:end], sections, version); err != nil {
 		return Frame{}, err
 	}
 	return f, nil
 }
 
-func (f *Frame) readDirectory(dir []byte, sections int) error {
+func (f *Frame) readDirectory(dir []byte, sections int, version uint16) error {
 	if sections*(frameSectionSize+1) > len(dir) {
 		return brokenFrame("%d sections do not fit into a directory of %d bytes", sections, len(dir))
 	}
@@ -121,11 +131,11 @@ func (f *Frame) readDirectory(dir []byte, sections int) error {
 		if at != offset || size > len(f.data)-at || at < 0 {
 			return brokenFrame("section %d (workspace %q) lies at %d and has %d bytes, expected at %d of %d", i, s.workspace, at, size, offset, len(f.data))
 		}
-		s.data = f.data[at : at+size]
+		s.data, s.storedSize = f.data[at:at+size], size
 		offset += size
 		records += s.records
 		rawSize += s.rawSize
-		if err := s.check(i); err != nil {
+		if err := s.check(i, version); err != nil {
 			return err
 		}
 		if records > f.records || rawSize > MaxFrameSizeBytes {
@@ -140,20 +150,32 @@ func (f *Frame) readDirectory(dir []byte, sections int) error {
 }
 
 // check returns what is impossible in the directory entry.
-func (s *section) check(i int) error {
+func (s *section) check(i int, version uint16) error {
+	plain := len(s.data)
+	if s.key != 0 {
+		plain -= sealSize
+	}
 	switch {
+	case s.key != 0 && version < frameSealed:
+		return brokenFrame("section %d (workspace %q) is encrypted with key %d, which version %d does not know", i, s.workspace, s.key, version)
+	case plain < 0:
+		return brokenFrame("section %d (workspace %q) is encrypted and has %d bytes", i, s.workspace, len(s.data))
 	case s.compression > compressS2:
 		return brokenFrame("section %d (workspace %q) has the unknown compression %d", i, s.workspace, s.compression)
-	case s.compression == compressNone && s.rawSize != len(s.data):
-		return brokenFrame("section %d (workspace %q) is not compressed but says %d bytes for %d", i, s.workspace, s.rawSize, len(s.data))
+	case s.compression == compressNone && s.rawSize != plain:
+		return brokenFrame("section %d (workspace %q) is not compressed but says %d bytes for %d", i, s.workspace, s.rawSize, plain)
 	case s.rawSize > MaxFrameSizeBytes:
 		return brokenFrame("section %d (workspace %q) decompresses to %d bytes, more than the limit of %d", i, s.workspace, s.rawSize, MaxFrameSizeBytes)
 	case s.records == 0 || s.records > s.rawSize/minRecordSize:
 		return brokenFrame("section %d (workspace %q) says %d records in %d bytes", i, s.workspace, s.records, s.rawSize)
-	case s.key != 0:
-		return brokenFrame("section %d (workspace %q) is encrypted with key %d, which this version does not know", i, s.workspace, s.key)
 	}
 	return nil
+}
+
+// With returns the frame with keys, so that its encrypted sections can be read.
+func (f Frame) With(keys *Keyring) Frame {
+	f.keys = keys
+	return f
 }
 
 // Time returns the log time of the frame: milliseconds, UTC.

@@ -69,3 +69,54 @@ func BenchmarkFrameDecode(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFrameSealed compares frames with and without encryption, in MB of
+// records a second.
+func BenchmarkFrameSealed(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 1000} {
+		rs := benchRecords(n)
+		size := 0
+		for i := range rs {
+			size += Size(&rs[i])
+		}
+		for name, ring := range map[string]*Keyring{"plain": nil, "sealed": ringOf(b, &testKeys{})} {
+			seals, err := ring.Seals(rs)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var fb FrameBuilder
+			fb.AddSealed(rs, seals)
+			data := fb.Encode(nil, time.UnixMilli(1))
+			report := func(b *testing.B) {
+				b.ReportMetric(float64(b.N)*float64(size)/1e6/b.Elapsed().Seconds(), "MB/s")
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1000/float64(b.N), "µs/frame")
+			}
+			b.Run(fmt.Sprintf("encode/records=%d/%s", n, name), func(b *testing.B) {
+				var out []byte
+				for b.Loop() {
+					seals, err := ring.Seals(rs)
+					if err != nil {
+						b.Fatal(err)
+					}
+					fb.Reset()
+					fb.AddSealed(rs, seals)
+					out = fb.Encode(out[:0], time.UnixMilli(1))
+				}
+				report(b)
+			})
+			b.Run(fmt.Sprintf("decode/records=%d/%s", n, name), func(b *testing.B) {
+				var entries []Entry
+				for b.Loop() {
+					f, err := OpenFrame(data)
+					if err == nil {
+						entries, err = f.With(ring).Decode(entries[:0], millrace.Position{Epoch: 1, Seq: 1}, -1, Filter{})
+					}
+					if err != nil || len(entries) != n {
+						b.Fatal(len(entries), err)
+					}
+				}
+				report(b)
+			})
+		}
+	}
+}

@@ -84,7 +84,7 @@ func TestFrameRoundTrip(t *testing.T) {
 			got := decodeAll(t, data, Filter{})
 			checkEntries(t, got, rs, Filter{}, -1)
 			f, _ := OpenFrame(data)
-			if err := f.Verify(); err != nil {
+			if _, err := f.Verify(); err != nil {
 				t.Error(err)
 			}
 			if f.Len() != n || f.Time().UnixMilli() != 1234 || f.Size() != len(data) {
@@ -209,7 +209,7 @@ func TestCheckAppendFitsIntoFrame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Verify(); err != nil {
+	if _, err := f.Verify(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -223,7 +223,7 @@ func TestFrameEveryByte(t *testing.T) {
 		broken[i] ^= 0x40
 		f, err := OpenFrame(broken)
 		if err == nil {
-			err = f.Verify()
+			_, err = f.Verify()
 		}
 		if err == nil {
 			t.Fatalf("byte %d of %d changed, nothing noticed", i, len(data))
@@ -248,13 +248,15 @@ func TestFrameNewerVersion(t *testing.T) {
 
 // reseal makes the checksums of a changed frame right again, as far as it still
 // has sections, so that the checks behind them are reached.
-func reseal(data []byte) {
+func reseal(data []byte) { resealAs(data, FrameVersion) }
+
+func resealAs(data []byte, version uint16) {
 	le := binary.LittleEndian
 	if len(data) < frameHeaderSize+frameCRCSize {
 		return
 	}
 	copy(data, frameMagic)
-	le.PutUint16(data[4:], FrameVersion)
+	le.PutUint16(data[4:], version)
 	le.PutUint32(data[24:], uint32(len(data)))
 	size := int(le.Uint32(data[20:]))
 	if size < frameHeaderSize+frameCRCSize || size > len(data) {
@@ -275,6 +277,11 @@ func FuzzFrame(f *testing.F) {
 	f.Add(encode(testRecords(1, 1, 1), 1), true)
 	f.Add(encode(testRecords(2, 5, 2), 1), true)
 	f.Add(encode(testRecords(3, 30, 3), 1), false)
+	ring := ringOf(f, &testKeys{err: map[string]error{"w2": millrace.Errorf(millrace.Gone, "shredded")}})
+	whole := ringOf(f, &testKeys{})
+	f.Add(sealed(f, whole, testRecords(1, 1, 1), 1), true)
+	f.Add(sealed(f, whole, testRecords(2, 5, 2), 1), true)
+	f.Add(sealed(f, whole, testRecords(3, 30, 3), 1), false)
 	f.Fuzz(func(t *testing.T, data []byte, sealed bool) {
 		data = bytes.Clone(data)
 		if sealed {
@@ -284,6 +291,7 @@ func FuzzFrame(f *testing.F) {
 		if err != nil {
 			return
 		}
+		frame = frame.With(ring)
 		for _, filter := range []Filter{{}, {Workspace: "w1"}, {Sources: []string{"source_1"}}} {
 			entries, err := frame.Decode(nil, millrace.Position{Epoch: 1, Seq: 1}, 0, filter)
 			if err != nil {
@@ -301,7 +309,7 @@ func FuzzFrame(f *testing.F) {
 				}
 			}
 		}
-		_ = frame.Verify()
+		_, _ = frame.Verify()
 	})
 }
 
@@ -317,7 +325,7 @@ func TestFrameResealed(t *testing.T) {
 		}
 		reseal(data)
 		if f, err := OpenFrame(data); err == nil {
-			_ = f.Verify()
+			_, _ = f.Verify()
 		}
 	}
 }
@@ -330,7 +338,9 @@ func goldenRecords() map[string][]millrace.Record {
 		Body: []byte(`{"traits":{"plan":"free"}}`), Meta: []byte(`{"type":"identify"}`),
 	}
 	change := millrace.Record{ID: "db-1", Workspace: "default", Source: "db", Stream: "orders", Op: millrace.OpDelete, Key: "7", Received: one.Received, Occurred: one.Occurred}
-	return map[string][]millrace.Record{"one": {one}, "two": {one, change}, "many": testRecords(40, 40, 3)}
+	plain := one
+	plain.Workspace, plain.ID = "plain", "beside"
+	return map[string][]millrace.Record{"one": {one}, "two": {one, change}, "many": testRecords(40, 40, 3), "mixed": {one, plain, change}}
 }
 
 func writeGolden(t *testing.T) {
@@ -347,7 +357,7 @@ func writeGolden(t *testing.T) {
 			err = os.WriteFile(filepath.Join(dir, name+".json"), text, 0o644)
 		}
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name+".frame"), encode(rs, 1_760_000_001_000), 0o644)
+			err = os.WriteFile(filepath.Join(dir, name+".frame"), sealed(t, ringOf(t, &testKeys{}), rs, 1_760_000_001_000), 0o644)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -378,8 +388,16 @@ func TestFrameGolden(t *testing.T) {
 		if err := json.Unmarshal(text, &want); err != nil {
 			t.Fatal(err)
 		}
-		checkEntries(t, decodeAll(t, data, Filter{}), want, Filter{}, -1)
-		if f, _ := OpenFrame(data); f.Time().UnixMilli() != 1_760_000_001_000 {
+		f, err := OpenFrame(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.With(ringOf(t, &testKeys{})).Decode(nil, millrace.Position{Epoch: 7, Seq: 3}, -1, Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkEntries(t, got, want, Filter{}, -1)
+		if f.Time().UnixMilli() != 1_760_000_001_000 {
 			t.Errorf("%s: stamp %v", path, f.Time())
 		}
 	}

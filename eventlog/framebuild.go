@@ -3,6 +3,7 @@ package eventlog
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type FrameBuilder struct {
 	last     *sectionBuilder // of the last record
 	records  int
 	size     int
+	sealed   bool              // a section is encrypted
 	names    map[string]string // strings of workspaces, sources and streams seen before
 	raw      []byte            // scratch of Encode
 }
@@ -38,11 +40,12 @@ type sectionBuilder struct {
 	runs            []run
 	sources         dictionary
 	streams         dictionary
-	table           []byte // the fixed fields
-	strings         []byte // IDs and keys
-	bytes           []byte // bodies and metas
-	received        int64  // of the record before, ms
-	storedSize, raw int    // set by Encode
+	table           []byte  // the fixed fields
+	strings         []byte  // IDs and keys
+	bytes           []byte  // bodies and metas
+	received        int64   // of the record before, ms
+	sealer          *sealer // nil: not encrypted
+	storedSize, raw int     // set by Encode
 	crc             uint32
 	compression     uint8
 }
@@ -63,15 +66,21 @@ func (b *FrameBuilder) Len() int { return b.records }
 // Size returns about how many bytes the records added since Reset take before compression.
 func (b *FrameBuilder) Size() int { return b.size }
 
-// Add copies the records to the end of the frame and returns the index in the
-// frame of the last. The caller keeps within MaxFrameRecords and
-// MaxFrameSizeBytes; what CheckAppend accepts always fits into an empty frame.
+// Add is AddSealed without keys.
 func (b *FrameBuilder) Add(records []millrace.Record) (last int) {
+	return b.AddSealed(records, Seals{})
+}
+
+// AddSealed copies the records to the end of the frame and returns the index in
+// the frame of the last. A section is encrypted with the key that its workspace
+// had when the first of its records was added. The caller keeps within MaxFrameRecords and
+// MaxFrameSizeBytes; what CheckAppend accepts always fits into an empty frame.
+func (b *FrameBuilder) AddSealed(records []millrace.Record, seals Seals) (last int) {
 	for i := range records {
 		r := &records[i]
 		s := b.last
 		if s == nil || s.workspace != r.Workspace {
-			s = b.section(r.Workspace)
+			s = b.section(r.Workspace, &seals)
 			b.last = s
 		}
 		if s.next != b.records || s.records == 0 {
@@ -85,7 +94,7 @@ func (b *FrameBuilder) Add(records []millrace.Record) (last int) {
 	return b.records - 1
 }
 
-func (b *FrameBuilder) section(workspace string) *sectionBuilder {
+func (b *FrameBuilder) section(workspace string, seals *Seals) *sectionBuilder {
 	if s, ok := b.index[workspace]; ok {
 		return s
 	}
@@ -100,6 +109,10 @@ func (b *FrameBuilder) section(workspace string) *sectionBuilder {
 	}
 	b.index[s.workspace] = s
 	b.size += frameSectionSize + len(workspace)
+	if s.sealer = seals.of(workspace); s.sealer != nil {
+		b.size += sealSize
+		b.sealed = true
+	}
 	return s
 }
 
@@ -192,7 +205,11 @@ func (b *FrameBuilder) Encode(dst []byte, stamp time.Time) []byte {
 	le := binary.LittleEndian
 	h := dst[start:start:len(dst)]
 	h = append(h, frameMagic...)
-	h = le.AppendUint16(h, FrameVersion)
+	version := uint16(framePlain)
+	if b.sealed {
+		version = frameSealed
+	}
+	h = le.AppendUint16(h, version)
 	h = le.AppendUint16(h, uint16(b.used))
 	h = le.AppendUint64(h, uint64(stamp.UnixMilli()))
 	h = le.AppendUint32(h, uint32(b.records))
@@ -205,7 +222,7 @@ func (b *FrameBuilder) Encode(dst []byte, stamp time.Time) []byte {
 		h = le.AppendUint32(h, uint32(s.raw))
 		h = le.AppendUint32(h, uint32(s.records))
 		h = le.AppendUint32(h, s.crc)
-		h = le.AppendUint32(h, 0)
+		h = le.AppendUint32(h, s.keyID())
 		h = append(h, s.compression, byte(len(s.workspace)))
 		h = append(h, s.workspace...)
 		offset += s.storedSize
@@ -244,21 +261,42 @@ func (b *FrameBuilder) encodeSection(dst []byte, s *sectionBuilder) []byte {
 	b.raw = raw
 
 	start := len(dst)
+	at := start // of the section, behind the nonce
+	if s.sealer != nil {
+		at += sealNonceSize
+		dst = slices.Grow(dst, sealSize)[:at]
+	}
 	s.raw, s.compression = len(raw), compressNone
 	if s.records > 1 {
-		if need := start + s2.MaxEncodedLen(len(raw)); cap(dst) < need {
+		if need := at + s2.MaxEncodedLen(len(raw)) + sealTagSize; cap(dst) < need {
 			dst = append(make([]byte, 0, need), dst...)
 		}
-		if n := len(s2.Encode(dst[start:cap(dst)], raw)); n < len(raw) {
-			dst, s.compression = dst[:start+n], compressS2
+		if n := len(s2.Encode(dst[at:cap(dst)], raw)); n < len(raw) {
+			dst, s.compression = dst[:at+n], compressS2
 		}
 	}
 	if s.compression == compressNone {
 		dst = append(dst, raw...)
 	}
+	if s.sealer != nil {
+		dst = s.sealer.seal(dst, start, s.entry(len(dst)+sealTagSize-start).associated())
+	}
 	s.storedSize = len(dst) - start
 	s.crc = crc32.Checksum(dst[start:], castagnoli)
 	return dst
+}
+
+// keyID returns which key encrypts the section, 0 for none.
+func (s *sectionBuilder) keyID() uint32 {
+	if s.sealer == nil {
+		return 0
+	}
+	return s.sealer.id
+}
+
+// entry returns what the directory will say of the section.
+func (s *sectionBuilder) entry(stored int) *section {
+	return &section{workspace: s.workspace, storedSize: stored, rawSize: s.raw, records: s.records, key: s.keyID(), compression: s.compression}
 }
 
 // Reset forgets the records and keeps the memory, up to a limit.
@@ -274,11 +312,11 @@ func (b *FrameBuilder) Reset() {
 		s.reset()
 	}
 	clear(b.index)
-	b.used, b.records, b.size, b.last = 0, 0, 0, nil
+	b.used, b.records, b.size, b.last, b.sealed = 0, 0, 0, nil, false
 }
 
 func (s *sectionBuilder) reset() {
-	s.workspace = ""
+	s.workspace, s.sealer = "", nil
 	s.records, s.next, s.received = 0, 0, 0
 	s.runs = s.runs[:0]
 	s.sources.reset()

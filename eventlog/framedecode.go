@@ -18,7 +18,9 @@ const unset = millrace.EndOfFrame
 // all of them) and that the filter chooses to dst, in their order in the frame.
 // at gives epoch and sequence of the frame. Only the sections that the filter
 // can match are read; their checksums are checked. The entries share no memory
-// with the frame. An Internal error says what is broken.
+// with the frame. What was encrypted with a key that was destroyed is passed
+// over. An Internal error says what is broken, an Unavailable one that a key
+// cannot be had for a moment.
 func (f Frame) Decode(dst []Entry, at millrace.Position, after int, filter Filter) ([]Entry, error) {
 	wanted, only, records := 0, -1, 0
 	for i := range f.sections {
@@ -34,7 +36,7 @@ func (f Frame) Decode(dst []Entry, at millrace.Position, after int, filter Filte
 		return dst, nil
 	case 1:
 		d.out = slices.Grow(dst, records)
-		err := d.section(&f.sections[only])
+		err := d.pass(&f.sections[only])
 		return d.out, err
 	}
 	// The records of several sections are put at their places, and those that
@@ -50,30 +52,12 @@ func (f Frame) Decode(dst []Entry, at millrace.Position, after int, filter Filte
 		if filter.Workspace != "" && filter.Workspace != s.workspace {
 			continue
 		}
-		if err := d.section(s); err != nil {
+		if err := d.pass(s); err != nil {
 			return dst, err
 		}
 	}
 	chosen := slices.DeleteFunc(d.places, func(e Entry) bool { return e.Position.Index == unset })
 	return d.out[:base+len(chosen)], nil
-}
-
-// Verify reads the whole frame and checks all there is to check.
-func (f Frame) Verify() error {
-	// Epoch and sequence do not matter here, nor do the entries.
-	entries, err := f.Decode(nil, millrace.Position{Seq: 1}, -1, Filter{})
-	if err != nil {
-		return err
-	}
-	if len(entries) != f.records {
-		return brokenFrame("%d records found, its header says %d: two claim the same place", len(entries), f.records)
-	}
-	for i := range entries {
-		if int(entries[i].Position.Index) != i {
-			return brokenFrame("record %d says that it is record %d", i, entries[i].Position.Index)
-		}
-	}
-	return nil
 }
 
 // A decoder reads sections of one frame.
@@ -87,28 +71,57 @@ type decoder struct {
 	places []Entry // by index in frame, or nil: append to out
 }
 
-// unpack returns the section's bytes decompressed, in memory of their own.
-func (s *section) unpack() ([]byte, error) {
+// checksum checks what is stored.
+func (s *section) checksum() error {
 	if got := crc32.Checksum(s.data, castagnoli); got != s.crc {
-		return nil, brokenFrame("crc32c of the section of workspace %q is %08x, stored is %08x", s.workspace, got, s.crc)
+		return brokenFrame("crc32c of the section of workspace %q is %08x, stored is %08x", s.workspace, got, s.crc)
 	}
-	if s.compression == compressNone {
-		return slices.Clone(s.data), nil
+	return nil
+}
+
+// unpack returns the section's bytes decrypted and decompressed, in memory of
+// their own. Gone means that its key was destroyed.
+func (s *section) unpack(keys *Keyring) ([]byte, error) {
+	if err := s.checksum(); err != nil {
+		return nil, err
 	}
-	size, err := s2.DecodedLen(s.data)
+	data := s.data
+	if s.key != 0 {
+		var err error
+		if data, err = s.decrypt(keys); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case s.compression == compressNone && s.key != 0:
+		return data, nil
+	case s.compression == compressNone:
+		return slices.Clone(data), nil
+	}
+	size, err := s2.DecodedLen(data)
 	if err != nil || size != s.rawSize {
 		return nil, brokenFrame("the section of workspace %q decompresses to %d bytes, expected %d (%v)", s.workspace, size, s.rawSize, err)
 	}
-	raw, err := s2.Decode(make([]byte, size), s.data)
+	raw, err := s2.Decode(make([]byte, size), data)
 	if err != nil || len(raw) != size {
 		return nil, brokenFrame("the section of workspace %q does not decompress: %v", s.workspace, err)
 	}
 	return raw, nil
 }
 
+// pass is section, and passes over one whose key was destroyed.
+func (d *decoder) pass(s *section) error {
+	err := d.section(s)
+	if err != nil && s.key != 0 && millrace.KindOf(err) == millrace.Gone {
+		d.frame.keys.pass(s)
+		return nil
+	}
+	return err
+}
+
 // section reads one section into d.out.
 func (d *decoder) section(s *section) error {
-	raw, err := s.unpack()
+	raw, err := s.unpack(d.frame.keys)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,11 @@ type Verification struct {
 	Frames      uint64
 	Records     uint64
 	SizeBytes   int64
+	// Destroyed counts those of the records that nobody can read any more, as
+	// the key of their workspace was destroyed: that is not damage. Locked
+	// counts those whose key cannot be had at the moment. Of both, only the
+	// checksums of what is stored were checked.
+	Destroyed, Locked uint64
 	// Problems says what is broken, where; the first hundred, with Broken
 	// counting all of them. Empty when the log is whole.
 	Problems []string

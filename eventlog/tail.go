@@ -17,6 +17,7 @@ import (
 type Tail struct {
 	maxBytes int
 	fetch    Fetch
+	keys     *Keyring
 
 	mu          sync.Mutex
 	eras        []Era  // oldest first, at least one
@@ -51,6 +52,7 @@ type TailOptions struct {
 	Stamp       time.Time // log time of Last, or of the last frame there ever was
 	MaxBytes    int       // of frames kept in memory; 0 keeps all of them
 	Fetch       Fetch     // reads what is no longer in memory; nil when all is kept
+	Keys        *Keyring  // for what is encrypted; nil when nothing is
 }
 
 // NewTail returns the tail of a log.
@@ -58,7 +60,7 @@ func NewTail(o TailOptions) *Tail {
 	if len(o.Eras) == 0 {
 		o.Eras = []Era{{Epoch: o.Epoch, First: 1}}
 	}
-	return &Tail{eras: slices.Clone(o.Eras), first: o.First, last: o.Last, stamp: o.Stamp, maxBytes: o.MaxBytes, fetch: o.Fetch, waiting: map[string]chan struct{}{}}
+	return &Tail{eras: slices.Clone(o.Eras), first: o.First, last: o.Last, stamp: o.Stamp, maxBytes: o.MaxBytes, fetch: o.Fetch, keys: o.Keys, waiting: map[string]chan struct{}{}}
 }
 
 // Push adds the next frame, which is durable now. The frame must not change any more.

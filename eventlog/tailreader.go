@@ -112,20 +112,23 @@ func (r *tailReader) fetch(ctx context.Context, last uint64) error {
 	return nil
 }
 
-// decode makes the batch of r.frames.
+// decode makes the batch of r.frames, up to one that cannot be decoded.
 func (r *tailReader) decode(last uint64) (Batch, error) {
 	var b Batch
 	epoch, end := r.tail.Era(r.seq)
-	for _, f := range r.frames {
+	for i, f := range r.frames {
 		if r.seq > end { // a batch is of one epoch
 			break
 		}
 		at := millrace.Position{Epoch: epoch, Seq: r.seq}
-		var err error
-		b.Records, err = f.Decode(b.Records, at, r.index, r.filter)
-		if err != nil {
-			return Batch{}, millrace.Errorf(millrace.KindOf(err), "frame %d of the log: %w; %s", r.seq, err, HowToSkip(millrace.Position{Epoch: epoch, Seq: r.seq, Index: millrace.EndOfFrame}))
+		records, err := f.With(r.tail.keys).Decode(b.Records, at, r.index, r.filter)
+		if err != nil && i > 0 { // the next call says it
+			break
 		}
+		if err != nil {
+			return Batch{}, r.explain(err, at)
+		}
+		b.Records = records
 		at.Index = millrace.EndOfFrame
 		b.Through, b.Time = at, f.Time()
 		r.seq, r.index = r.seq+1, -1
@@ -137,6 +140,16 @@ func (r *tailReader) decode(last uint64) (Batch, error) {
 		r.atEnd(&b)
 	}
 	return b, nil
+}
+
+// explain says which frame cannot be decoded, and how to go on without it when
+// that is the only way.
+func (r *tailReader) explain(err error, at millrace.Position) error {
+	if kind := millrace.KindOf(err); kind != millrace.Internal {
+		return millrace.Errorf(kind, "frame %d of the log: %w", at.Seq, err)
+	}
+	at.Index = millrace.EndOfFrame
+	return millrace.Errorf(millrace.Internal, "frame %d of the log: %w; %s", at.Seq, err, HowToSkip(at))
 }
 
 // atEnd says AtEnd when nothing came while the batch was decoded.

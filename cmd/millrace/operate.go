@@ -229,6 +229,8 @@ func (p *program) verdict(what string, result json.RawMessage, asJSON bool) erro
 		Files     int64    `json:"files"`
 		Frames    int64    `json:"frames"`
 		Records   int64    `json:"records"`
+		Destroyed int64    `json:"destroyed"`
+		Locked    int64    `json:"locked"`
 		SizeBytes int64    `json:"size_bytes"`
 	}
 	if err := json.Unmarshal(result, &v); err != nil {
@@ -243,7 +245,14 @@ func (p *program) verdict(what string, result json.RawMessage, asJSON bool) erro
 		if what == "log" {
 			read = terminal.Plural(v.Frames, "frame", "frames")
 		}
-		p.found(v.OK, v.Problems, v.Lost, read+", "+terminal.Plural(v.Records, "record", "records")+", "+terminal.Size(v.SizeBytes))
+		read += ", " + terminal.Plural(v.Records, "record", "records")
+		if v.Destroyed > 0 {
+			read += fmt.Sprintf(" (%d of them destroyed with their workspace)", v.Destroyed)
+		}
+		if v.Locked > 0 {
+			read += fmt.Sprintf(" (of %d only the checksums: their key cannot be had)", v.Locked)
+		}
+		p.found(v.OK, v.Problems, v.Lost, read+", "+terminal.Size(v.SizeBytes))
 	}
 	if !v.OK {
 		return errSaid

@@ -11,20 +11,23 @@ import (
 )
 
 var (
-	_ eventlog.Log      = (*Log)(nil)
-	_ eventlog.Reporter = (*Log)(nil)
+	_ eventlog.Log       = (*Log)(nil)
+	_ eventlog.Reporter  = (*Log)(nil)
+	_ eventlog.Forgetter = (*Log)(nil)
 )
 
 // Options are the parameters of New. The zero Options are fine.
 type Options struct {
 	Epoch uint64           // default: the time of New in milliseconds since 1970
 	Now   func() time.Time // default time.Now
+	Keys  eventlog.Keys    // nil: nothing is encrypted
 }
 
 // A Log keeps all its frames in memory, one for each Append.
 type Log struct {
 	now  func() time.Time
 	tail *eventlog.Tail
+	keys *eventlog.Keyring
 
 	mu      sync.Mutex
 	epoch   uint64
@@ -45,8 +48,15 @@ func New(o Options) *Log {
 	if o.Epoch == 0 {
 		o.Epoch = uint64(o.Now().UnixMilli())
 	}
-	return &Log{now: o.Now, epoch: o.Epoch, tail: eventlog.NewTail(eventlog.TailOptions{Epoch: o.Epoch, First: 1})}
+	keys, err := eventlog.NewKeyring(eventlog.KeyringOptions{Keys: o.Keys})
+	if err != nil {
+		panic(err) // of metrics, which there are none of
+	}
+	return &Log{now: o.Now, epoch: o.Epoch, keys: keys, tail: eventlog.NewTail(eventlog.TailOptions{Epoch: o.Epoch, First: 1, Keys: keys})}
 }
+
+// Forget drops what is remembered of a workspace's keys.
+func (l *Log) Forget(space string) { l.keys.Forget(space) }
 
 // Append stores the records as one frame.
 func (l *Log) Append(ctx context.Context, records []millrace.Record) (millrace.Position, error) {
@@ -55,6 +65,10 @@ func (l *Log) Append(ctx context.Context, records []millrace.Record) (millrace.P
 	}
 	if err := ctx.Err(); err != nil {
 		return millrace.Position{}, millrace.Errorf(millrace.Canceled, "appending to the log: %w", err)
+	}
+	seals, err := l.keys.Seals(records)
+	if err != nil {
+		return millrace.Position{}, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +79,7 @@ func (l *Log) Append(ctx context.Context, records []millrace.Record) (millrace.P
 		l.stamp = now
 	}
 	l.builder.Reset()
-	last := l.builder.Add(records)
+	last := l.builder.AddSealed(records, seals)
 	frame, err := eventlog.OpenFrame(l.builder.Encode(nil, l.stamp))
 	if err != nil {
 		return millrace.Position{}, err

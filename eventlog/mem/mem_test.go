@@ -31,3 +31,9 @@ func TestClockSetBack(t *testing.T) {
 		t.Errorf("log times %v", entries)
 	}
 }
+
+func TestConformanceKeys(t *testing.T) {
+	t.Parallel()
+	eventlogtest.Run(t, func(*testing.T) eventlog.Log { return mem.New(mem.Options{Keys: eventlogtest.NewKeys()}) })
+	eventlogtest.RunKeys(t, func(_ *testing.T, keys eventlog.Keys) eventlog.Log { return mem.New(mem.Options{Keys: keys}) })
+}

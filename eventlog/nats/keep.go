@@ -221,15 +221,11 @@ func (l *Log) Verify(ctx context.Context, progress func(done, total int64)) (eve
 			seq++
 			v.Frames++
 			v.SizeBytes += int64(len(m.data))
-			f, err := eventlog.OpenFrame(m.data)
-			if err == nil {
-				err = f.Verify()
-			}
+			f, err := l.verifyFrame(m, &v)
 			if err != nil {
 				problem("frame %d: %v", m.seq, err)
 				continue
 			}
-			v.Records += uint64(f.Len())
 			if f.Time().Before(before) {
 				problem("frame %d: its log time %v lies before that of an earlier frame, %v", m.seq, f.Time(), before)
 			}
@@ -240,6 +236,22 @@ func (l *Log) Verify(ctx context.Context, progress func(done, total int64)) (eve
 		}
 	}
 	return v, nil
+}
+
+// verifyFrame checks one frame and counts what is in it.
+func (l *Log) verifyFrame(m message, v *eventlog.Verification) (eventlog.Frame, error) {
+	f, err := eventlog.OpenFrame(m.data)
+	if err != nil {
+		return f, err
+	}
+	found, err := f.With(l.keys).Verify()
+	if err != nil {
+		return f, err
+	}
+	v.Records += uint64(f.Len())
+	v.Destroyed += uint64(found.Destroyed)
+	v.Locked += uint64(found.Locked)
+	return f, nil
 }
 
 func (l *Log) verifyRead(ctx context.Context, seq, last uint64) ([]message, error) {

@@ -221,7 +221,7 @@ func (l *Log) Skip(ctx context.Context, after, through millrace.Position) (frame
 	for seq := first; seq <= last; {
 		good, err := s.frames(ctx, seq, int(min(fetchFrames, last-seq+1)), 4<<20)
 		for _, f := range good {
-			if err = f.Verify(); err != nil {
+			if _, err = f.With(l.keys).Verify(); err != nil {
 				break
 			}
 			seq, stamp = seq+1, f.Time()

@@ -19,11 +19,12 @@ import (
 )
 
 var (
-	_ eventlog.Log      = (*Log)(nil)
-	_ eventlog.Reporter = (*Log)(nil)
-	_ eventlog.Retainer = (*Log)(nil)
-	_ eventlog.Verifier = (*Log)(nil)
-	_ eventlog.Skipper  = (*Log)(nil)
+	_ eventlog.Log       = (*Log)(nil)
+	_ eventlog.Reporter  = (*Log)(nil)
+	_ eventlog.Retainer  = (*Log)(nil)
+	_ eventlog.Verifier  = (*Log)(nil)
+	_ eventlog.Skipper   = (*Log)(nil)
+	_ eventlog.Forgetter = (*Log)(nil)
 )
 
 // Limits that need no option.
@@ -59,9 +60,11 @@ type Options struct {
 	// new log's epoch is larger. Frames whose log.json is gone are taken to be
 	// of it. Default 0.
 	AfterEpoch uint64
-	Now        func() time.Time      // default time.Now
-	Logger     *slog.Logger          // default: discard
-	Metrics    prometheus.Registerer // nil: none
+	// Keys has the keys that sections are encrypted with; nil: they are not.
+	Keys    eventlog.Keys
+	Now     func() time.Time      // default time.Now
+	Logger  *slog.Logger          // default: discard
+	Metrics prometheus.Registerer // nil: none
 }
 
 // A Log is a log on the local disk. It is safe for concurrent use.
@@ -70,6 +73,7 @@ type Log struct {
 	logger  *slog.Logger
 	metrics metrics
 	tail    *eventlog.Tail
+	keys    *eventlog.Keyring
 	space   space
 
 	mu          sync.Mutex
@@ -140,17 +144,23 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err := l.space.look(time.Now()); err != nil {
 		return nil, err
 	}
+	var err error
+	if l.keys, err = eventlog.NewKeyring(eventlog.KeyringOptions{Keys: o.Keys, Logger: o.Logger, Metrics: o.Metrics}); err != nil {
+		return nil, err
+	}
 	s, id, err := openStore(ctx, o, nil, &l.lost)
 	if err != nil {
+		l.keys.Close(o.Metrics)
 		return nil, err
 	}
 	l.store = s
 	l.tail = eventlog.NewTail(eventlog.TailOptions{
-		Eras: id.eras(), First: s.first, Last: s.last, Stamp: s.stamp, MaxBytes: o.CacheBytes, Fetch: l.fetch,
+		Eras: id.eras(), First: s.first, Last: s.last, Stamp: s.stamp, MaxBytes: o.CacheBytes, Fetch: l.fetch, Keys: l.keys,
 	})
 	l.sizeBytes.Store(s.size)
 	l.format.Store(int32(id.Format))
 	if err := l.metrics.register(o.Metrics, l); err != nil {
+		l.keys.Close(o.Metrics)
 		s.close()
 		return nil, err
 	}
@@ -171,7 +181,12 @@ func (l *Log) Append(ctx context.Context, records []millrace.Record) (millrace.P
 	if err := l.refuse(l.space.check(start)); err != nil {
 		return millrace.Position{}, err
 	}
-	b, index, err := l.enqueue(records)
+	seals, err := l.keys.Seals(records)
+	if err != nil {
+		l.metrics.refused(err)
+		return millrace.Position{}, err
+	}
+	b, index, err := l.enqueue(records, seals)
 	if err != nil {
 		l.metrics.refused(err)
 		return millrace.Position{}, err
@@ -189,7 +204,7 @@ func (l *Log) Append(ctx context.Context, records []millrace.Record) (millrace.P
 }
 
 // enqueue copies the records into the next frame that has room.
-func (l *Log) enqueue(records []millrace.Record) (b *batch, index int, err error) {
+func (l *Log) enqueue(records []millrace.Record, seals eventlog.Seals) (b *batch, index int, err error) {
 	size := 0
 	for i := range records {
 		size += eventlog.Size(&records[i])
@@ -221,7 +236,7 @@ func (l *Log) enqueue(records []millrace.Record) (b *batch, index int, err error
 		l.wanted = 0
 		l.gathered <- struct{}{}
 	}
-	return b, b.builder.Add(records), nil
+	return b, b.builder.AddSealed(records, seals), nil
 }
 
 // newBuilder returns an empty builder. l.mu is held.
@@ -247,6 +262,10 @@ func (l *Log) refuse(full bool) error {
 	l.metrics.refused(err)
 	return err
 }
+
+// Forget drops what is remembered of a workspace's keys. Its records that are in
+// memory are encrypted as those on disk are.
+func (l *Log) Forget(space string) { l.keys.Forget(space) }
 
 // Open returns a reader of what follows after.
 func (l *Log) Open(_ context.Context, after millrace.Position, f eventlog.Filter) (eventlog.Reader, error) {
@@ -280,6 +299,7 @@ func (l *Log) Close() error {
 	<-l.stopped
 	l.tail.Close()
 	l.metrics.unregister(l.o.Metrics)
+	l.keys.Close(l.o.Metrics)
 	l.storeMu.Lock()
 	defer l.storeMu.Unlock()
 	if l.store == nil {
