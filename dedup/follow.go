@@ -332,6 +332,9 @@ func (p *pass) note(entries []eventlog.Entry) error {
 		}
 		sp := p.index.spaces.of(&e.Record)
 		p.index.note(sp, e.ID, millis(e))
+		for len(dups) > 0 && dups[0].Before(e.Position) { // of a record whose key was destroyed since
+			dups = dups[1:]
+		}
 		duplicate := len(dups) > 0 && dups[0] == e.Position
 		if duplicate {
 			dups = dups[1:]
