@@ -13,7 +13,8 @@ const waitingBytes = 64 << 10
 // Waiting returns the log time of the first frame that follows after and is
 // still there: since when what a reader at after has not read waits. It is the
 // zero time when nothing follows. Unlike a reader it does not mind that more
-// followed and was trimmed. It fails with Ahead, and when storage does not
+// followed and was trimmed; of what followed and was all trimmed it returns the
+// time of the newest. It fails with Ahead, and when storage does not
 // answer before ctx ends.
 func (t *Tail) Waiting(ctx context.Context, after millrace.Position) (time.Time, error) {
 	t.mu.Lock()
@@ -21,15 +22,15 @@ func (t *Tail) Waiting(ctx context.Context, after millrace.Position) (time.Time,
 		t.mu.Unlock()
 		return time.Time{}, errLogClosed()
 	}
-	seq := t.first
+	next := t.eras[0].First
 	if !after.IsZero() {
 		if err := t.known(after); err != nil {
 			t.mu.Unlock()
 			return time.Time{}, err
 		}
-		next, _ := t.behind(after)
-		seq = max(seq, next)
+		next, _ = t.behind(after)
 	}
+	seq, stamp := max(t.first, next), t.stamp
 	last, inMemory := t.last, t.last-uint64(len(t.frames))
 	if seq > inMemory && seq <= last {
 		at := t.frames[seq-inMemory-1].Time()
@@ -37,8 +38,11 @@ func (t *Tail) Waiting(ctx context.Context, after millrace.Position) (time.Time,
 		return at, nil
 	}
 	t.mu.Unlock()
-	if seq > last {
+	switch {
+	case next > last:
 		return time.Time{}, nil
+	case seq > last:
+		return stamp, nil
 	}
 	frames, err := t.fetch(ctx, seq, min(inMemory, last), waitingBytes)
 	for _, f := range frames {
