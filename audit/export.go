@@ -48,7 +48,7 @@ func (l *Log) Export(ctx context.Context, w io.Writer, f Filter, format string) 
 		for i := range page {
 			e := &page[i]
 			after = e.kept.Seq
-			if !whole && !q.matches(e.kept) {
+			if !whole && (e.kept.Erased() || !q.matches(&e.kept.Entry)) {
 				continue
 			}
 			if err := write(e); err != nil {

@@ -15,13 +15,13 @@ import (
 
 // The index of Search is made of blocks of 4096 entries each. A block has, in
 // columns, the time and short hashes of what is searched for exactly, and for
-// each 256 of its entries a Bloom filter of the beginnings of their words. It is
-// small enough to be read as a whole (about 35 bytes an entry), so any
+// each 64 of its entries a Bloom filter of the beginnings of their words. It is
+// small enough to be read as a whole (some 70 bytes an entry), so any
 // combination costs about the same, on any engine. What it finds is looked at in
 // the entries themselves. It holds no text, and it can be made anew at any time.
 const (
 	blockEntries = 4096
-	partEntries  = 256
+	partEntries  = 64
 	blockParts   = blockEntries / partEntries
 	// indexFormat is the first byte of both halves of a block.
 	indexFormat = 1
@@ -58,13 +58,29 @@ func short(s string) uint16 { return uint16(hash64(s)) }
 
 // prefixes are how many letters of a word are in the index: a search for the
 // beginning of a word uses all that are not longer than it.
-var prefixes = []int{3, 5, 8, 12}
+var prefixes = []int{3, 5, 7, 9, 12}
 
 // words calls do with the words of a text in small letters: letters and digits
-// that follow each other.
+// that follow each other, and dots between digits, as in addresses.
 func words(text string, do func(word string)) {
-	for w := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-		do(w)
+	text = strings.ToLower(text)
+	begin, digit := -1, false
+	for i, r := range text {
+		isDigit := r >= '0' && r <= '9' || r > unicode.MaxASCII && unicode.IsDigit(r)
+		switch {
+		case isDigit || r >= 'a' && r <= 'z' || r > unicode.MaxASCII && unicode.IsLetter(r):
+			if begin < 0 {
+				begin = i
+			}
+		case r == '.' && digit && i+1 < len(text) && text[i+1] >= '0' && text[i+1] <= '9':
+		case begin >= 0:
+			do(text[begin:i])
+			begin = -1
+		}
+		digit = isDigit
+	}
+	if begin >= 0 {
+		do(text[begin:])
 	}
 }
 

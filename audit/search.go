@@ -1,13 +1,15 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/catalog"
@@ -27,7 +29,8 @@ type Filter struct {
 	Installation bool
 	// Text are words, each of which begins a word of the entry: of a name, an
 	// address, a note, or of what was before and after. Large and small letters
-	// are the same; words end at anything that is neither a letter nor a digit.
+	// are the same; words end at anything that is neither a letter nor a digit,
+	// but for a dot between digits.
 	Text string
 }
 
@@ -45,7 +48,7 @@ const (
 	MaxSearch = 500
 	// examined is how many entries a search looks at before it returns: what the
 	// index cannot tell apart.
-	examined = 20_000
+	examined = 10_000
 )
 
 // A query is a filter made ready.
@@ -53,7 +56,8 @@ type query struct {
 	f        Filter
 	keys     [hashColumns]uint16
 	used     []int    // the columns that count
-	words    []string // in small letters
+	exact    []string // what the JSON of an entry has to contain
+	words    []string // in small letters; the same
 	prefixes []uint64
 }
 
@@ -72,15 +76,22 @@ func (l *Log) Search(ctx context.Context, f Filter, cursor string, limit int) (P
 		}
 	}
 	q := newQuery(f)
-	s := &search{query: q, before: before, limit: limit, budget: examined}
+	s := &search{query: q, limit: limit}
+	p := Page{}
 	err := l.o.Catalog.View(ctx, func(tx catalog.Tx) error {
-		s.before, s.found, s.budget, s.done = before, nil, examined, false
-		return s.run(ctx, tx)
+		s.before, s.numbers, s.budget, s.done, p.Entries = before, nil, examined, false, nil
+		if err := s.run(ctx, tx); err != nil {
+			return err
+		}
+		return numbered(s.numbers, fetchAtOnce, func(list string, args []any) error {
+			all, err := collect(ctx, tx, rows+" WHERE c.seq IN ("+list+") ORDER BY c.seq DESC", args...)
+			p.Entries = append(p.Entries, all...)
+			return err
+		})
 	})
 	if err != nil {
 		return Page{}, err
 	}
-	p := Page{Entries: s.found}
 	if !s.done {
 		p.Next = strconv.FormatInt(s.before, 36)
 	}
@@ -88,6 +99,7 @@ func (l *Log) Search(ctx context.Context, f Filter, cursor string, limit int) (P
 }
 
 func newQuery(f Filter) *query {
+	f.From, f.To = f.From.Truncate(time.Microsecond), f.To.Truncate(time.Microsecond) // as entries are kept
 	q := &query{f: f}
 	q.keys = keysOf(&Entry{Actor: Actor{ID: f.Actor}, Action: f.Action, Object: Object{Kind: f.ObjectKind, ID: f.Object},
 		Workspace: f.Workspace, Environment: f.Environment})
@@ -102,6 +114,11 @@ func newQuery(f Filter) *query {
 		}
 	}
 	slices.Sort(q.used)
+	for _, s := range []string{f.Actor, f.Action, f.ObjectKind, f.Object, f.Workspace, f.Environment} {
+		if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }) {
+			q.exact = append(q.exact, s)
+		}
+	}
 	words(f.Text, func(w string) {
 		q.words = append(q.words, w)
 		eachPrefix(w, func(h uint64) { q.prefixes = append(q.prefixes, h) })
@@ -109,12 +126,36 @@ func newQuery(f Filter) *query {
 	return q
 }
 
+// may says whether the JSON of an entry can be of one that is looked for: it
+// spares reading most that are not.
+func (q *query) may(body string) bool {
+	for _, s := range q.exact {
+		if !strings.Contains(body, s) {
+			return false
+		}
+	}
+	if !q.f.From.IsZero() || !q.f.To.IsZero() {
+		at := gjson.Get(body, "time").Time()
+		if !q.f.From.IsZero() && at.Before(q.f.From) || !q.f.To.IsZero() && !at.Before(q.f.To) {
+			return false
+		}
+	}
+	if len(q.words) > 0 {
+		body = strings.ToLower(body)
+	}
+	for _, w := range q.words {
+		if !strings.Contains(body, w) {
+			return false
+		}
+	}
+	return true
+}
+
 // matches says whether an entry is one that is looked for.
-func (q *query) matches(k *Kept) bool {
+func (q *query) matches(k *Entry) bool {
 	f := &q.f
 	noun, _, _ := strings.Cut(k.Action, ".")
-	if k.Erased() ||
-		!f.From.IsZero() && k.Time.Before(f.From) || !f.To.IsZero() && !k.Time.Before(f.To) ||
+	if !f.From.IsZero() && k.Time.Before(f.From) || !f.To.IsZero() && !k.Time.Before(f.To) ||
 		f.Actor != "" && f.Actor != k.Actor.ID ||
 		f.Action != "" && f.Action != k.Action && f.Action != noun ||
 		f.ObjectKind != "" && f.ObjectKind != k.Object.Kind ||
@@ -127,7 +168,7 @@ func (q *query) matches(k *Kept) bool {
 		return true
 	}
 	missing := slices.Clone(q.words)
-	wordsOf(&k.Entry, func(w string) {
+	wordsOf(k, func(w string) {
 		missing = slices.DeleteFunc(missing, func(m string) bool { return strings.HasPrefix(w, m) })
 	})
 	return len(missing) == 0
@@ -136,14 +177,14 @@ func (q *query) matches(k *Kept) bool {
 // A search goes from the newest entry to the oldest.
 type search struct {
 	*query
-	before int64 // what is left to look at
-	limit  int
-	budget int
-	found  []Kept
-	done   bool // there is nothing more
+	before  int64 // what is left to look at
+	limit   int
+	budget  int
+	numbers []int64 // what was found
+	done    bool    // there is nothing more
 }
 
-func (s *search) full() bool { return len(s.found) == s.limit || s.budget <= 0 }
+func (s *search) full() bool { return len(s.numbers) == s.limit || s.budget <= 0 }
 
 func (s *search) run(ctx context.Context, tx catalog.Tx) error {
 	next, err := nextBlock(ctx, tx)
@@ -176,29 +217,63 @@ const tailPage = 1000
 // tail looks at every entry from first on.
 func (s *search) tail(ctx context.Context, tx catalog.Tx, first int64) error {
 	for s.before > first && !s.full() {
-		all, err := collect(ctx, tx, rows+" WHERE c.seq >= $1 AND c.seq < $2 ORDER BY c.seq DESC LIMIT $3", first, s.before, min(tailPage, 10*s.limit))
-		if err != nil {
+		n := min(tailPage, 10*s.limit)
+		read, err := s.read(ctx, tx, "SELECT seq, body FROM audit_entry WHERE seq >= $1 AND seq < $2 ORDER BY seq DESC LIMIT $3", first, s.before, n)
+		if err != nil || s.full() {
 			return err
 		}
-		for i := range all {
-			if s.take(&all[i]); s.full() {
-				return nil
-			}
-		}
-		if len(all) < min(tailPage, 10*s.limit) {
+		if read < n {
 			s.before = min(s.before, first)
 		}
 	}
 	return nil
 }
 
-// take looks at an entry.
-func (s *search) take(k *Kept) {
-	s.before = k.Seq
-	s.budget--
-	if s.matches(k) {
-		s.found = append(s.found, *k)
+// read looks at the entries that a query returns, until the page is full.
+func (s *search) read(ctx context.Context, tx catalog.Tx, sql string, args ...any) (n int, err error) {
+	type row struct {
+		Seq  int64
+		Body string
 	}
+	for r, err := range catalog.Each[row](ctx, tx, sql, args...) {
+		if err != nil {
+			return n, err
+		}
+		n++
+		s.before = r.Seq
+		s.budget--
+		if s.may(r.Body) {
+			b, err := parse([]byte(r.Body))
+			if err != nil {
+				return n, err
+			}
+			if e := b.entry(); s.matches(&e) {
+				s.numbers = append(s.numbers, r.Seq)
+			}
+		}
+		if s.full() {
+			break
+		}
+	}
+	return n, nil
+}
+
+// numbered runs do with numbers as the values of a list, some at a time.
+func numbered(numbers []int64, atOnce int, do func(list string, args []any) error) error {
+	for part := range slices.Chunk(numbers, atOnce) {
+		var list strings.Builder
+		args := make([]any, len(part))
+		for i, seq := range part {
+			if args[i] = seq; i > 0 {
+				list.WriteByte(',')
+			}
+			list.WriteString("$" + strconv.Itoa(i+1))
+		}
+		if err := do(list.String(), args); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // blocksAtOnce is how many blocks of the index are read at once.
@@ -315,29 +390,23 @@ func brokenIndex(block int64) error {
 	return millrace.Errorf(millrace.Internal, "block %d of the audit log's index is damaged: delete the rows of the table audit_index, which are made anew", block)
 }
 
+// fetchAtOnce is how many entries are asked for by their numbers at once.
+const fetchAtOnce = 256
+
 // fetch looks at the entries of these numbers, highest first.
 func (s *search) fetch(ctx context.Context, tx catalog.Tx, numbers []int64) error {
-	for len(numbers) > 0 && !s.full() {
-		n := min(len(numbers), 200, max(s.limit-len(s.found), 16))
-		var list bytes.Buffer
-		args := make([]any, n)
-		for i, seq := range numbers[:n] {
-			if i > 0 {
-				list.WriteByte(',')
-			}
-			list.WriteString("$" + strconv.Itoa(i+1))
-			args[i] = seq
-		}
-		all, err := collect(ctx, tx, rows+" WHERE c.seq IN ("+list.String()+") ORDER BY c.seq DESC", args...)
-		if err != nil {
+	enough := errors.New("enough")
+	err := numbered(numbers, min(fetchAtOnce, max(s.limit, 16)), func(list string, args []any) error {
+		if _, err := s.read(ctx, tx, "SELECT seq, body FROM audit_entry WHERE seq IN ("+list+") ORDER BY seq DESC", args...); err != nil {
 			return err
 		}
-		for i := range all {
-			if s.take(&all[i]); s.full() {
-				return nil
-			}
+		if s.full() {
+			return enough
 		}
-		numbers = numbers[n:]
+		return nil
+	})
+	if errors.Is(err, enough) {
+		return nil
 	}
-	return nil
+	return err
 }
