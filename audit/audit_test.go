@@ -2,9 +2,7 @@ package audit_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -31,15 +29,6 @@ func openSQLite(t testing.TB, file string) catalog.Catalog {
 		}
 	})
 	return c
-}
-
-// each runs a test on each engine.
-func each(t *testing.T, test func(t *testing.T, c catalog.Catalog)) {
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, openSQLite(t, filepath.Join(t.TempDir(), "catalog.db")))
-	})
 }
 
 // newLog returns a log whose clock goes on by a second with each entry.
@@ -87,59 +76,4 @@ func verify(t testing.TB, l *audit.Log, o audit.VerifyOptions) *audit.Report {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func TestAppend(t *testing.T) {
-	each(t, func(t *testing.T, c catalog.Catalog) {
-		l := newLog(t, c)
-		write(t, l, some(10)...)
-		all, err := l.After(t.Context(), 0, 100)
-		if err != nil || len(all) != 10 {
-			t.Fatalf("%d entries, %v", len(all), err)
-		}
-		for i, k := range all {
-			if k.Seq != int64(i+1) || k.Object.ID != fmt.Sprintf("t_%d", i+1) || k.Actor != ann || !k.Time.Equal(monday.Add(time.Duration(i+1)*time.Second).Truncate(time.Microsecond)) {
-				t.Errorf("%+v", k)
-			}
-		}
-		if last := all[9]; last.Workspace != "w_a" || last.WorkspaceSeq != 4 || fmt.Sprintf("%s", last.After) != `{"color":"blue","n":11}` {
-			t.Errorf("%+v: %s", last, last.After)
-		}
-		if got, err := l.After(t.Context(), 7, 2); err != nil || len(got) != 2 || got[0].Seq != 8 {
-			t.Errorf("%+v, %v", got, err)
-		}
-		r := verify(t, l, audit.VerifyOptions{})
-		if !r.OK() || r.Entries != 10 || r.Head.Number != 10 {
-			t.Errorf("%+v", r)
-		}
-		head, err := l.Head(t.Context(), "w_b")
-		if err != nil || head.Number != 3 {
-			t.Errorf("%v, %v", head, err)
-		}
-		r = verify(t, l, audit.VerifyOptions{Workspace: "w_b", Heads: []audit.Head{head}})
-		if !r.OK() || r.Entries != 3 || r.Head != head {
-			t.Errorf("%+v", r)
-		}
-	})
-}
-
-func TestNothingWithoutItsChange(t *testing.T) {
-	each(t, func(t *testing.T, c catalog.Catalog) {
-		l := newLog(t, c)
-		write(t, l, some(2)...)
-		failed := fmt.Errorf("the change failed")
-		err := c.Update(t.Context(), func(tx catalog.Tx) error {
-			if err := l.Append(t.Context(), tx, entry(3)); err != nil {
-				return err
-			}
-			return failed
-		})
-		if !errors.Is(err, failed) {
-			t.Fatal(err)
-		}
-		write(t, l, entry(4))
-		if r := verify(t, l, audit.VerifyOptions{}); !r.OK() || r.Entries != 3 {
-			t.Errorf("%+v", r)
-		}
-	})
 }

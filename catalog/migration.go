@@ -268,7 +268,11 @@ func render(text string, d Dialect) ([]string, error) {
 	}
 	var out []string
 	for _, statement := range all {
-		if only := engineLine.FindStringSubmatch(statement); only != nil && only[1] != d.Name {
+		only := engineLine.FindStringSubmatch(statement)
+		switch {
+		case only != nil && d.Name == "":
+			return nil, millrace.Errorf(millrace.Internal, "the engine does not say its name, which %s asks for", shorten(statement))
+		case only != nil && only[1] != d.Name:
 			continue
 		}
 		if statement, err = renderTable(statement, d); err != nil {

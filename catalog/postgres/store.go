@@ -50,7 +50,7 @@ func (c *Catalog) alone(ctx context.Context, tx pgx.Tx) error {
 // Dialect says how Postgres writes types. Text is ordered byte by byte, as
 // SQLite does it, whatever the database's locale is.
 func (s store) Dialect() catalog.Dialect {
-	return catalog.Dialect{Bytes: "BYTEA", Types: map[string]string{"TEXT": `TEXT COLLATE "C"`}}
+	return catalog.Dialect{Name: "postgres", Bytes: "BYTEA", Types: map[string]string{"TEXT": `TEXT COLLATE "C"`}}
 }
 
 var columnTypes = map[string]string{"bigint": catalog.TypeInteger, "double precision": catalog.TypeFloat, "text": catalog.TypeText, "bytea": catalog.TypeBytes}
