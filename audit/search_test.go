@@ -116,7 +116,7 @@ func pages(t *testing.T, l *audit.Log, f audit.Filter, limit int) (all []string)
 }
 
 func testSearch(t *testing.T, c catalog.Catalog) {
-	n := 5000 // a block in the index, and a rest
+	n := 4500 // a block in the index, and a rest
 	if s, err := c.Status(t.Context()); err == nil && s.Engine == "sqlite" {
 		n = 9000
 	}
