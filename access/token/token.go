@@ -74,16 +74,18 @@ type Token struct {
 type Sum [sha256.Size]byte
 
 // New makes a random token. Of the hint only what a token may hold is used.
-func New(kind Kind, hint string) Token {
-	id, secret := random(idLength), random(secretLength)
-	var b strings.Builder
-	b.WriteString(prefix + string(kind) + "_")
-	if hint = Hint(hint); hint != "" {
-		b.WriteString(hint + "_")
+func New(kind Kind, hint string) Token { return assemble(kind, Hint(hint), random(idLength)) }
+
+// Again makes a token with the ID of one before, and another secret.
+func Again(kind Kind, id string) Token { return assemble(kind, "", id) }
+
+func assemble(kind Kind, hint, id string) Token {
+	text := prefix + string(kind) + "_"
+	if hint != "" {
+		text += hint + "_"
 	}
-	b.WriteString(id + secret)
-	b.WriteString(checksum(b.String()))
-	return Token{kind: kind, hint: hint, id: id, text: b.String()}
+	text += id + random(secretLength)
+	return Token{kind: kind, hint: hint, id: id, text: text + checksum(text)}
 }
 
 // Hint returns what a token shows of a name: its first letters and digits, in lower case.
@@ -209,4 +211,13 @@ func random(n int) string {
 			}
 		}
 	}
+}
+
+// Begins returns how the tokens with an ID begin, without their secret.
+func Begins(kind Kind, hint, id string) string {
+	text := prefix + string(kind) + "_"
+	if hint != "" {
+		text += hint + "_"
+	}
+	return text + id
 }
