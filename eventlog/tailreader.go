@@ -33,16 +33,32 @@ func (r *tailReader) Close() error {
 
 // Next is Reader.Next.
 func (r *tailReader) Next(ctx context.Context) (Batch, error) {
+	b, last, err := r.step(ctx)
+	if err != nil || b.AtEnd {
+		return b, err
+	}
+	return r.decode(last)
+}
+
+// next returns the next frames and the last that there is, for who has been
+// told of the end.
+func (r *tailReader) next(ctx context.Context) ([]Frame, uint64, error) {
+	_, last, err := r.step(ctx)
+	return r.frames, last, err
+}
+
+// step fills r.frames, or returns a batch that says AtEnd.
+func (r *tailReader) step(ctx context.Context) (b Batch, last uint64, err error) {
 	for {
 		if r.ctx.Err() != nil {
-			return Batch{}, millrace.Errorf(millrace.Canceled, "the log reader is closed")
+			return Batch{}, 0, millrace.Errorf(millrace.Canceled, "the log reader is closed")
 		}
 		if err := ctx.Err(); err != nil {
-			return Batch{}, millrace.Errorf(millrace.Canceled, "reading the log: %w", err)
+			return Batch{}, 0, millrace.Errorf(millrace.Canceled, "reading the log: %w", err)
 		}
 		b, last, wait, err := r.look()
 		if err != nil || b.AtEnd {
-			return b, err
+			return b, last, err
 		}
 		if wait != nil {
 			select {
@@ -54,11 +70,11 @@ func (r *tailReader) Next(ctx context.Context) (Batch, error) {
 		}
 		if len(r.frames) == 0 {
 			if err := r.fetch(ctx, last); err != nil {
-				return Batch{}, err
+				return Batch{}, 0, err
 			}
 		}
 		if len(r.frames) > 0 {
-			return r.decode(last)
+			return Batch{}, last, nil
 		}
 	}
 }

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) eventlog.Log) {
 		"CloseLog":       testCloseLog,
 		"Status":         testStatus,
 		"BatchIsCallers": testBatchIsCallers,
+		"Spaces":         testSpaces,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

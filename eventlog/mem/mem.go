@@ -3,6 +3,7 @@ package mem
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"time"
 
@@ -11,9 +12,10 @@ import (
 )
 
 var (
-	_ eventlog.Log       = (*Log)(nil)
-	_ eventlog.Reporter  = (*Log)(nil)
-	_ eventlog.Forgetter = (*Log)(nil)
+	_ eventlog.Log        = (*Log)(nil)
+	_ eventlog.Reporter   = (*Log)(nil)
+	_ eventlog.Forgetter  = (*Log)(nil)
+	_ eventlog.Dispatcher = (*Log)(nil)
 )
 
 // Options are the parameters of New. The zero Options are fine.
@@ -95,6 +97,11 @@ func (l *Log) Append(ctx context.Context, records []millrace.Record) (millrace.P
 // Open returns a reader of what follows after.
 func (l *Log) Open(_ context.Context, after millrace.Position, f eventlog.Filter) (eventlog.Reader, error) {
 	return l.tail.Open(after, f)
+}
+
+// Spaces says who has records in which frames.
+func (l *Log) Spaces(ctx context.Context, after millrace.Position) iter.Seq2[eventlog.FrameSpaces, error] {
+	return l.tail.Spaces(ctx, after)
 }
 
 // Bounds returns where the log begins and ends.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/eventlog/eventlogtest"
 	"github.com/millrace/millrace/eventlog/nats"
 )
 
@@ -188,6 +189,80 @@ func BenchmarkTail(b *testing.B) {
 			}
 			b.StopTimer()
 			b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/frame")
+		})
+	}
+}
+
+// BenchmarkSpaces measures a dispatcher that catches up, on frames of 20
+// workspaces with 5 records each, from memory and from disk.
+func BenchmarkSpaces(b *testing.B) {
+	for name, cache := range map[string]int{"memory": 1 << 30, "disk": 1} {
+		b.Run("from="+name, func(b *testing.B) {
+			log := open(b, nats.Options{CacheBytes: cache, Keys: eventlogtest.NewKeys()})
+			rs := benchRecords(100)
+			for i := range rs {
+				rs[i].Workspace = fmt.Sprint("space", i%20)
+			}
+			const frames = 2000
+			for range frames {
+				if _, err := log.Append(context.Background(), rs); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ResetTimer()
+			for range b.N {
+				n := 0
+				for s, err := range log.Spaces(context.Background(), millrace.Position{}) {
+					if err != nil {
+						b.Fatal(err)
+					}
+					if n++; s.AtEnd {
+						break
+					}
+				}
+				if n != frames {
+					b.Fatal(n)
+				}
+			}
+			b.ReportMetric(float64(b.N*frames)/b.Elapsed().Seconds(), "frames/s")
+		})
+	}
+}
+
+// BenchmarkAppendSealed measures intake with and without encryption in turns,
+// so that whatever else the machine does meets both alike.
+func BenchmarkAppendSealed(b *testing.B) {
+	for _, c := range []struct{ appenders, records int }{{1, 1}, {32, 1}, {8, 100}} {
+		b.Run(fmt.Sprintf("appenders=%d/records=%d", c.appenders, c.records), func(b *testing.B) {
+			logs := [2]*nats.Log{open(b, nats.Options{}), open(b, nats.Options{Keys: eventlogtest.NewKeys()})}
+			rs := benchRecords(c.records)
+			var took, used [2]time.Duration
+			const rounds = 20
+			for round := range 2 * rounds {
+				log := logs[round%2]
+				var left atomic.Int64
+				left.Store(int64(max(1, b.N/rounds)))
+				before, start := cpu(), time.Now()
+				var wg sync.WaitGroup
+				for range c.appenders {
+					wg.Go(func() {
+						for left.Add(-1) >= 0 {
+							if _, err := log.Append(context.Background(), rs); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+				took[round%2] += time.Since(start)
+				used[round%2] += cpu() - before
+			}
+			events := float64(rounds * max(1, b.N/rounds) * c.records)
+			for i, name := range []string{"plain", "sealed"} {
+				b.ReportMetric(events/took[i].Seconds(), name+"-events/s")
+				b.ReportMetric(float64(used[i].Nanoseconds())/1000/events, name+"-cpu-µs/event")
+			}
 		})
 	}
 }

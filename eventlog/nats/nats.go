@@ -19,12 +19,13 @@ import (
 )
 
 var (
-	_ eventlog.Log       = (*Log)(nil)
-	_ eventlog.Reporter  = (*Log)(nil)
-	_ eventlog.Retainer  = (*Log)(nil)
-	_ eventlog.Verifier  = (*Log)(nil)
-	_ eventlog.Skipper   = (*Log)(nil)
-	_ eventlog.Forgetter = (*Log)(nil)
+	_ eventlog.Log        = (*Log)(nil)
+	_ eventlog.Reporter   = (*Log)(nil)
+	_ eventlog.Retainer   = (*Log)(nil)
+	_ eventlog.Verifier   = (*Log)(nil)
+	_ eventlog.Skipper    = (*Log)(nil)
+	_ eventlog.Forgetter  = (*Log)(nil)
+	_ eventlog.Dispatcher = (*Log)(nil)
 )
 
 // Limits that need no option.
