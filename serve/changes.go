@@ -20,6 +20,7 @@ const (
 	firstsAtOnce     = 300    // columns, of all tables together, that one query looks at
 	maxChangesAge    = 30 * time.Second
 	changesAgeFactor = 20 // an answer is kept for so many times as long as it took
+	firstsAge        = time.Hour
 )
 
 // A SchemaChange is a moment at which a source began to send something else.
@@ -32,24 +33,47 @@ type SchemaChange struct {
 	Detail string    `json:"detail,omitempty" doc:"What a notice says, and what to do."`
 }
 
-// changesCache keeps the answers of a moment ago: they read whole tables.
+// changesCache keeps the answers of a moment ago, and when columns had their
+// first value, which stays so: finding it reads whole tables.
 type changesCache struct {
-	mu   sync.Mutex
-	last map[string]changesOf
+	mu     sync.Mutex
+	last   map[string]changesOf
+	firsts map[warehouse.TableName]*firstsOf
 }
+
+// firstsOf is what is known of a table's columns.
+type firstsOf struct {
+	until   time.Time // then it is asked for again
+	began   time.Time // its first row came
+	columns map[firstsKey]time.Time
+}
+
+// A column that becomes another type may have lost its first values.
+type firstsKey struct{ name, typ string }
+
+func keyOf(c TableColumn) firstsKey { return firstsKey{c.Name, c.Type} }
 
 type changesOf struct {
 	until time.Time
 	all   []SchemaChange
 }
 
+// forget forgets what was found in tables that a rebuild has replaced.
+func (c *changesCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last, c.firsts = nil, nil
+}
+
 // changes finds how what a source sends has changed, newest first.
 func (s *server) changes(ctx context.Context, source string) ([]SchemaChange, error) {
-	s.space(ctx).changed.mu.Lock()
-	defer s.space(ctx).changed.mu.Unlock()
-	began := time.Now()
-	maps.DeleteFunc(s.space(ctx).changed.last, func(_ string, c changesOf) bool { return began.After(c.until) })
-	if c, ok := s.space(ctx).changed.last[source]; ok {
+	changed := &s.space(ctx).changed
+	changed.mu.Lock()
+	defer changed.mu.Unlock()
+	began, now := time.Now(), s.o.Now()
+	maps.DeleteFunc(changed.last, func(_ string, c changesOf) bool { return now.After(c.until) })
+	maps.DeleteFunc(changed.firsts, func(_ warehouse.TableName, f *firstsOf) bool { return now.After(f.until) })
+	if c, ok := changed.last[source]; ok {
 		return c.all, nil
 	}
 	all := []SchemaChange{}
@@ -73,11 +97,10 @@ ORDER BY received_at DESC LIMIT %d`, maxChanges), []any{source, source}, maxChan
 	if len(all) == 0 {
 		return all, nil
 	}
-	if s.space(ctx).changed.last == nil {
-		s.space(ctx).changed.last = map[string]changesOf{}
+	if changed.last == nil {
+		changed.last = map[string]changesOf{}
 	}
-	now := time.Now()
-	s.space(ctx).changed.last[source] = changesOf{now.Add(min(maxChangesAge, changesAgeFactor*now.Sub(began))), all}
+	changed.last[source] = changesOf{s.o.Now().Add(min(maxChangesAge, changesAgeFactor*time.Since(began))), all}
 	return all, nil
 }
 
@@ -92,9 +115,17 @@ func (s *server) columnChanges(ctx context.Context, source string) (found []Sche
 		kind := tables.tableKind(t)
 		return t.Table == "tracks" || kind != "event" && kind != "call" && kind != "stream"
 	})
+	names = names[:min(len(names), maxChangedTables)]
+	brought := func(c TableColumn) bool { return !c.Fixed && !strings.HasPrefix(c.Name, "context_") }
 	var all []columnsOf
-	for _, t := range names[:min(len(names), maxChangedTables)] {
-		columns := slices.DeleteFunc(slices.Clone(tables[t]), func(c TableColumn) bool { return c.Fixed || strings.HasPrefix(c.Name, "context_") })
+	for _, t := range names {
+		known := s.space(ctx).changed.of(t, s.o.Now())
+		var columns []TableColumn
+		for _, c := range tables[t] {
+			if _, ok := known.columns[keyOf(c)]; !ok && brought(c) {
+				columns = append(columns, c)
+			}
+		}
 		for part := range slices.Chunk(columns, columnsAtOnce) {
 			all = append(all, columnsOf{t, part})
 		}
@@ -103,13 +134,33 @@ func (s *server) columnChanges(ctx context.Context, source string) (found []Sche
 	slices.SortStableFunc(all, func(a, b columnsOf) int { return len(b.columns) - len(a.columns) })
 	for len(all) > 0 {
 		n := min(len(all), tablesAtOnce, max(1, firstsAtOnce/len(all[0].columns)))
-		part, err := s.firstValues(ctx, all[:n])
-		if err != nil {
+		if err := s.firstValues(ctx, all[:n]); err != nil {
 			return nil, err
 		}
-		found, all = append(found, part...), all[n:]
+		all = all[n:]
+	}
+	for _, t := range names {
+		known := s.space(ctx).changed.of(t, s.o.Now())
+		for _, c := range tables[t] {
+			if first, ok := known.columns[keyOf(c)]; ok && brought(c) && first.After(known.began) {
+				found = append(found, SchemaChange{At: first, Kind: "column", Name: c.Name, Table: t.Table, Type: c.Type})
+			}
+		}
 	}
 	return found, nil
+}
+
+// of is what is known of a table, which may be nothing yet.
+func (c *changesCache) of(t warehouse.TableName, now time.Time) *firstsOf {
+	if c.firsts == nil {
+		c.firsts = map[warehouse.TableName]*firstsOf{}
+	}
+	known := c.firsts[t]
+	if known == nil {
+		known = &firstsOf{until: now.Add(firstsAge), columns: map[firstsKey]time.Time{}}
+		c.firsts[t] = known
+	}
+	return known
 }
 
 // columnsOf are some columns of a table.
@@ -118,9 +169,9 @@ type columnsOf struct {
 	columns []TableColumn
 }
 
-// firstValues finds with one query when columns had their first value, of those
-// that had none in their table's first row. The first of all has most columns.
-func (s *server) firstValues(ctx context.Context, all []columnsOf) (found []SchemaChange, err error) {
+// firstValues finds with one query when columns had their first value, and
+// keeps it. The first of all has most columns.
+func (s *server) firstValues(ctx context.Context, all []columnsOf) error {
 	width := len(all[0].columns)
 	sql := "SELECT i, min(received_at) AS began" // of all together: engines plan that faster than each alone
 	for j := range width {
@@ -139,7 +190,7 @@ func (s *server) firstValues(ctx context.Context, all []columnsOf) (found []Sche
 		tables[i] = one + " FROM " + place(of.table)
 	}
 	sql += " FROM (" + strings.Join(tables, "\nUNION ALL ") + ") AS every GROUP BY i"
-	err = s.each(ctx, sql, nil, len(all), func(columns []result.Cell, i int) error {
+	return s.each(ctx, sql, nil, len(all), func(columns []result.Cell, i int) error {
 		var at int
 		var began *time.Time
 		firsts := make([]*time.Time, width)
@@ -150,14 +201,15 @@ func (s *server) firstValues(ctx context.Context, all []columnsOf) (found []Sche
 		if err := scan(columns, i, into...); err != nil || began == nil {
 			return err
 		}
+		known := s.space(ctx).changed.of(all[at].table, s.o.Now())
+		known.began = *began
 		for j, c := range all[at].columns {
-			if first := firsts[j]; first != nil && first.After(*began) {
-				found = append(found, SchemaChange{At: *first, Kind: "column", Name: c.Name, Table: all[at].table.Table, Type: c.Type})
+			if first := firsts[j]; first != nil {
+				known.columns[keyOf(c)] = *first
 			}
 		}
 		return nil
 	})
-	return found, err
 }
 
 func (s *server) registerChanges() {

@@ -86,6 +86,7 @@ func (s *server) registerStarts() {
 				return nil, err
 			}
 			return s.start(ctx, "warehouse.rebuild", func(ctx context.Context, progress func(job.Progress)) (any, error) {
+				defer s.space(ctx).changed.forget()
 				return s.space(ctx).Rebuilder.Rebuild(ctx, s.space(ctx).ID, r, progress)
 			})
 		})

@@ -30,6 +30,7 @@ type town struct {
 	url   string
 	now   time.Time
 	asked atomic.Int64 // queries
+	ahead atomic.Int64 // of the server's clock, in nanoseconds
 }
 
 func (p *town) Wait(context.Context, millrace.Position) error { return nil }
@@ -58,6 +59,7 @@ func newTown(t *testing.T, db warehouse.Warehouse) *town {
 	if sizer, ok := db.(warehouse.Sizer); ok {
 		o.TableSizes = sizer.TableSizes
 	}
+	o.Now = func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) }
 	p.url = start(t, o).URL
 	return p
 }

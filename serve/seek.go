@@ -214,7 +214,7 @@ func before(p millrace.Position) millrace.Position {
 // forgotten it, from the archive; archived says which.
 func (s *server) recordAt(ctx context.Context, p millrace.Position) (e eventlog.Entry, archived bool, err error) {
 	if p.Seq == 0 || p.Index >= millrace.EndOfFrame {
-		return e, false, millrace.Errorf(millrace.Invalid, "%s is not the position of a record: it is epoch-frame-index, as the tail and intake's Millrace-Position say it", p)
+		return e, false, millrace.Errorf(millrace.Invalid, "%s is not the position of a record: it is epoch-seq-index, as the tail and intake's Millrace-Position say it", p)
 	}
 	_, last, err := s.o.Log.Bounds(ctx)
 	if err != nil {

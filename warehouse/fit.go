@@ -3,6 +3,7 @@ package warehouse
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/millrace/millrace"
 )
@@ -246,16 +247,21 @@ func (s *shaping) widen(t *table, c *column, why string) {
 
 // noteWidened adds a notice for every column that a buffer of the step makes
 // wider, or that became wider before it was made. It is committed with the
-// column itself.
+// column itself; a shadow that leaves the notices alone keeps it for its swap.
 func (s *shaping) noteWidened(t *table, step *Step) {
 	for _, c := range t.columns {
 		w := c.widening
-		if c.widening = nil; w == nil || !s.system() {
+		if c.widening = nil; w == nil {
 			continue
 		}
 		name := t.Table + "." + c.Name
 		n := noticed{key: name, kind: kindWidened, table: name, at: w.at, received: w.received, message: fmt.Sprintf(
 			"column %s.%s.%s was bigint and became double %s; its whole numbers are as they were", t.Schema, t.Table, c.Name, w.why)}
+		if !s.system() {
+			s.widened[noticeID(t.Schema, n.kind, n.key)] = Notice{Source: t.Schema, Kind: n.kind, Table: n.table, Message: cleanText(n.message),
+				Position: n.at, Received: time.UnixMicro(n.received).UTC()}
+			continue
+		}
 		step.more(s.source(SystemSchema).table(s, "notices", noticeColumns), func() { s.addNotice(t.Schema, n) })
 	}
 }
@@ -264,6 +270,7 @@ func (s *shaping) noteWidened(t *table, step *Step) {
 func (s *Step) forgetWidened(t *table, c *column) {
 	name := t.Table + "." + c.Name
 	id := noticeID(t.Schema, kindWidened, name)
+	delete(s.shaper.shaping.widened, id)
 	b := s.Buffer(TableName{SystemSchema, "notices"})
 	if b == nil || !s.shaper.shaping.notices[id] {
 		return

@@ -29,6 +29,7 @@ type shaping struct {
 	known    map[TableName]KnownTable // not yet taken up
 	names    map[string]bool          // rows of millrace.names, by nameKey
 	notices  map[string]bool
+	widened  map[string]Notice // by id: of a shadow that leaves the tables of SystemSchema alone
 	scanned  millrace.Position // the checkpoint that is committed
 	through  millrace.Position // given so far
 	start    millrace.Position // through when the current batch began
@@ -81,7 +82,7 @@ func newShaping(o ShaperOptions) (*shaping, error) {
 	}
 	s := &shaping{
 		options: o, sources: map[string]*source{}, known: map[TableName]KnownTable{}, names: map[string]bool{},
-		notices: map[string]bool{}, scanned: o.Known.Scanned, pending: maps.Clone(o.Known.Pending), taken: map[string]bool{},
+		notices: map[string]bool{}, widened: map[string]Notice{}, scanned: o.Known.Scanned, pending: maps.Clone(o.Known.Pending), taken: map[string]bool{},
 	}
 	if s.pending == nil {
 		s.pending = map[TableName]millrace.Position{}

@@ -241,6 +241,7 @@ func (s *shadow) swap(at millrace.Position) error {
 	for name := range shadows {
 		fmt.Fprintf(&sql, "ALTER TABLE %s RENAME TO %s;", sqlTable(shadowTables.place(name)), quote(name.Table))
 	}
+	sql.WriteString(s.shaper.NoticesSQL("millrace.notices"))
 	checkpointSQL(&sql, at)
 	sql.WriteString("DELETE FROM millrace.pending;")
 	store.merging.Lock()

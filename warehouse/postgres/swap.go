@@ -159,6 +159,7 @@ func (s *shadow) replace(ctx context.Context, tx pgx.Tx, tables, shadows []wareh
 		fmt.Fprintf(&sql, "DROP SCHEMA %s CASCADE;", quote(shadowSchema(s.ws.name, schema)))
 	}
 	system := physical(s.ws.name, warehouse.SystemSchema)
+	sql.WriteString(s.shaper.NoticesSQL(table(system, "notices")))
 	fmt.Fprintf(&sql, "DELETE FROM %s; UPDATE %s SET _epoch = %d, _seq = %d, _index = %d WHERE name = 'scanned';",
 		table(system, "pending"), table(system, "checkpoints"), at.Epoch, at.Seq, at.Index)
 	_, err := tx.Exec(ctx, sql.String())

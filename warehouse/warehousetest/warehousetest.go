@@ -41,6 +41,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"BigIntsAgain":     testBigIntsAgain,
 		"Fickle":           testFickle,
 		"Widened":          testWidened,
+		"WidenedAnew":      testWidenedAnew,
 		"TableSizes":       testTableSizes,
 		"Latest":           testLatest,
 		"Names":            testNames,

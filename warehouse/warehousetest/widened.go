@@ -63,6 +63,45 @@ func testWidened(t *testing.T, place Place) {
 	}
 }
 
+// testWidenedAnew shows that a rebuild of a source says which of its columns
+// became double, as they are after it: also those that were not before, and no
+// longer those that are not. What is said of other sources stays.
+func testWidenedAnew(t *testing.T, place Place) {
+	ctx := context.Background()
+	b := open(t, place)
+	b.configure(warehouse.SourceSettings{Types: map[string]string{"a.n": "text"}})
+	entries := b.track(`{"n":1,"m":1}`, `{"n":2.5,"m":0.5}`)
+	b.apply(entries...)
+	said := func(column, with string) string {
+		return "a." + column + " column web.a." + column + " was bigint and became double when " + with + " came; its whole numbers are as they were 2 " + start.Add(2*time.Second).Format(time.RFC3339Nano)
+	}
+	b.want(map[string]string{widenedSQL: said("m", "0.5")})
+	for _, step := range []struct {
+		options warehouse.ShadowOptions
+		types   map[string]string
+		want    string
+	}{
+		{warehouse.ShadowOptions{Sources: []string{"web"}}, nil, said("m", "0.5") + " | " + said("n", "2.5")},
+		{warehouse.ShadowOptions{Sources: []string{"ios"}}, nil, said("m", "0.5") + " | " + said("n", "2.5")},
+		{warehouse.ShadowOptions{}, map[string]string{"a.m": "double"}, said("n", "2.5")},
+		{warehouse.ShadowOptions{Sources: []string{"web"}, From: start}, nil, said("n", "2.5")},
+	} {
+		b.configure(warehouse.SourceSettings{Types: step.types})
+		shadow, err := b.Shadow(ctx, "default", step.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := shadow.Apply(ctx, through(entries, true)); err != nil {
+			t.Fatal(err)
+		}
+		if err := shadow.Swap(ctx, at(2)); err != nil {
+			t.Fatal(err)
+		}
+		b.resume()
+		b.want(map[string]string{widenedSQL: step.want})
+	}
+}
+
 // testTableSizes shows that tables have a size, and only those of the workspace.
 func testTableSizes(t *testing.T, place Place) {
 	ctx := context.Background()
