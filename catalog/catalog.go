@@ -26,6 +26,7 @@ package catalog
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -46,6 +47,14 @@ type Catalog interface {
 	// Unavailable because the connection broke, it may have been done all the same.
 	// One Update at a time runs on SQLite: one within another waits for itself.
 	Update(ctx context.Context, f func(Tx) error) error
+	// Backup writes a consistent copy in a format that either engine restores
+	// (docs/format/catalog.md), while others go on. The reader finds out when
+	// it was cut short.
+	Backup(ctx context.Context, w io.Writer) error
+	// Restore fills an empty catalog with a backup of this or an older version
+	// of Millrace: all of it or nothing. Conflict when the catalog is not
+	// empty or the backup is of a newer version, Invalid when it is damaged.
+	Restore(ctx context.Context, r io.Reader) error
 	// Status says how the store is. It fails only when ctx ends.
 	Status(ctx context.Context) (Status, error)
 	// Close waits for transactions that run and releases what is held.

@@ -27,6 +27,8 @@ func TestOnPostgres(t *testing.T) {
 	t.Run("parts", func(t *testing.T) {
 		t.Run("Standby", func(t *testing.T) { testStandby(t, server.URL+" standby_") })
 		t.Run("KilledUpdate", func(t *testing.T) { t.Parallel(); testKilledUpdate(t, server.URL+" update") })
+		t.Run("Backup", func(t *testing.T) { t.Parallel(); testBackups(t, server.URL+" backup_") })
+		t.Run("Upgrade", func(t *testing.T) { t.Parallel(); testUpgrade(t, server.URL+" upgrade_", false) })
 		t.Run("KilledMigration", func(t *testing.T) { t.Parallel(); testKilledMigration(t, server.URL+" migration_") })
 	})
 }

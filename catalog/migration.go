@@ -68,6 +68,9 @@ type Store interface {
 	Dialect() Dialect
 	// Tables returns the tables in order of their names.
 	Tables(ctx context.Context, tx Tx) ([]Table, error)
+	// Clear removes all that is in the store, in a Change, when allowed agrees;
+	// nobody else writes to the tables from before it is asked.
+	Clear(ctx context.Context, tx Tx, allowed func([]Table) error) error
 	// Load runs f in a Change with rows allowed to refer to those that come later.
 	Load(ctx context.Context, tx Tx, f func() error) error
 }
@@ -137,7 +140,7 @@ func Migrate(ctx context.Context, s Store, o MigrateOptions) (newest int, err er
 			if err != nil {
 				return err
 			}
-			missing, err := compare(all, have, o.Version)
+			missing, err := compare(all, have, "the catalog", o.Version)
 			if err != nil {
 				return err
 			}
@@ -148,7 +151,16 @@ func Migrate(ctx context.Context, s Store, o MigrateOptions) (newest int, err er
 				return nil
 			}
 			o.Logger.Info("migrating the catalog", "migration", missing[0].file())
-			return apply(ctx, s, tx, missing[0], len(have) == 0, o)
+			if len(have) == 0 {
+				create, err := render(createVersion, s.Dialect())
+				if err != nil {
+					return err
+				}
+				if _, err := tx.Exec(ctx, create[0]); err != nil {
+					return err
+				}
+			}
+			return apply(ctx, tx, missing[0], o.Version, o.Now())
 		})
 		if err != nil {
 			return 0, err
@@ -174,8 +186,8 @@ func versions(ctx context.Context, s Store, tx Tx) ([]applied, error) {
 	return All[applied](ctx, tx, "SELECT number, name, checksum, millrace, applied FROM schema_version ORDER BY number")
 }
 
-// compare returns the migrations that have to be applied.
-func compare(all []migration, have []applied, version string) (missing []migration, err error) {
+// compare returns the migrations that have to be applied to what has some.
+func compare(all []migration, have []applied, what, version string) (missing []migration, err error) {
 	byNumber, last := map[int]migration{}, 0
 	for _, m := range all {
 		byNumber[m.number] = m
@@ -183,12 +195,12 @@ func compare(all []migration, have []applied, version string) (missing []migrati
 	for _, h := range have {
 		m, known := byNumber[h.Number]
 		switch {
-		case !known:
-			return nil, millrace.Errorf(millrace.Conflict, "the catalog was last changed by Millrace %s (migration %04d_%s), which this one (%s) does not know: run Millrace %s or a newer one, or restore the backup that was made before the upgrade",
-				h.Millrace, h.Number, h.Name, version, h.Millrace)
+		case !known || h.Number <= last:
+			return nil, millrace.Errorf(millrace.Conflict, "%s was last changed by Millrace %.60s (migration %04d_%.60s), which this one (%s) does not know: run Millrace %.60s or a newer one, or restore the backup that was made before the upgrade",
+				what, h.Millrace, h.Number, h.Name, version, h.Millrace)
 		case m.checksum != h.Checksum:
-			return nil, millrace.Errorf(millrace.Conflict, "migration %s of this Millrace (%s) is not the one that Millrace %s applied to the catalog: run that version or a newer release; a released migration never changes",
-				m.file(), version, h.Millrace)
+			return nil, millrace.Errorf(millrace.Conflict, "migration %s of this Millrace (%s) is not the one that Millrace %.60s applied to %s: run that version or a newer release; a released migration never changes",
+				m.file(), version, h.Millrace, what)
 		}
 		last = h.Number
 		delete(byNumber, h.Number)
@@ -198,30 +210,21 @@ func compare(all []migration, have []applied, version string) (missing []migrati
 			continue
 		}
 		if m.number < last {
-			return nil, millrace.Errorf(millrace.Conflict, "the catalog has migration %d without %s before it, as only a version under development makes it: begin a new catalog, or restore a backup of a release", last, m.file())
+			return nil, millrace.Errorf(millrace.Conflict, "%s has migration %d without %s before it, as only a version under development makes it: begin a new catalog, or restore a backup of a release", what, last, m.file())
 		}
 		missing = append(missing, m)
 	}
 	return missing, nil
 }
 
-func apply(ctx context.Context, s Store, tx Tx, m migration, first bool, o MigrateOptions) error {
-	if first {
-		create, err := render(createVersion, s.Dialect())
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, create[0]); err != nil {
-			return err
-		}
-	}
+func apply(ctx context.Context, tx Tx, m migration, version string, at time.Time) error {
 	for i, statement := range m.statements {
 		if _, err := tx.Exec(ctx, statement); err != nil {
 			return millrace.Errorf(millrace.KindOf(err), "migration %s cannot be applied to the catalog, which stays as it was: statement %d: %w", m.file(), i+1, err)
 		}
 	}
 	_, err := tx.Exec(ctx, "INSERT INTO schema_version (number, name, checksum, millrace, applied) VALUES ($1, $2, $3, $4, $5)",
-		m.number, m.name, m.checksum, o.Version, o.Now())
+		m.number, m.name, m.checksum, version, at)
 	return err
 }
 

@@ -31,19 +31,19 @@ func ProcessEnded(holder string) bool {
 	rest, is := strings.CutPrefix(holder, "process ")
 	number, rest, more := strings.Cut(rest, " on ")
 	pid, err := strconv.Atoi(number)
-	host, print, whole := strings.Cut(strings.TrimSuffix(rest, "]"), " [")
+	host, mark, whole := strings.Cut(strings.TrimSuffix(rest, "]"), " [")
 	if !is || !more || !whole || err != nil || pid <= 0 || host != hostname() {
 		return false
 	}
 	own := place()
-	if own == "" || !strings.HasPrefix(print, own+" ") { // another boot, or processes that are not seen here
+	if own == "" || !strings.HasPrefix(mark, own+" ") { // another boot, or processes that are not seen here
 		return false
 	}
 	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
 		return false
 	}
 	now := fingerprint(pid)
-	return now != print && (now != "" || gone(pid))
+	return now != mark && (now != "" || gone(pid))
 }
 
 // gone says that a process without a fingerprint has ended, and is not only hidden.

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 func openAt(ctx context.Context, where string, o sqlite.Options) (catalog.Catalog, error) {
 	if strings.HasPrefix(where, "postgres://") {
 		url, schema, _ := strings.Cut(where, " ")
-		return postgres.Open(ctx, postgres.Options{URL: url, Schema: schema, Migrations: o.Migrations})
+		return postgres.Open(ctx, postgres.Options{URL: url, Schema: schema, Migrations: o.Migrations, Version: o.Version, Now: o.Now})
 	}
 	o.File = where
 	return sqlite.Open(ctx, o)

@@ -125,7 +125,7 @@ func (s *Session) prepare(ctx context.Context, sql string, args []any) (*Stateme
 	if statement.Params != len(args) {
 		return nil, nil, millrace.Errorf(millrace.Invalid, "%d values are given, $%d is the last of %s", len(args), statement.Params, shorten(sql))
 	}
-	values, err := plainValues(args)
+	values, err := plainValues(args, s.mode != Changing)
 	if err != nil {
 		return nil, nil, millrace.Errorf(millrace.KindOf(err), "%w, in %s", err, shorten(sql))
 	}

@@ -16,7 +16,7 @@ import (
 // and return.
 
 // plainValues makes plain values of what a caller gave.
-func plainValues(args []any) ([]any, error) {
+func plainValues(args []any, bounded bool) ([]any, error) {
 	out, size := make([]any, len(args)), 0
 	for i, arg := range args {
 		v, problem := plain(arg)
@@ -31,7 +31,7 @@ func plainValues(args []any) ([]any, error) {
 		}
 		out[i] = v
 	}
-	if size > MaxValuesBytes {
+	if bounded && size > MaxValuesBytes {
 		return nil, millrace.Errorf(millrace.TooLarge, "a statement's values have %d bytes, more than %d: keep what is larger in the object store", size, MaxValuesBytes)
 	}
 	return out, nil

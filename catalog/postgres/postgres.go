@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -165,6 +166,16 @@ func (s settings) acknowledged() string {
 		return "fsynced by the server and confirmed by its standbys (synchronous_commit = " + s.commit + ")"
 	}
 	return "fsynced by the server"
+}
+
+// Backup writes a consistent copy. See catalog.Catalog.
+func (c *Catalog) Backup(ctx context.Context, w io.Writer) error {
+	return catalog.WriteBackup(ctx, store{c}, w, c.migrate())
+}
+
+// Restore fills an empty catalog. See catalog.Catalog.
+func (c *Catalog) Restore(ctx context.Context, r io.Reader) error {
+	return catalog.ReadBackup(ctx, store{c}, r, c.migrate())
 }
 
 // Status asks the server how it is. See catalog.Catalog.

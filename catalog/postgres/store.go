@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -84,6 +85,39 @@ func (s store) Tables(ctx context.Context, tx catalog.Tx) ([]catalog.Table, erro
 		}
 	}
 	return tables, nil
+}
+
+// Clear drops all tables and what triggers call. See catalog.Store.
+func (s store) Clear(ctx context.Context, tx catalog.Tx, allowed func([]catalog.Table) error) error {
+	tables, err := s.Tables(ctx, tx)
+	if err != nil {
+		return err
+	}
+	all := make([]string, len(tables))
+	for i, t := range tables {
+		all[i] = pgx.Identifier{t.Name}.Sanitize()
+	}
+	list := strings.Join(all, ", ")
+	if _, err := tx.Exec(ctx, "LOCK TABLE "+list); err != nil {
+		return err
+	}
+	if err := allowed(tables); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "DROP TABLE "+list+" CASCADE"); err != nil {
+		return err
+	}
+	functions, err := catalog.All[string](ctx, tx, `SELECT CAST(CAST(p.oid AS regprocedure) AS TEXT)
+		FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace WHERE s.nspname = $1`, s.o.Schema)
+	if err != nil {
+		return err
+	}
+	for _, f := range functions {
+		if _, err := tx.Exec(ctx, "DROP ROUTINE "+f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Load lets rows come in any order. See catalog.Store.

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -236,6 +237,16 @@ func (c *Catalog) note(err error) error {
 		c.problem = err.Error()
 	}
 	return err
+}
+
+// Backup writes a consistent copy. See catalog.Catalog.
+func (c *Catalog) Backup(ctx context.Context, w io.Writer) error {
+	return catalog.WriteBackup(ctx, store{c}, w, c.migrate())
+}
+
+// Restore fills an empty catalog. See catalog.Catalog.
+func (c *Catalog) Restore(ctx context.Context, r io.Reader) error {
+	return catalog.ReadBackup(ctx, store{c}, r, c.migrate())
 }
 
 // Status says how the file is. See catalog.Catalog.

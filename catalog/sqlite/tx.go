@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -246,6 +247,23 @@ func (s store) Tables(ctx context.Context, tx catalog.Tx) ([]catalog.Table, erro
 		tables[i] = t
 	}
 	return tables, nil
+}
+
+// Clear drops all tables. See catalog.Store.
+func (s store) Clear(ctx context.Context, tx catalog.Tx, allowed func([]catalog.Table) error) error {
+	tables, err := s.Tables(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := allowed(tables); err != nil {
+		return err
+	}
+	for _, t := range tables {
+		if _, err := tx.Exec(ctx, `DROP TABLE "`+strings.ReplaceAll(t.Name, `"`, `""`)+`"`); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Load lets rows come in any order. See catalog.Store.
