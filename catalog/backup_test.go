@@ -183,11 +183,11 @@ func signed(lines string) []byte {
 func testRefusedBackups(t *testing.T, where string, files fstest.MapFS, good []byte) {
 	text := string(good)
 	lines := text[:strings.LastIndex(text, `{"rows"`)]
-	change := func(old, new string) []byte {
-		if !strings.Contains(lines, old) {
-			t.Errorf("there is no %s", old)
+	change := func(from, to string) []byte {
+		if !strings.Contains(lines, from) {
+			t.Errorf("there is no %s", from)
 		}
-		return signed(strings.Replace(lines, old, new, 1))
+		return signed(strings.Replace(lines, from, to, 1))
 	}
 	c := openEmpty(t, where+"refuses", files)
 	for name, test := range map[string]struct {
