@@ -20,7 +20,7 @@ import (
 
 const (
 	// format is the newest schema; the file says its own in user_version.
-	format = 1
+	format = 2
 	// fileID is the application_id of the files: MRHI.
 	fileID = 0x4d524849
 	// readers is how many queries run at once.

@@ -101,6 +101,8 @@ type Mark struct {
 	At   time.Time
 	Kind string // Start, Stop …
 	Text string // for people; at most 1,000 bytes are kept
+	// Workspace is whose mark it is; "" is of the whole server.
+	Workspace string
 }
 
 // The kinds of marks.

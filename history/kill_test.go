@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, recordUntilKilled(file))
 		os.Exit(1)
 	}
+	if file := os.Getenv(purgeEnv); file != "" {
+		fmt.Fprintln(os.Stderr, purgeUntilKilled(file))
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 

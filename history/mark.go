@@ -36,7 +36,7 @@ func (s *Store) Mark(ctx context.Context, m Mark) error {
 		return errClosed
 	}
 	err := inTx(ctx, s.write, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO mark (at, kind, text) VALUES (?, ?, ?)", m.At.UnixMilli(), m.Kind, text); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO mark (at, kind, text, workspace) VALUES (?, ?, ?, ?)", m.At.UnixMilli(), m.Kind, text, m.Workspace); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, "DELETE FROM mark WHERE id <= (SELECT max(id) FROM mark) - ?", maxMarks)
@@ -59,7 +59,7 @@ func (s *Store) Marks(ctx context.Context, from, until time.Time) ([]Mark, error
 
 func (s *Store) marks(ctx context.Context, from, until time.Time) ([]Mark, error) {
 	least, most := millis(from, -1<<62), millis(until, 1<<62)
-	rows, err := s.read.QueryContext(ctx, "SELECT at, kind, text FROM mark WHERE at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?", least, most, maxMarksShown)
+	rows, err := s.read.QueryContext(ctx, "SELECT at, kind, text, workspace FROM mark WHERE at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?", least, most, maxMarksShown)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (s *Store) marks(ctx context.Context, from, until time.Time) ([]Mark, error
 	for rows.Next() {
 		var m Mark
 		var at int64
-		if err := rows.Scan(&at, &m.Kind, &m.Text); err != nil {
+		if err := rows.Scan(&at, &m.Kind, &m.Text, &m.Workspace); err != nil {
 			return nil, err
 		}
 		m.At = time.UnixMilli(at).UTC()
