@@ -38,10 +38,15 @@ func (s *Store) Create(ctx context.Context, q Question, rows warehouse.Rows, pro
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	c := &creation{store: s, rows: rows, progress: progress, id: strings.ToLower(rand.Text()), keepers: keepers(rows.Schema()), began: q.Asked}
+	c := &creation{store: s, workspace: q.Workspace, rows: rows, progress: progress, id: strings.ToLower(rand.Text()), keepers: keepers(rows.Schema()), began: q.Asked}
 	if c.began.IsZero() {
 		c.began = s.o.Now()
 	}
+	ctx, err := s.begin(ctx, c)
+	if err != nil {
+		return Result{}, err
+	}
+	defer s.end(c)
 	defer c.account(0)
 	m, err := c.run(ctx)
 	if err != nil {
@@ -52,12 +57,24 @@ func (s *Store) Create(ctx context.Context, q Question, rows warehouse.Rows, pro
 	if err != nil {
 		return Result{}, errors.Join(unwritten(err), s.removeFiles(c.id))
 	}
+	if !c.publish(e) {
+		return Result{}, errors.Join(errPurged(q.Workspace), s.removeFiles(c.id))
+	}
+	return e.Result, nil
+}
+
+// publish shows the result to others, unless its workspace was purged meanwhile.
+func (c *creation) publish(e *entry) bool {
+	s := c.store
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.purged[c.workspace] {
+		return false
+	}
 	s.results[e.ID] = e
 	s.writing -= c.counted
 	c.counted = 0
-	s.mu.Unlock()
-	return e.Result, nil
+	return true
 }
 
 func unwritten(err error) error {
@@ -70,13 +87,16 @@ func unwritten(err error) error {
 
 // A creation is a result that is being written.
 type creation struct {
-	store    *Store
-	rows     warehouse.Rows
-	progress func(rows, bytes int64)
-	id       string
-	keepers  []keeper
-	began    time.Time
-	counted  int64 // of Store.writing
+	store     *Store
+	workspace string
+	rows      warehouse.Rows
+	progress  func(rows, bytes int64)
+	id        string
+	keepers   []keeper
+	began     time.Time
+	counted   int64              // of Store.writing
+	cancel    context.CancelFunc // gives it up
+	done      chan struct{}      // closed when it has stopped
 }
 
 // account counts the bytes of the file among those that are being written.

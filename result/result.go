@@ -123,12 +123,15 @@ type Store struct {
 
 	mu      sync.Mutex
 	results map[string]*entry
+	purged  map[string]bool  // workspaces
 	writing int64            // bytes of files that are being written
 	totals  map[string]int64 // rows behind a filter, by result and filter
 
 	windows  map[string]*window // by result and view
 	windowed int64              // bytes of those that are read
 	uses     uint64             // of windows
+
+	creations map[*creation]bool
 }
 
 // An entry is a stored result in the Store.
@@ -155,7 +158,7 @@ func Open(o Options) (*Store, error) {
 		return nil, millrace.Errorf(millrace.Internal, "make the folder for the results of queries: %w", err)
 	}
 	o.Dir = dir
-	s := &Store{o: o, results: map[string]*entry{}, totals: map[string]int64{}, windows: map[string]*window{}, exports: make(chan struct{}, o.MaxExports)}
+	s := &Store{o: o, results: map[string]*entry{}, totals: map[string]int64{}, windows: map[string]*window{}, purged: map[string]bool{}, creations: map[*creation]bool{}, exports: make(chan struct{}, o.MaxExports)}
 	if s.o.ReserveBytes == 0 {
 		_, size, err := o.disk(dir)
 		if err != nil {
