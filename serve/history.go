@@ -125,7 +125,7 @@ func (s *server) registerHistory() {
 			}
 			out := markList{Marks: make([]HistoryMark, len(found))}
 			for i, m := range found {
-				out.Marks[i] = HistoryMark(m)
+				out.Marks[i] = HistoryMark{At: m.At, Kind: m.Kind, Text: m.Text}
 			}
 			return &bodyOf[markList]{Body: out}, nil
 		})

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -267,4 +268,42 @@ func FuzzKey(f *testing.F) {
 			t.Fatalf("%q became %q and then %q", key, name, back)
 		}
 	})
+}
+
+// TestPrune removes folders that are empty, and only those.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := open(t, dir)
+	put := func(key string) {
+		if err := b.Put(t.Context(), key, strings.NewReader(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"w/a/x/1", "w/a/y/2", "w/b/3", "w2/4"} {
+		put(key)
+	}
+	for _, step := range []struct{ remove, prune, gone, stays string }{
+		{"w/a/x/1", "w/", "w/a/x", "w/a/y/2"},
+		{"w/a/y/2", "w/a/", "w/a", "w/b/3"},
+		{"w/b/3", "w/", "w", "w2/4"},
+		{"w/never", "w/", "w", "w2/4"},
+	} {
+		if err := b.Delete(t.Context(), step.remove); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Prune(t.Context(), step.prune); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, step.gone)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is there: %v", step.gone, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, step.stays)); err != nil {
+			t.Error(err)
+		}
+	}
+	put("w/a/x/1") // its folders are made again
+	if err := b.Prune(t.Context(), "../"); millrace.KindOf(err) != millrace.Invalid {
+		t.Error(err)
+	}
 }

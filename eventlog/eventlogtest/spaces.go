@@ -51,6 +51,17 @@ func testSpaces(t *testing.T, log eventlog.Log) {
 		}
 		cancel()
 	}
+	testSpacesLater(t, log, d, want[29].Through)
+	beyond := want[len(want)-1].Through
+	beyond.Seq += 3
+	for _, err := range d.Spaces(Context(t), beyond) {
+		wantKind(t, "beyond the end", err, millrace.Ahead)
+	}
+}
+
+// testSpacesLater waits for more behind the end.
+func testSpacesLater(t *testing.T, log eventlog.Log, d eventlog.Dispatcher, end millrace.Position) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(Context(t))
 	defer cancel()
 	later := make(chan error, 1)
@@ -59,7 +70,7 @@ func testSpaces(t *testing.T, log eventlog.Log) {
 		later <- err
 	}()
 	seen := 0
-	for got, err := range d.Spaces(ctx, want[29].Through) { // waits for more
+	for got, err := range d.Spaces(ctx, end) { // waits for more
 		if err != nil {
 			if millrace.KindOf(err) != millrace.Canceled || seen != 2 {
 				t.Fatal(seen, err)
@@ -77,10 +88,5 @@ func testSpaces(t *testing.T, log eventlog.Log) {
 	}
 	if err := <-later; err != nil {
 		t.Fatal(err)
-	}
-	beyond := want[len(want)-1].Through
-	beyond.Seq += 3
-	for _, err := range d.Spaces(Context(t), beyond) {
-		wantKind(t, "beyond the end", err, millrace.Ahead)
 	}
 }
