@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -233,6 +234,9 @@ func testRefusedBackups(t *testing.T, where string, files fstest.MapFS, good []b
 		"not base64":        {change(`"AQA="`, `"A==="`), millrace.Invalid},
 		"base64 with space": {change(`"AQA="`, `"AQ\nA="`), millrace.Invalid},
 	} {
+		if strings.HasPrefix(where, "postgres:") && !slices.Contains([]string{"reference", "a key twice", "NULL", "cut in a row", "newer schema"}, name) {
+			continue // refused before the engine is asked, which takes long
+		}
 		err := c.Restore(t.Context(), bytes.NewReader(test.b))
 		if err == nil || millrace.KindOf(err) != test.kind {
 			t.Errorf("%s: %v (%s), want %s", name, err, millrace.KindOf(err), test.kind)

@@ -20,18 +20,24 @@ import (
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/postgres"
 	"github.com/millrace/millrace/catalog/sqlite"
+	"github.com/millrace/millrace/testserver"
 )
 
 // rolesEnv makes the test binary play a role in a process of its own: the role
 // and where the catalog is.
 const rolesEnv = "CATALOG_TEST_ROLE"
 
-var roles = map[string]func(ctx context.Context, where string) error{"hold": holdUntilKilled, "count": countUntilKilled, "migrate": migrateUntilKilled}
+var roles = map[string]func(ctx context.Context, where string) error{
+	"hold": holdUntilKilled, "count": countUntilKilled, "migrate": migrateUntilKilled, "update": updateSome, "full": updateOnFullDisk,
+}
 
 func TestMain(m *testing.M) {
 	if role, where, is := strings.Cut(os.Getenv(rolesEnv), " "); is {
-		fmt.Fprintln(os.Stderr, roles[role](context.Background(), where))
-		os.Exit(1)
+		if err := roles[role](context.Background(), where); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -238,5 +244,22 @@ func TestProcessEnded(t *testing.T) {
 	_ = cmd.Wait()
 	if !catalog.ProcessEnded(other) {
 		t.Errorf("%s has not ended", other)
+	}
+}
+
+// testStandbyOfServerThatIsAway has the store away for longer than a lease lasts.
+func testStandbyOfServerThatIsAway(t *testing.T, server *testserver.PostgresServer) {
+	where := server.URL + " away"
+	a := start(t, "hold", where)
+	first, _ := a.until(t, "token", 10*time.Second)
+	b := start(t, "hold", where)
+	time.Sleep(heldTTL / 2)
+	server.Kill()
+	_, held := a.until(t, "lost", 2*heldTTL)
+	server.Start()
+	second, _ := b.until(t, "token", 10*time.Second)
+	taken, _ := b.until(t, "held", time.Second)
+	if second != first+1 || len(held) == 0 || held[len(held)-1] >= taken {
+		t.Errorf("tokens %d and %d, %d times held", first, second, len(held))
 	}
 }

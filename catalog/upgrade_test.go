@@ -64,7 +64,9 @@ func testUpgrade(t *testing.T, where string, first bool) {
 		filled(t, name, now)
 		golden(t, name, text, before, now, first)
 		before = now
-		testRestoredUpgrade(t, where+name, maps.Clone(files), copied)
+		if first || len(files) == len(names)-1 { // on Postgres tables take long to make
+			testRestoredUpgrade(t, where+name, maps.Clone(files), copied)
+		}
 	}
 }
 

@@ -28,6 +28,8 @@ func TestPostgres(t *testing.T) {
 	t.Run("parts", func(t *testing.T) {
 		catalogtest.Run(t, func(*testing.T) catalogtest.Place { return place{server.URL, fmt.Sprintf("Part %d", made.Add(1))} })
 		t.Run("Stuck", func(t *testing.T) { testStuckTransaction(t, server.URL) })
+		t.Run("Schema", func(t *testing.T) { testSchema(t, server.URL) })
+		t.Run("ChangedTable", func(t *testing.T) { testChangedTable(t, server.URL) })
 		t.Run("Silent", func(t *testing.T) { testSilentNetwork(t, server.URL) })
 	})
 	t.Run("Settings", func(t *testing.T) { testSettings(t, server.URL) })

@@ -37,11 +37,11 @@ func (c *Catalog) alone(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext('millrace catalog'), hashtext($1))", pgx.QueryExecModeDescribeExec, c.o.Schema); err != nil {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext('millrace catalog'), hashtext($1))", pgx.QueryExecModeExec, c.o.Schema); err != nil {
 		return err
 	}
 	var there bool
-	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", pgx.QueryExecModeDescribeExec, c.o.Schema).Scan(&there)
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", pgx.QueryExecModeExec, c.o.Schema).Scan(&there)
 	if err == nil && !there {
 		_, err = tx.Exec(ctx, "CREATE SCHEMA "+pgx.Identifier{c.o.Schema}.Sanitize(), pgx.QueryExecModeExec)
 	}

@@ -141,7 +141,7 @@ func (e *engine) Query(ctx context.Context, s *catalog.Statement, args []any) (c
 // how keeps the plans of statements, but not while tables change.
 func (e *engine) how(args []any) []any {
 	if e.changing {
-		return append([]any{pgx.QueryExecModeDescribeExec}, args...)
+		return append([]any{pgx.QueryExecModeExec}, args...)
 	}
 	return args
 }
