@@ -55,7 +55,7 @@ func TestPowerLoss(t *testing.T) {
 	defer f.Close()
 	dirty, fresh := map[string]bool{}, false // files with writes that are not synced; names that are not
 	known := map[string]bool{}
-	syncing := map[string]string{}           // by thread: what it syncs
+	syncing := map[string]string{} // by thread: what it syncs
 	synced := func(path string) {
 		if delete(dirty, path); path == dir {
 			fresh = false
