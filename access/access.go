@@ -60,7 +60,8 @@ type Access struct {
 	admin   [sha256.Size]byte
 	cache   *cache
 	seen    *seen
-	guesses *guesses
+	guesses *guesses // of the admin token
+	lookUps *guesses // of keys and links that there are not
 	costs   costs
 	metrics *metrics
 }
@@ -98,7 +99,7 @@ func New(o Options) (*Access, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Access{o: o, admin: sha256.Sum256([]byte(o.AdminToken)), cache: newCache(), seen: newSeen(), guesses: newGuesses(o.Now)}
+	a := &Access{o: o, admin: sha256.Sum256([]byte(o.AdminToken)), cache: newCache(), seen: newSeen(), guesses: newAdminGuesses(o.Now), lookUps: newLookUps(o.Now)}
 	var err error
 	a.metrics, err = newMetrics(o.Metrics, a.cache)
 	return a, err

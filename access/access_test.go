@@ -217,7 +217,10 @@ func is(t testing.TB, err error, kind millrace.Kind, says ...string) {
 	}
 }
 
-func ok(t testing.TB, err error) {
+func ok(t interface {
+	Helper()
+	Fatal(...any)
+}, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

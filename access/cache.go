@@ -27,6 +27,8 @@ type cache struct {
 
 	checked  atomic.Int64 // when the generation was last seen to be the one known, by the monotonic clock
 	checking sync.Mutex
+	failed   error // of the newest check, for who comes within a second
+	failedAt time.Time
 }
 
 var started = time.Now()
@@ -137,8 +139,17 @@ func (a *Access) fresh(ctx context.Context) error {
 	if int64(time.Since(started))-c.checked.Load() < int64(a.o.StaleTime) {
 		return nil
 	}
-	return a.check(ctx)
+	if c.failed != nil && time.Since(c.failedAt) < time.Second {
+		return c.failed
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTime) // it is for others too
+	defer cancel()
+	c.failed, c.failedAt = a.check(ctx), time.Now()
+	return c.failed
 }
+
+// checkTime is how long a request waits for a catalog that does not answer.
+const checkTime = 3 * time.Second
 
 // check looks whether another server has changed something.
 func (a *Access) check(ctx context.Context) error {

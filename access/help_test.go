@@ -3,6 +3,9 @@ package access_test
 import (
 	"context"
 	"errors"
+	"flag"
+	"os"
+	"testing"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/catalog"
@@ -17,4 +20,12 @@ func all[T any](ctx context.Context, w *world, sql string, args ...any) (out []T
 		return err
 	})
 	return out, err
+}
+
+// TestMain has rapid run few machines: -rapid.checks=1000 runs more.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "12"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
 }

@@ -71,10 +71,19 @@ func testKeys(t *testing.T, w *world) {
 		t.Errorf("typos ran %q", ran)
 	}
 	is(t, second(w.key(token.New(token.Key, ""))), millrace.Unauthorized, "not known")
-	for range 20 {
+	for range 110 {
 		_, err = w.key(token.New(token.Key, ""))
 	}
 	is(t, err, millrace.Limited)
+	w.pass(10 * time.Second)
+	w.catalog.take()
+	bad := token.New(token.Key, "")
+	for range 1000 { // the same one again and again keeps nobody from anything
+		is(t, second(w.key(bad)), millrace.Unauthorized)
+	}
+	if ran := w.catalog.take(); len(ran) != 1 {
+		t.Errorf("an unknown key is looked up %d times", len(ran))
+	}
 	p, err := w.AuthenticateKey(ctx, text, access.From{Address: elsewhere})
 	ok(t, err)
 	ok(t, p.Allow(access.ServerRead, "", ""))

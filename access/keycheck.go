@@ -32,16 +32,11 @@ func (a *Access) AuthenticateKey(ctx context.Context, text string, from From) (P
 	if err := a.fresh(ctx); err != nil {
 		return Principal{}, err
 	}
-	s, err := a.secret(ctx, tok.ID(), network(from.Address))
+	s, err := a.secret(ctx, tok.ID(), from)
 	if err != nil {
 		return Principal{}, err
 	}
-	var want token.Sum
-	if s != nil {
-		want = s.hash
-	}
-	if right := tok.Sum().Equal(want); !right || s == nil {
-		a.guesses.fail(network(from.Address))
+	if right := tok.Sum().Equal(s.hash); !right || s.key == "" {
 		return Principal{}, millrace.Errorf(millrace.Unauthorized, "this API key is not known here: it was revoked long ago, or is of another server")
 	}
 	now := a.o.Now()
@@ -72,22 +67,22 @@ func (a *Access) isAdmin(text string) bool {
 // authenticateAdmin takes the admin token. It may be one that people can guess, so
 // from where it was guessed too often even the right one has to wait.
 func (a *Access) authenticateAdmin(text string, from From) (Principal, error) {
-	who := network(from.Address)
-	if err := a.guesses.wait(who); err != nil {
+	if err := a.guesses.wait(from.Address); err != nil {
 		return Principal{}, err
 	}
 	if !a.isAdmin(text) {
-		a.guesses.fail(who)
+		a.guesses.fail(from.Address)
 		return Principal{}, millrace.Errorf(millrace.Unauthorized, "this is neither an API key, which begins with mr_key_, nor this server's admin token")
 	}
 	return Principal{Kind: KeyKind, Key: adminTokenID, Name: "admin token", rights: &rights{anything: true}}, nil
 }
 
-// secret returns a secret by its public part, nil when there is none. Who
-// sends too many that there are not has to wait for a look-up.
-func (a *Access) secret(ctx context.Context, id, who string) (*secretEntry, error) {
+// secret returns a secret by its public part. That there is none is remembered
+// too: one without a key is returned then. Who asks for too many that there are not
+// has to wait for the next look-up.
+func (a *Access) secret(ctx context.Context, id string, from From) (*secretEntry, error) {
 	return lookUp(ctx, a, func(c *cache) map[string]*secretEntry { return c.secrets }, id, func(tx catalog.Tx) (*secretEntry, error) {
-		if err := a.guesses.wait(who); err != nil {
+		if err := a.lookUps.wait(from.Address); err != nil {
 			return nil, err
 		}
 		type row struct {
@@ -99,8 +94,12 @@ func (a *Access) secret(ctx context.Context, id, who string) (*secretEntry, erro
 		}
 		r, found, err := catalog.Find[row](ctx, tx, `SELECT s.hash, s.until_at, k.id, k.name, k.workspace, k.environment, k.role, k.permissions, k.holder, k.address,
 			k.expires_at, k.revoked_at, k.seen_at FROM access_secret s JOIN access_key k ON k.id = s.key_id WHERE s.id = $1`, id)
-		if err != nil || !found {
+		if err != nil {
 			return nil, err
+		}
+		if !found {
+			a.lookUps.fail(from.Address)
+			return &secretEntry{}, nil
 		}
 		k := keyRow{Workspace: r.Workspace, Environment: r.Environment, Role: r.Role, Permissions: r.Permissions}
 		s := &secretEntry{id: id, key: r.Key, name: r.Name, holder: r.Holder, until: timeOf(r.Until), expires: timeOf(r.Expires),

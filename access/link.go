@@ -76,7 +76,7 @@ func (a *Access) open(ctx context.Context, kind token.Kind, text string, from ne
 	if tok, err = token.Parse(kind, text); err != nil {
 		return tok, r, err
 	}
-	if err := a.guesses.wait(network(from)); err != nil {
+	if err := a.lookUps.wait(from); err != nil {
 		return tok, r, err
 	}
 	err = a.o.Catalog.View(ctx, func(tx catalog.Tx) (err error) {
@@ -84,7 +84,7 @@ func (a *Access) open(ctx context.Context, kind token.Kind, text string, from ne
 		return err
 	})
 	if err != nil && millrace.KindOf(err) == millrace.Unauthorized {
-		a.guesses.fail(network(from))
+		a.lookUps.fail(from)
 	}
 	return tok, r, err
 }

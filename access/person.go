@@ -48,6 +48,9 @@ func findEmail(ctx context.Context, tx catalog.Tx, key string) (personRow, bool,
 
 // Profile returns the account of who is signed in.
 func (a *Access) Profile(ctx context.Context, by Caller) (Person, error) {
+	if by.Kind != PersonKind {
+		return Person{}, notSignedIn()
+	}
 	var r personRow
 	err := a.o.Catalog.View(ctx, func(tx catalog.Tx) (err error) {
 		r, err = findPerson(ctx, tx, by.Person)

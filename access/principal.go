@@ -75,8 +75,10 @@ func newRights(grants []Grant) *rights {
 	r := &rights{places: map[string]*place{}, grants: grants}
 	for _, g := range grants {
 		s := roleSets[g.Role]
-		if g.Role == "" {
-			s, _ = setOf(g.Permissions) // what is not known any more is not granted
+		for _, p := range g.Permissions {
+			if i, known := indexes[p]; known { // what is not known any more is not granted
+				s |= 1 << i
+			}
 		}
 		r.add(g.Workspace, g.Environment, s)
 	}

@@ -227,6 +227,9 @@ type SessionInfo struct {
 
 // Sessions lists the sessions of who is signed in, the newest seen first.
 func (a *Access) Sessions(ctx context.Context, by Caller) ([]SessionInfo, error) {
+	if by.Kind != PersonKind {
+		return nil, notSignedIn()
+	}
 	type row struct {
 		ID                     string
 		Created, Seen, Expires int64

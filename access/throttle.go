@@ -169,43 +169,48 @@ func (t *attempt) pardon(ctx context.Context, tx catalog.Tx) error {
 	return err
 }
 
-// guesses bound in memory how often an address sends wrong keys, so that they cost
-// no more than a few look-ups; and how often it guesses the admin token.
+// guesses bound in memory how often an address may be wrong: so many at once, then
+// one each interval.
 type guesses struct {
-	now func() time.Time
-	mu  sync.Mutex
-	// until is when the failures so far are forgotten, at most guessBurst
-	// intervals ahead.
+	now      func() time.Time
+	burst    int
+	interval time.Duration
+
+	mu sync.Mutex
+	// until is when the failures so far are forgotten, at most burst intervals ahead.
 	until map[string]time.Time
 }
 
-const (
-	guessBurst    = 10
-	guessInterval = 10 * time.Second
-	maxGuessers   = 10_000
-)
+const maxGuessers = 10_000
 
-func newGuesses(now func() time.Time) *guesses {
-	return &guesses{now: now, until: map[string]time.Time{}}
+// The admin token may be one that people can guess; what else is looked up is too long
+// for that, and bounded only so that it costs no more than a few look-ups.
+func newAdminGuesses(now func() time.Time) *guesses { return newGuesses(now, 10, 10*time.Second) }
+func newLookUps(now func() time.Time) *guesses      { return newGuesses(now, 100, 100*time.Millisecond) }
+
+func newGuesses(now func() time.Time, burst int, interval time.Duration) *guesses {
+	return &guesses{now: now, burst: burst, interval: interval, until: map[string]time.Time{}}
 }
 
-// wait refuses who guessed too often.
-func (g *guesses) wait(who string) error {
+// wait refuses who was wrong too often.
+func (g *guesses) wait(from netip.Addr) error {
+	who := network(from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	until, now := g.until[who], g.now()
 	if until.Before(now) {
 		return nil
 	}
-	wait := until.Sub(now) - (guessBurst-1)*guessInterval
+	wait := until.Sub(now) - time.Duration(g.burst-1)*g.interval
 	if wait <= 0 {
 		return nil
 	}
 	return &millrace.Error{Kind: millrace.Limited, RetryAfter: wait,
-		Message: "too many wrong keys from your address: wait, then send the right one"}
+		Message: "too many wrong keys or links from your address: wait, then send the right one"}
 }
 
-func (g *guesses) fail(who string) {
+func (g *guesses) fail(from netip.Addr) {
+	who := network(from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
@@ -219,9 +224,9 @@ func (g *guesses) fail(who string) {
 			clear(g.until) // so many addresses guess that counting each is of no use
 		}
 	}
-	from := g.until[who]
-	if from.Before(now) {
-		from = now
+	begin := g.until[who]
+	if begin.Before(now) {
+		begin = now
 	}
-	g.until[who] = from.Add(guessInterval)
+	g.until[who] = begin.Add(g.interval)
 }
