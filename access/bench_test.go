@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/access/token"
@@ -61,52 +63,61 @@ func crowd(b *testing.B) (w *world, keys, sessions []string) {
 func BenchmarkKey(b *testing.B) {
 	w, keys, _ := crowd(b)
 	from := access.From{Address: home}
+	workspaces := make([]string, 100)
+	for i := range workspaces {
+		workspaces[i] = fmt.Sprintf("w_%d", i)
+	}
 	one := func(b *testing.B, i int) {
 		p, err := w.AuthenticateKey(b.Context(), keys[i%len(keys)], from)
 		if err == nil {
-			err = p.Allow(access.QueryRun, fmt.Sprintf("w_%d", i%100), "e")
+			err = p.Allow(access.QueryRun, workspaces[i%100], "e")
 		}
 		ok(b, err)
 	}
 	b.Run("first", func(b *testing.B) {
+		used := processor()
 		for i := 0; b.Loop(); i++ {
 			if i%len(keys) == 0 {
 				w.restart()
 			}
 			one(b, i)
 		}
-		perRequest(b)
+		perRequest(b, used)
 	})
 	for i := range keys {
 		one(b, i)
 	}
 	b.Run("again", func(b *testing.B) {
+		used := processor()
 		for i := 0; b.Loop(); i++ {
 			one(b, i)
 		}
-		perRequest(b)
+		perRequest(b, used)
 	})
 	b.Run("parallel", func(b *testing.B) {
+		used := processor()
 		b.RunParallel(func(pb *testing.PB) {
 			for i := 0; pb.Next(); i++ {
 				one(b, i)
 			}
 		})
-		perRequest(b)
+		perRequest(b, used)
 	})
 	b.Run("unknown", func(b *testing.B) {
+		used := processor()
 		text := token.New(token.Key, "").Reveal()
 		for b.Loop() {
 			_, _ = w.AuthenticateKey(b.Context(), text, from)
 		}
-		perRequest(b)
+		perRequest(b, used)
 	})
 	b.Run("mistyped", func(b *testing.B) {
+		used := processor()
 		text := keys[0][:len(keys[0])-1] + "_"
 		for b.Loop() {
 			_, _ = w.AuthenticateKey(b.Context(), text, from)
 		}
-		perRequest(b)
+		perRequest(b, used)
 	})
 }
 
@@ -125,19 +136,21 @@ func BenchmarkSession(b *testing.B) {
 		one(b, i)
 	}
 	b.Run("again", func(b *testing.B) {
+		used := processor()
 		for i := 0; b.Loop(); i++ {
 			one(b, i)
 		}
-		perRequest(b)
+		perRequest(b, used)
 	})
 	b.Run("csrf", func(b *testing.B) {
+		used := processor()
 		s, err := w.Authenticate(b.Context(), sessions[0], from)
 		ok(b, err)
 		text := s.CSRF()
 		for b.Loop() {
 			ok(b, s.CheckCSRF(text))
 		}
-		perRequest(b)
+		perRequest(b, used)
 	})
 	b.Run("flush", func(b *testing.B) {
 		for b.Loop() {
@@ -151,6 +164,16 @@ func BenchmarkSession(b *testing.B) {
 	})
 }
 
-func perRequest(b *testing.B) {
+// processor is the time that this process has had processors for: others are at work too.
+func processor() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func perRequest(b *testing.B, since time.Duration) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1e3/float64(b.N), "µs/request")
+	b.ReportMetric(float64((processor()-since).Nanoseconds())/1e3/float64(b.N), "cpu-µs/request")
 }

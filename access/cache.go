@@ -100,17 +100,25 @@ func (c *cache) sawGeneration(n int64) {
 	}
 }
 
-// lookUp returns what is remembered in one of the maps, or reads and remembers it.
-func lookUp[T any](ctx context.Context, a *Access, in func(*cache) map[string]*T, id string, read func(catalog.Tx) (*T, error)) (*T, error) {
+func ofSessions(c *cache) map[string]*sessionEntry { return c.sessions }
+func ofSecrets(c *cache) map[string]*secretEntry   { return c.secrets }
+func ofPeople(c *cache) map[string]*personEntry    { return c.people }
+
+// recall returns what is remembered in one of the maps, or nil.
+func recall[T any](c *cache, in func(*cache) map[string]*T, id string) *T {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return in(c)[id]
+}
+
+// lookUp reads what is not remembered, and remembers it.
+func lookUp[T any](ctx context.Context, a *Access, in func(*cache) map[string]*T, id string, read func(catalog.Tx) (*T, error)) (entry *T, err error) {
 	c := a.cache
 	c.mu.RLock()
-	entry, epoch := in(c)[id], c.epoch
+	epoch := c.epoch
 	c.mu.RUnlock()
-	if entry != nil {
-		return entry, nil
-	}
 	a.metrics.misses.Inc()
-	err := a.o.Catalog.View(ctx, func(tx catalog.Tx) (err error) {
+	err = a.o.Catalog.View(ctx, func(tx catalog.Tx) (err error) {
 		entry, err = read(tx)
 		return err
 	})
@@ -176,7 +184,14 @@ type personEntry struct {
 }
 
 func (a *Access) person(ctx context.Context, id string) (*personEntry, error) {
-	return lookUp(ctx, a, func(c *cache) map[string]*personEntry { return c.people }, id, func(tx catalog.Tx) (*personEntry, error) {
+	if p := recall(a.cache, ofPeople, id); p != nil {
+		return p, nil
+	}
+	return a.lookUpPerson(ctx, id)
+}
+
+func (a *Access) lookUpPerson(ctx context.Context, id string) (*personEntry, error) {
+	return lookUp(ctx, a, ofPeople, id, func(tx catalog.Tx) (*personEntry, error) {
 		return readPerson(ctx, tx, id)
 	})
 }

@@ -81,7 +81,14 @@ func (a *Access) authenticateAdmin(text string, from From) (Principal, error) {
 // too: one without a key is returned then. Who asks for too many that there are not
 // has to wait for the next look-up.
 func (a *Access) secret(ctx context.Context, id string, from From) (*secretEntry, error) {
-	return lookUp(ctx, a, func(c *cache) map[string]*secretEntry { return c.secrets }, id, func(tx catalog.Tx) (*secretEntry, error) {
+	if s := recall(a.cache, ofSecrets, id); s != nil {
+		return s, nil
+	}
+	return a.lookUpSecret(ctx, id, from)
+}
+
+func (a *Access) lookUpSecret(ctx context.Context, id string, from From) (*secretEntry, error) {
+	return lookUp(ctx, a, ofSecrets, id, func(tx catalog.Tx) (*secretEntry, error) {
 		if err := a.lookUps.wait(from.Address); err != nil {
 			return nil, err
 		}

@@ -48,7 +48,8 @@ func (s *seen) of(marks map[string]*mark, id string, at time.Time, from origin) 
 	if m = marks[id]; m == nil {
 		m = &mark{written: micro(at)}
 		m.at.Store(m.written)
-		m.from.Store(&from)
+		stored := from // else each call would allocate
+		m.from.Store(&stored)
 		marks[id] = m
 	}
 	return m

@@ -121,7 +121,14 @@ func (s Signed) CheckCSRF(given string) error {
 }
 
 func (a *Access) session(ctx context.Context, id string) (*sessionEntry, error) {
-	return lookUp(ctx, a, func(c *cache) map[string]*sessionEntry { return c.sessions }, id, func(tx catalog.Tx) (*sessionEntry, error) {
+	if s := recall(a.cache, ofSessions, id); s != nil {
+		return s, nil
+	}
+	return a.lookUpSession(ctx, id)
+}
+
+func (a *Access) lookUpSession(ctx context.Context, id string) (*sessionEntry, error) {
+	return lookUp(ctx, a, ofSessions, id, func(tx catalog.Tx) (*sessionEntry, error) {
 		type row struct {
 			Person                                   string
 			Hash, Old                                []byte

@@ -1,15 +1,18 @@
 package access_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
+	"github.com/millrace/millrace/catalog/sqlite"
 )
 
 // testRecordFails: what cannot be recorded is not done.
@@ -244,4 +247,23 @@ func testNothingSecret(t *testing.T, w *world) {
 	if k := millrace.KindOf(failed); k != millrace.Unauthorized {
 		t.Error(k)
 	}
+}
+
+// testBackup: a restored catalog knows everyone, and everything in it goes on.
+func testBackup(t *testing.T, w *world) {
+	ctx, s := t.Context(), w.setUp()
+	_, tok, err := w.CreateKey(ctx, w.as(s), access.NewKey{Name: "ci", Workspace: "w_a", Role: access.Viewer})
+	ok(t, err)
+	var backup bytes.Buffer
+	ok(t, w.catalog.Backup(ctx, &backup))
+	c, err := sqlite.Open(ctx, sqlite.Options{File: filepath.Join(t.TempDir(), "restored.db")})
+	ok(t, err)
+	defer c.Close()
+	ok(t, c.Restore(ctx, &backup))
+	w.catalog.Catalog = c
+	w.restart()
+	w.as(s)
+	ok(t, second(w.key(tok)))
+	mustSignIn(t, w, "ada")
+	ok(t, w.SignOut(ctx, w.as(s)))
 }

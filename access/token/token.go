@@ -68,6 +68,7 @@ type Token struct {
 	hint string
 	id   string
 	text string
+	sum  Sum
 }
 
 // A Sum is what is kept of a token.
@@ -85,7 +86,9 @@ func assemble(kind Kind, hint, id string) Token {
 		text += hint + "_"
 	}
 	text += id + random(secretLength)
-	return Token{kind: kind, hint: hint, id: id, text: text + checksum(text)}
+	end := checksum([]byte(text))
+	text += string(end[:])
+	return Token{kind: kind, hint: hint, id: id, text: text, sum: sha256.Sum256([]byte(text))}
 }
 
 // Hint returns what a token shows of a name: its first letters and digits, in lower case.
@@ -121,8 +124,9 @@ func Parse(kind Kind, text string) (Token, error) {
 	if len(body) != bodyLength || hinted && (hint == "" || Hint(hint) != hint) || !inAlphabet(body) {
 		return Token{}, broken(want)
 	}
-	end := len(text) - sumLength
-	if text[end:] != checksum(text[:end]) {
+	whole := []byte(text)
+	begin := len(whole) - sumLength
+	if end := checksum(whole[:begin]); string(end[:]) != text[begin:] {
 		return Token{}, broken(want)
 	}
 	if is != kind {
@@ -132,7 +136,7 @@ func Parse(kind Kind, text string) (Token, error) {
 		}
 		return Token{}, millrace.Errorf(millrace.Unauthorized, "this is %s, and %s is needed here", other, want)
 	}
-	return Token{kind: kind, hint: hint, id: body[:idLength], text: text}, nil
+	return Token{kind: kind, hint: hint, id: body[:idLength], text: text, sum: sha256.Sum256(whole)}, nil
 }
 
 func broken(want string) error {
@@ -151,7 +155,7 @@ func (t Token) Kind() Kind { return t.kind }
 func (t Token) Reveal() string { return t.text }
 
 // Sum returns what is kept of the token. A fast hash is enough: what it hides is random.
-func (t Token) Sum() Sum { return sha256.Sum256([]byte(t.text)) }
+func (t Token) Sum() Sum { return t.sum }
 
 // Equal compares in a time that does not depend on what the sums are.
 func (s Sum) Equal(other Sum) bool { return subtle.ConstantTimeCompare(s[:], other[:]) == 1 }
@@ -177,14 +181,13 @@ func (t Token) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 func (t Token) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // checksum returns the CRC-32 of text in base 62.
-func checksum(text string) string {
-	sum := crc32.ChecksumIEEE([]byte(text))
-	var out [sumLength]byte
+func checksum(text []byte) (out [sumLength]byte) {
+	sum := crc32.ChecksumIEEE(text)
 	for i := len(out) - 1; i >= 0; i-- {
 		out[i] = alphabet[sum%uint32(len(alphabet))]
 		sum /= uint32(len(alphabet))
 	}
-	return string(out[:])
+	return out
 }
 
 func inAlphabet(s string) bool {
