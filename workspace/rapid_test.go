@@ -151,7 +151,11 @@ func (l *life) purge(t *rapid.T) {
 }
 
 func (l *life) check(t *rapid.T) {
-	for _, store := range []*workspace.Store{l.w.Store, l.w.again()} {
+	stores := []*workspace.Store{l.w.Store}
+	if rapid.IntRange(0, 9).Draw(t, "another server") == 0 {
+		stores = append(stores, l.w.again())
+	}
+	for _, store := range stores {
 		for id, s := range l.model {
 			ws, err := store.Get(l.w.t.Context(), id)
 			if err != nil || ws.Name != s.name || ws.State != s.state || len(ws.Environments) != len(s.environments) {
