@@ -129,7 +129,14 @@ func (s *Store) insert(ctx context.Context, tx catalog.Tx, n newWorkspace) error
 }
 
 func (s *Store) insertEnvironment(ctx context.Context, tx catalog.Tx, workspace, space, name string) error {
-	_, err := tx.Exec(ctx, "INSERT INTO environment ("+environmentColumns+") VALUES ($1, $2, $3, 'active', $4, NULL, '', $4)", space, workspace, name, s.now())
+	_, gone, err := catalog.Find[string](ctx, tx, "SELECT id FROM workspace_gone WHERE id = $1", space)
+	if err == nil && gone {
+		err = millrace.Errorf(millrace.Conflict, "the id %s was that of an environment which was deleted: it is never used again", space)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "INSERT INTO environment ("+environmentColumns+") VALUES ($1, $2, $3, 'active', $4, NULL, '', $4)", space, workspace, name, s.now())
 	if millrace.KindOf(err) == millrace.Conflict {
 		return millrace.Errorf(millrace.Conflict, "there is an environment %s already, or one that was deleted and can still be had back: choose another name", name)
 	}
