@@ -18,11 +18,10 @@ import (
 func many(b *testing.B, n int) (*workspace.Store, workspace.Options) {
 	b.Helper()
 	o := workspace.Options{Catalog: onSQLite(b), Record: func(context.Context, catalog.Tx, workspace.Change) error { return nil }}
-	s, err := workspace.Open(b.Context(), o)
-	if err != nil {
+	if _, err := workspace.Open(b.Context(), o); err != nil {
 		b.Fatal(err)
 	}
-	err = o.Catalog.Update(b.Context(), func(tx catalog.Tx) error {
+	err := o.Catalog.Update(b.Context(), func(tx catalog.Tx) error {
 		for i := range n {
 			id := fmt.Sprintf("w_%d", i)
 			for _, sql := range []string{
@@ -41,7 +40,8 @@ func many(b *testing.B, n int) (*workspace.Store, workspace.Options) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if s, err = workspace.Open(b.Context(), o); err != nil {
+	s, err := workspace.Open(b.Context(), o)
+	if err != nil {
 		b.Fatal(err)
 	}
 	if s.Spaces().Len() != 2*n+1 {
