@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,6 +79,7 @@ type Archive struct {
 	retryMin, retryMax time.Duration
 
 	requests chan request
+	purged   atomic.Pointer[purgedSet] // as Run knows them
 
 	mu      sync.Mutex
 	running bool
@@ -222,6 +224,7 @@ func (a *Archive) Publish(ctx context.Context) error { return a.request(ctx, req
 // A request asks Run for something out of turn.
 type request struct {
 	publish bool
+	purge   string // the workspace to purge
 	done    chan error
 }
 

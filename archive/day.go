@@ -30,6 +30,13 @@ type dayCache struct {
 	spans map[string][]span // by the day's key and checksum
 }
 
+// clear forgets them.
+func (c *dayCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spans = nil
+}
+
 // readDay returns the spans of a day, which nobody changes.
 func (a *Archive) readDay(ctx context.Context, d *dayRef) ([]span, error) {
 	id := fmt.Sprint(d.Key, d.CRC32C)

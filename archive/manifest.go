@@ -10,9 +10,12 @@ import (
 	"github.com/millrace/millrace"
 )
 
-// Version is the version of the format that this package writes. It reads
-// this one and all before.
-const Version = 1
+// Version is the newest version of the format that this package writes. It
+// reads this one and all before. An object of the manifest has the least that
+// can say what it holds: 2 when it speaks of workspaces that were purged.
+const Version = 2
+
+const versionPlain = 1
 
 const formatName = "millrace-archive"
 
@@ -97,6 +100,8 @@ type state struct {
 	Garbage     []garbage         `json:"garbage,omitempty"`
 	Intent      *intent           `json:"intent,omitempty"`
 	Publication *publication      `json:"publication,omitempty"`
+	Purging     []string          `json:"purging,omitempty"` // workspaces that are about to be destroyed
+	Purged      []string          `json:"purged,omitempty"`  // and that have been
 }
 
 // A delta takes a state to the next generation. One of its parts is set.
@@ -109,6 +114,8 @@ type delta struct {
 	Publish    *publication `json:"publish,omitempty"`   // about to publish
 	Published  *published   `json:"published,omitempty"` // an hour is published
 	Dropped    []string     `json:"dropped,omitempty"`   // garbage that is deleted
+	Purge      string       `json:"purge,omitempty"`     // about to destroy a workspace
+	Purged     *purged      `json:"purged,omitempty"`    // nothing of it is named any more
 }
 
 type advance struct {
@@ -149,6 +156,10 @@ func (s *state) apply(d *delta) (*state, error) {
 		n.publish(d.Published)
 	case d.Dropped != nil:
 		n.Garbage = slices.DeleteFunc(slices.Clone(s.Garbage), func(g garbage) bool { return slices.Contains(d.Dropped, g.Key) })
+	case d.Purge != "":
+		n.Purging = append(slices.Clip(s.Purging), d.Purge)
+	case d.Purged != nil:
+		n.without(d.Purged)
 	default:
 		return nil, fmt.Errorf("generation %d says nothing this version knows", d.Generation)
 	}
@@ -213,11 +224,26 @@ func encodeManifest(content any) ([]byte, uint32, error) {
 		return nil, 0, err
 	}
 	sum := crc32.Checksum(body, castagnoli)
-	head, err := json.Marshal(header{Format: formatName, Version: Version, CRC32C: sum})
+	head, err := json.Marshal(header{Format: formatName, Version: versionOf(content), CRC32C: sum})
 	if err != nil {
 		return nil, 0, err
 	}
 	return slices.Concat(head, []byte{'\n'}, body, []byte{'\n'}), sum, nil
+}
+
+// versionOf returns the least version that can say what an object holds.
+func versionOf(content any) int {
+	switch c := content.(type) {
+	case *state:
+		if len(c.Purging)+len(c.Purged) > 0 {
+			return Version
+		}
+	case *delta:
+		if c.Purge != "" || c.Purged != nil {
+			return Version
+		}
+	}
+	return versionPlain
 }
 
 // decodeManifest reads what encodeManifest wrote.

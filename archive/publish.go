@@ -280,14 +280,7 @@ func (w *worker) putDay(ctx context.Context, work *hourWork) (dayRef, error) {
 		spans = work.out
 	}
 	day.After, day.Through = spans[0].After, spans[len(spans)-1].Through
-	for i := range spans {
-		for _, f := range spans[i].Files {
-			day.Files++
-			day.Rows += f.Rows
-			day.Bytes += f.Bytes
-			day.Raw += f.Raw
-		}
-	}
+	day.count(spans)
 	data, sum, err := encodeManifest(dayManifest{Date: day.Date, Spans: spans})
 	if err != nil {
 		return day, err
@@ -298,6 +291,19 @@ func (w *worker) putDay(ctx context.Context, work *hourWork) (dayRef, error) {
 		return day, err
 	}
 	return day, nil
+}
+
+// count says how much the spans hold.
+func (d *dayRef) count(spans []span) {
+	d.Files, d.Rows, d.Bytes, d.Raw = 0, 0, 0, 0
+	for i := range spans {
+		for _, f := range spans[i].Files {
+			d.Files++
+			d.Rows += f.Rows
+			d.Bytes += f.Bytes
+			d.Raw += f.Raw
+		}
+	}
 }
 
 // dropDue deletes what the manifest has stopped naming, once the grace is over.

@@ -158,8 +158,17 @@ func (r *reader) load(ctx context.Context, s *span) (bool, error) {
 	return true, nil
 }
 
-// deliver returns the next whole frames of what was loaded.
+// deliver returns the next whole frames of what was loaded, but for what was
+// purged since.
 func (r *reader) deliver() eventlog.Batch {
+	if set := r.archive.purged.Load(); set != nil && len(*set) > 0 {
+		r.pending = slices.DeleteFunc(r.pending, func(e eventlog.Entry) bool { return (*set)[e.Workspace] })
+	}
+	if len(r.pending) == 0 {
+		s := r.span
+		r.span, r.pending = nil, nil
+		return r.reach(s.Through, s.Time, false)
+	}
 	n, size := 0, int64(0)
 	for n < len(r.pending) {
 		e := &r.pending[n]

@@ -64,6 +64,12 @@ func (w *worker) run(ctx context.Context) error {
 	if err := w.retry(ctx, func() error { return w.store.take(ctx) }); err != nil {
 		return err
 	}
+	w.forget(w.store.snapshot().purgedSet())
+	for _, workspace := range w.store.snapshot().Purging { // begun before a crash
+		if err := w.purge(ctx, workspace); err != nil {
+			return err
+		}
+	}
 	if err := w.startReading(ctx); err != nil {
 		return err
 	}
@@ -100,6 +106,15 @@ func (w *worker) step(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case r := <-w.requests:
+		if r.purge != "" {
+			err := w.purge(ctx, r.purge)
+			r.done <- err
+			if k := millrace.KindOf(err); err != nil && ctx.Err() == nil && (k == millrace.Invalid || k == millrace.NotFound) {
+				w.failed(err) // of a day that is damaged: archiving goes on
+				return nil
+			}
+			return err
+		}
 		w.flushing = append(w.flushing, r)
 		return w.startReading(ctx) // anew, so that it says when it is at the end
 	case got := <-w.reading.batches:
@@ -125,6 +140,7 @@ func (w *worker) patience() time.Duration {
 func (w *worker) take(ctx context.Context, got readResult) error {
 	if got.err == nil {
 		w.buffer.add(got.batch)
+		w.buffer.filter(*w.purged.Load())
 		w.atEnd = got.batch.AtEnd
 		return nil
 	}
