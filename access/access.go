@@ -47,7 +47,9 @@ type Options struct {
 type Change struct {
 	Caller      Caller
 	Action      string // "key.create"
+	Kind        string // of the object: person, key, session, invitation, link
 	Object      string // id of what was changed; or empty
+	Name        string // of the object, as it was before the change; or empty
 	Workspace   string // id, or Installation; empty for what belongs to a person
 	Environment string // id; or empty
 	Before      map[string]any

@@ -295,7 +295,7 @@ var flows = map[string]func(*testing.T, *world){
 	"Invitations": testInvitations, "InvitationOfDemoted": testInvitationOfDemoted, "Members": testMembers, "LastOwner": testLastOwner,
 	"Environments": testEnvironments, "Suspended": testSuspended, "DeletePerson": testDeletePerson, "Purge": testPurge,
 	"Keys": testKeys, "KeyEscalation": testKeyEscalation, "KeyHolder": testKeyHolder, "Rotation": testRotation, "RotationRevives": testRotationRevives, "RevokeKey": testRevokeKey,
-	"AdminToken": testAdminToken, "Standby": testStandby, "Backup": testBackup, "CatalogAway": testCatalogAway, "RecordFails": testRecordFails, "Clean": testClean,
+	"AdminToken": testAdminToken, "Standby": testStandby, "Backup": testBackup, "Audit": testAudit, "Forgetting": testForgetting, "CatalogAway": testCatalogAway, "RecordFails": testRecordFails, "Clean": testClean,
 	"Races": testRaces, "Lists": testLists, "NothingSecret": testNothingSecret,
 }
 

@@ -24,7 +24,7 @@ func all[T any](ctx context.Context, w *world, sql string, args ...any) (out []T
 
 // TestMain has rapid run few machines: -rapid.checks=1000 runs more.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "12"); err != nil {
+	if err := flag.Set("rapid.checks", "5"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())

@@ -144,7 +144,7 @@ func (a *Access) CreateKey(ctx context.Context, by Caller, n NewKey) (Key, token
 		if err := a.insertSecret(ctx, tx, r.ID, tok); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, by, Change{Action: "key.create", Object: r.ID, Workspace: r.Workspace, Environment: r.Environment, After: r.describe()})
+		return a.record(ctx, tx, by, Change{Action: "key.create", Object: r.ID, Name: r.Name, Workspace: r.Workspace, Environment: r.Environment, After: r.describe()})
 	})
 	return r.key([]secretRow{{ID: tok.ID(), Created: r.Created}}), tok, err
 }
@@ -311,7 +311,7 @@ func (a *Access) RotateKey(ctx context.Context, by Caller, workspace, id string,
 			return err
 		}
 		t.keys = append(t.keys, id)
-		return a.record(ctx, tx, by, Change{Action: "key.rotate", Object: id, Workspace: r.Workspace, Environment: r.Environment,
+		return a.record(ctx, tx, by, Change{Action: "key.rotate", Object: id, Name: r.Name, Workspace: r.Workspace, Environment: r.Environment,
 			Before: map[string]any{"holder": r.Holder}, After: map[string]any{"holder": by.Person, "old_until": until}})
 	})
 	return tok, err
@@ -343,7 +343,7 @@ func (a *Access) RenameKey(ctx context.Context, by Caller, workspace, id, name s
 			return err
 		}
 		t.keys = append(t.keys, id)
-		return a.record(ctx, tx, by, Change{Action: "key.rename", Object: id, Workspace: r.Workspace, Environment: r.Environment,
+		return a.record(ctx, tx, by, Change{Action: "key.rename", Object: id, Name: r.Name, Workspace: r.Workspace, Environment: r.Environment,
 			Before: map[string]any{"name": r.Name}, After: map[string]any{"name": name}})
 	})
 }
@@ -416,5 +416,5 @@ func (a *Access) revoke(ctx context.Context, tx catalog.Tx, t *touched, by Calle
 		return err
 	}
 	t.keys = append(t.keys, id)
-	return a.record(ctx, tx, by, Change{Action: "key.revoke", Object: id, Workspace: r.Workspace, Environment: r.Environment, Before: r.describe()})
+	return a.record(ctx, tx, by, Change{Action: "key.revoke", Object: id, Name: r.Name, Workspace: r.Workspace, Environment: r.Environment, Before: r.describe()})
 }

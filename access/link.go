@@ -153,7 +153,7 @@ func (a *Access) CompleteSetup(ctx context.Context, by Caller, text string, n Ne
 		if out, err = a.begin(ctx, tx, t, by, person); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, as(by, person, h.name, out.Session), Change{Action: "setup.complete", Object: person, Workspace: Installation,
+		return a.record(ctx, tx, as(by, person, h.name, out.Session), Change{Action: "setup.complete", Object: person, Name: h.name, Workspace: Installation,
 			After: map[string]any{"name": h.name, "email": h.email, "workspace": workspace}})
 	})
 	return out, err

@@ -113,10 +113,14 @@ func (a *Access) SetRole(ctx context.Context, by Caller, person, workspace, envi
 		if len(before) == 0 && !a.adds(ctx, tx, by, person, workspace) {
 			return millrace.Errorf(millrace.NotFound, "there is no member %.80q here: invite them", person)
 		}
+		p, err := findPerson(ctx, tx, person)
+		if err != nil {
+			return err
+		}
 		if err := a.setRole(ctx, tx, t, by, person, workspace, environment, role); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, by, Change{Action: "member.set", Object: person, Workspace: workspace, Environment: environment,
+		return a.record(ctx, tx, by, Change{Action: "member.set", Object: person, Name: p.Name, Workspace: workspace, Environment: environment,
 			Before: map[string]any{"role": string(before[environment])}, After: map[string]any{"role": string(role)}})
 	})
 }
@@ -215,7 +219,11 @@ func (a *Access) RemoveMember(ctx context.Context, by Caller, person, workspace,
 		if err := raise(ctx, tx, t, person); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, by, Change{Action: "member.remove", Object: person, Workspace: workspace, Environment: environment,
+		p, err := findPerson(ctx, tx, person)
+		if err != nil {
+			return err
+		}
+		return a.record(ctx, tx, by, Change{Action: "member.remove", Object: person, Name: p.Name, Workspace: workspace, Environment: environment,
 			Before: map[string]any{"roles": gone}})
 	})
 	return keys, err
@@ -251,7 +259,8 @@ func (a *Access) AddOwner(ctx context.Context, tx catalog.Tx, by Caller, person,
 		return err
 	}
 	var t touched
-	if _, err := findPerson(ctx, tx, person); err != nil {
+	p, err := findPerson(ctx, tx, person)
+	if err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `INSERT INTO access_member (person, workspace, environment, role, created_at) VALUES ($1, $2, '', 'owner', $3)
@@ -264,7 +273,7 @@ func (a *Access) AddOwner(ctx context.Context, tx catalog.Tx, by Caller, person,
 	if _, err := bump(ctx, tx); err != nil {
 		return err
 	}
-	return a.record(ctx, tx, by, Change{Action: "member.set", Object: person, Workspace: workspace, After: map[string]any{"role": string(Owner)}})
+	return a.record(ctx, tx, by, Change{Action: "member.set", Object: person, Name: p.Name, Workspace: workspace, After: map[string]any{"role": string(Owner)}})
 }
 
 // PurgeWorkspace removes everything about a workspace (its members' roles, keys and

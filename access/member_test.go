@@ -142,7 +142,7 @@ func testMembers(t *testing.T, w *world) {
 		}
 	}
 	ok(t, w.SetRole(ctx, admin, viewer.Person, "w_a", "", access.Analyst))
-	if c := w.last(); c.Action != "member.set" || c.Before["role"] != "viewer" || c.After["role"] != "analyst" || c.Workspace != "w_a" || c.Caller.Person != admin.Person {
+	if c := w.last(); c.Action != "member.set" || c.Before["role"] != "viewer" || c.After["role"] != "analyst" || c.Workspace != "w_a" || c.Kind != "person" || c.Name != "dan" || c.Caller.Person != admin.Person {
 		t.Errorf("recorded %+v", c)
 	}
 	_, err := w.RemoveMember(ctx, admin, owner.Person, "w_a", "", true)

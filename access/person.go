@@ -110,6 +110,14 @@ func (a *Access) insertPerson(ctx context.Context, tx catalog.Tx, h hashed) (str
 func (a *Access) record(ctx context.Context, tx catalog.Tx, by Caller, c Change) error {
 	by.Agent = clip(by.Agent)
 	c.Caller = by
+	switch noun, _, _ := strings.Cut(c.Action, "."); {
+	case strings.HasPrefix(c.Object, "p_"):
+		c.Kind = "person"
+	case noun == "key", noun == "session", noun == "invitation":
+		c.Kind = noun
+	case c.Object != "":
+		c.Kind = "link"
+	}
 	return a.o.Record(ctx, tx, c)
 }
 
@@ -149,7 +157,7 @@ func (a *Access) Rename(ctx context.Context, by Caller, person, name string) err
 			return err
 		}
 		t.people = append(t.people, person)
-		return a.record(ctx, tx, by, Change{Action: "person.rename", Object: person,
+		return a.record(ctx, tx, by, Change{Action: "person.rename", Object: person, Name: p.Name,
 			Before: map[string]any{"name": p.Name}, After: map[string]any{"name": name}})
 	})
 }
@@ -217,7 +225,7 @@ func (a *Access) suspend(ctx context.Context, by Caller, person string, on bool)
 		if err := raise(ctx, tx, t, person); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, by, Change{Action: action, Object: person, Before: map[string]any{"suspended": !on}, After: map[string]any{"suspended": on}})
+		return a.record(ctx, tx, by, Change{Action: action, Object: person, Name: p.Name, Before: map[string]any{"suspended": !on}, After: map[string]any{"suspended": on}})
 	})
 }
 
@@ -262,7 +270,7 @@ func (a *Access) DeletePerson(ctx context.Context, by Caller, person string) err
 		if err := keepOwners(ctx, tx, owned); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, by, Change{Action: "person.delete", Object: person,
+		return a.record(ctx, tx, by, Change{Action: "person.delete", Object: person, Name: p.Name,
 			Before: map[string]any{"name": p.Name, "email": p.Email, "keys": strings.Join(keys, " ")}})
 	})
 }

@@ -291,6 +291,7 @@ type Caller struct {
 	Principal
 	Address netip.Addr // or the zero Addr when it is not known
 	Agent   string     // what the client calls itself; at most 200 bytes of it are kept
+	Request string     // the id under which logs know the request; or empty
 }
 
 // covers refuses who would give more than they have: the rights to be given, in

@@ -45,7 +45,7 @@ func (a *Access) RequestReset(ctx context.Context, by Caller, email string) (Mai
 		if m = (Mail{To: p.Email, Name: p.Name, Link: l}); p.ID == "" {
 			m.Link = Link{}
 		}
-		return a.record(ctx, tx, by, Change{Action: "reset.request", Object: p.ID})
+		return a.record(ctx, tx, by, Change{Action: "reset.request", Object: p.ID, Name: p.Name})
 	})
 	return m, err
 }
@@ -168,7 +168,7 @@ func (a *Access) CompleteReset(ctx context.Context, by Caller, text, next string
 		if out, err = a.begin(ctx, tx, t, by, p.ID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, as(by, p.ID, p.Name, out.Session), Change{Action: "password.reset", Object: p.ID})
+		return a.record(ctx, tx, as(by, p.ID, p.Name, out.Session), Change{Action: "password.reset", Object: p.ID, Name: p.Name})
 	})
 	return out, err
 }
@@ -198,7 +198,7 @@ func (a *Access) RequestEmail(ctx context.Context, by Caller, text, email string
 			return err
 		}
 		m = Mail{To: shown, Name: p.Name, Link: l}
-		return a.record(ctx, tx, by, Change{Action: "email.request", Object: p.ID, After: map[string]any{"email": shown}})
+		return a.record(ctx, tx, by, Change{Action: "email.request", Object: p.ID, Name: p.Name, After: map[string]any{"email": shown}})
 	})
 	return m, err
 }
@@ -267,6 +267,6 @@ func (a *Access) setEmail(ctx context.Context, tx catalog.Tx, t *touched, by Cal
 	if err := endSessions(ctx, tx, t, person, stays); err != nil {
 		return "", err
 	}
-	return p.Email, a.record(ctx, tx, by, Change{Action: "email.change", Object: person,
+	return p.Email, a.record(ctx, tx, by, Change{Action: "email.change", Object: person, Name: p.Name,
 		Before: map[string]any{"email": p.Email}, After: map[string]any{"email": shown}})
 }

@@ -58,7 +58,7 @@ func (a *Access) SignIn(ctx context.Context, by Caller, in SignIn) (SignedIn, er
 			return err
 		}
 		if now.Suspended != 0 {
-			return a.record(ctx, tx, by, Change{Action: "session.refuse", Object: p.ID})
+			return a.record(ctx, tx, by, Change{Action: "session.refuse", Object: p.ID, Name: p.Name})
 		}
 		if renewed != "" {
 			if _, err := tx.Exec(ctx, `UPDATE access_person SET password = $2, cost = $3 WHERE id = $1`, p.ID, renewed, a.o.Hasher.Cost().String()); err != nil {
@@ -118,7 +118,7 @@ func (a *Access) tryPassword(ctx context.Context, by Caller, purpose, email, tex
 		return p, try, nil
 	}
 	err = a.o.Catalog.Update(ctx, func(tx catalog.Tx) error {
-		return a.record(ctx, tx, by, Change{Action: "session.refuse", Object: p.ID})
+		return a.record(ctx, tx, by, Change{Action: "session.refuse", Object: p.ID, Name: p.Name})
 	})
 	if err == nil {
 		err = wrongPassword()
@@ -264,7 +264,7 @@ func (a *Access) ChangePassword(ctx context.Context, by Caller, current, next st
 		if out, err = a.renew(ctx, tx, t, by.Session, 0); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, by, Change{Action: "password.change", Object: p.ID})
+		return a.record(ctx, tx, by, Change{Action: "password.change", Object: p.ID, Name: p.Name})
 	})
 	return out, err
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -266,4 +268,53 @@ func testBackup(t *testing.T, w *world) {
 	ok(t, second(w.key(tok)))
 	mustSignIn(t, w, "ada")
 	ok(t, w.SignOut(ctx, w.as(s)))
+}
+
+// testForgetting: while many ask, a change holds for all who ask after it has returned.
+func testForgetting(t *testing.T, w *world) {
+	ctx, owner := t.Context(), w.as(w.setUp())
+	bob := w.invite("bob", "w_a", "", access.Viewer)
+	_, tok, err := w.CreateKey(ctx, w.as(bob), access.NewKey{Name: "x", Workspace: "w_a", Role: access.Viewer})
+	is(t, err, millrace.Forbidden)
+	ok(t, w.SetRole(ctx, owner, bob.Person, "w_a", "", access.Admin))
+	_, tok, err = w.CreateKey(ctx, w.as(bob), access.NewKey{Name: "x", Workspace: "w_a", Role: access.Editor})
+	ok(t, err)
+	can := func() (person, key bool) {
+		signed, err := w.Authenticate(ctx, bob.Token.Reveal(), access.From{Address: home})
+		if err != nil {
+			t.Error(err)
+		}
+		p, err := w.AuthenticateKey(ctx, tok.Reveal(), access.From{Address: home})
+		if err != nil {
+			t.Error(err)
+		}
+		return signed.Can(access.FileWrite, "w_a", ""), p.Can(access.FileWrite, "w_a", "")
+	}
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					can()
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		role := access.Admin
+		if i%2 == 0 {
+			role = access.Viewer
+		}
+		ok(t, w.SetRole(ctx, owner, bob.Person, "w_a", "", role))
+		if person, key := can(); person != (role == access.Admin) || key != person {
+			t.Errorf("made %s: the person can write: %v, their key: %v", role, person, key)
+		}
+	}
+	close(done)
+	wg.Wait()
 }
