@@ -43,10 +43,15 @@ type Catalog interface {
 	View(ctx context.Context, f func(Tx) error) error
 	// Update runs f in a serializable transaction, durable (fsynced) when it
 	// returns nil. An error of f, or a panic, leaves everything as it was. It may
-	// run f again after a collision, so f has no other effects. When it fails with
+	// run f again after a collision, so f has no other effects; nor does f wait for
+	// anything else, since others may wait for it, and Postgres ends a transaction
+	// that does nothing for 5 s. When it fails with
 	// Unavailable because the connection broke, it may have been done all the same.
 	// One Update at a time runs on SQLite: one within another waits for itself.
 	Update(ctx context.Context, f func(Tx) error) error
+	// Migrate brings the schema to the newest version, which opening does too
+	// unless it was told to leave that for later.
+	Migrate(ctx context.Context) error
 	// Backup writes a consistent copy in a format that either engine restores
 	// (docs/format/catalog.md), while others go on. The reader finds out when
 	// it was cut short.

@@ -81,6 +81,8 @@ type MigrateOptions struct {
 	Version    string           // of Millrace, for people; default development
 	Now        func() time.Time // default time.Now
 	Logger     *slog.Logger     // default discards
+	// Later leaves a store that has tables as it is, when this program may use it.
+	Later bool
 }
 
 // Complete sets the defaults.
@@ -134,7 +136,7 @@ func Migrate(ctx context.Context, s Store, o MigrateOptions) (newest int, err er
 	if err != nil {
 		return 0, err
 	}
-	for done := false; !done; {
+	for done, begun := false, false; !done; {
 		err := s.Change(ctx, func(tx Tx) error {
 			have, err := versions(ctx, s, tx)
 			if err != nil {
@@ -147,7 +149,8 @@ func Migrate(ctx context.Context, s Store, o MigrateOptions) (newest int, err er
 			if len(have) > 0 {
 				newest = have[len(have)-1].Number
 			}
-			if done = len(missing) == 0; done {
+			begun = begun || len(have) == 0
+			if done = len(missing) == 0 || o.Later && !begun; done {
 				return nil
 			}
 			o.Logger.Info("migrating the catalog", "migration", missing[0].file())

@@ -86,6 +86,9 @@ func (s *Session) Exec(ctx context.Context, sql string, args ...any) (int64, err
 		return 0, s.fail(err)
 	}
 	n, err := s.engine.Exec(ctx, statement, values)
+	if statement.Verb == "SELECT" || statement.Verb == "VALUES" {
+		n = 0 // which engines count or do not
+	}
 	return n, s.fail(err)
 }
 

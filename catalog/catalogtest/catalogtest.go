@@ -16,6 +16,8 @@ import (
 // test wants, with these migrations; nil means those of the program.
 type Place interface {
 	Open(migrations fs.FS) (catalog.Catalog, error)
+	// OpenLater leaves migrations for later.
+	OpenLater(migrations fs.FS) (catalog.Catalog, error)
 }
 
 // Schema are migrations with tables for tests.
@@ -39,7 +41,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"Scans": testScans, "Statements": testStatements, "Placeholders": testPlaceholders, "Text": testText, "Rows": testRows,
 		"Canceled": testCanceled, "Closed": testClosed, "CloseWaits": testCloseWaits, "ManyAtOnce": testManyAtOnce, "Status": testStatus,
 		"Migrations": testMigrations, "RefusedSchemas": testRefusedSchemas, "LeaseIsExclusive": testLeaseIsExclusive, "LeaseIsTakenOver": testLeaseIsTakenOver, "LeaseOutlivesTrouble": testLeaseOutlivesTrouble, "LeaseTaken": testLeaseTaken,
-		"BrokenMigration": testBrokenMigration, "MigratedByTwo": testMigratedByTwo,
+		"BrokenMigration": testBrokenMigration, "MigratedLater": testMigratedLater, "MigratedByTwo": testMigratedByTwo,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -68,7 +68,7 @@ func testLeaseIsExclusive(t *testing.T, p Place) {
 // testLeaseIsTakenOver has a holder vanish, whose clock is a day off.
 func testLeaseIsTakenOver(t *testing.T, p Place) {
 	c := open(t, p, nil)
-	const ttl = 400 * time.Millisecond
+	const ttl = time.Second
 	away := &gate{Catalog: c}
 	first := hold(t, away, "first", catalog.LeaseOptions{TTL: ttl, Now: func() time.Time { return time.Now().Add(24 * time.Hour) }})
 	time.Sleep(2 * ttl) // it is renewed

@@ -8,6 +8,7 @@ import (
 	"testing/fstest"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/catalog"
 )
 
 // with returns Schema with further files.
@@ -114,4 +115,39 @@ func testMigratedByTwo(t *testing.T, p Place) {
 		})
 	}
 	all.Wait()
+}
+
+// testMigratedLater has a standby of a newer version wait until it may migrate.
+func testMigratedLater(t *testing.T, p Place) {
+	later := func(files fstest.MapFS, schema int) catalog.Catalog {
+		t.Helper()
+		c, err := p.OpenLater(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if s, err := c.Status(t.Context()); s.Schema != schema || err != nil {
+			t.Errorf("schema %d, want %d, %v", s.Schema, schema, err)
+		}
+		return c
+	}
+	before := with(map[string]string{"0002_more.sql": "CREATE TABLE more (id BIGINT PRIMARY KEY)"})
+	next := with(map[string]string{"0002_more.sql": "CREATE TABLE more (id BIGINT PRIMARY KEY)", "0003_last.sql": "DROP TABLE counter"})
+	first := later(before, 2) // a new one is made at once
+	standby := later(next, 2)
+	mustExec(t, first, "INSERT INTO counter (name, n) VALUES ('a', 1)")
+	if err := standby.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := standby.Status(t.Context()); s.Schema != 3 || err != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
+	_, err := exec(t.Context(), first, "INSERT INTO counter (name, n) VALUES ('b', 1)")
+	wantKind(t, err, millrace.Invalid)
+	if _, err := p.OpenLater(Schema); err == nil {
+		t.Error("an older version opened it")
+	} else {
+		wantKind(t, err, millrace.Conflict)
+	}
+	wantKind(t, first.Migrate(t.Context()), millrace.Conflict)
 }

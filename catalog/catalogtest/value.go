@@ -61,10 +61,13 @@ func testKinds(t *testing.T, p Place) {
 		t.Error(n, err)
 	}
 	mustExec(t, c, "INSERT INTO counter (name, n) VALUES ('a', 1), ('b', 2)")
+	if n, err := exec(ctx, c, "SELECT * FROM counter"); n != 0 || err != nil {
+		t.Error(n, err)
+	}
 	if n, err := exec(ctx, c, "UPDATE counter SET n = n + 1"); n != 2 || err != nil {
 		t.Error(n, err)
 	}
-	for _, sql := range []string{"INSERT INTO counter (name, n) VALUES ('x', 1)", "UPDATE counter SET n = 0", "DELETE FROM counter"} {
+	for _, sql := range []string{"INSERT INTO counter (name, n) VALUES ('x', 1)", "UPDATE counter SET n = 0", "DELETE FROM counter", "WITH x AS (SELECT 1) INSERT INTO counter (name, n) VALUES ('x', 1)"} {
 		err := c.View(ctx, func(tx catalog.Tx) error { _, err := tx.Exec(ctx, sql); return err })
 		wantKind(t, err, millrace.Invalid)
 	}

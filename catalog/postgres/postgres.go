@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,6 +45,10 @@ type Options struct {
 	// other means. A crash of an ordinary one loses what was acknowledged.
 	AcceptNoFsync bool
 	Version       string // of Millrace, written beside each migration; default development
+	// Later leaves an older schema as it is until Migrate is called: a standby
+	// does that when it holds its lease, since the server before it still uses the
+	// schema.
+	Later bool
 	// Migrations are those of another program, for tests; default catalog.Migrations().
 	Migrations fs.FS
 	Now        func() time.Time // default time.Now
@@ -55,7 +60,7 @@ type Catalog struct {
 	o        Options
 	pool     *pgxpool.Pool
 	sessions catalog.Sessions
-	schema   int
+	schema   atomic.Int64 // the newest migration
 
 	mu      sync.Mutex
 	problem string // of the last transaction
@@ -125,7 +130,10 @@ func (c *Catalog) open(ctx context.Context) error {
 		}
 		c.o.Logger.Warn(problem)
 	}
-	c.schema, err = catalog.Migrate(ctx, store{c}, c.migrate())
+	o := c.migrate()
+	o.Later = c.o.Later
+	newest, err := catalog.Migrate(ctx, store{c}, o)
+	c.schema.Store(int64(newest))
 	return err
 }
 
@@ -168,6 +176,15 @@ func (s settings) acknowledged() string {
 	return "fsynced by the server"
 }
 
+// Migrate brings the schema to the newest version. See catalog.Catalog.
+func (c *Catalog) Migrate(ctx context.Context) error {
+	newest, err := catalog.Migrate(ctx, store{c}, c.migrate())
+	if err == nil {
+		c.schema.Store(int64(newest))
+	}
+	return err
+}
+
 // Backup writes a consistent copy. See catalog.Catalog.
 func (c *Catalog) Backup(ctx context.Context, w io.Writer) error {
 	return catalog.WriteBackup(ctx, store{c}, w, c.migrate())
@@ -180,7 +197,7 @@ func (c *Catalog) Restore(ctx context.Context, r io.Reader) error {
 
 // Status asks the server how it is. See catalog.Catalog.
 func (c *Catalog) Status(ctx context.Context) (catalog.Status, error) {
-	out := catalog.Status{Engine: "postgres", Schema: c.schema}
+	out := catalog.Status{Engine: "postgres", Schema: int(c.schema.Load())}
 	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	s, err := c.settings(asking)

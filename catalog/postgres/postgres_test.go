@@ -20,6 +20,10 @@ func (p place) Open(migrations fs.FS) (catalog.Catalog, error) {
 	return postgres.Open(context.Background(), postgres.Options{URL: p.url, Schema: p.schema, Version: "9.9-test", Migrations: migrations})
 }
 
+func (p place) OpenLater(migrations fs.FS) (catalog.Catalog, error) {
+	return postgres.Open(context.Background(), postgres.Options{URL: p.url, Schema: p.schema, Version: "9.9-test", Migrations: migrations, Later: true})
+}
+
 // TestPostgres runs on one server, with a schema for each part.
 func TestPostgres(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -39,6 +40,10 @@ const (
 type Options struct {
 	File    string // catalog.db in the data folder; made, for its owner alone, when it is missing. Required
 	Version string // of Millrace, written beside each migration; default development
+	// Later leaves an older schema as it is until Migrate is called: a standby
+	// does that when it holds its lease, since the server before it still uses the
+	// schema.
+	Later bool
 	// Migrations are those of another program, for tests; default catalog.Migrations().
 	Migrations fs.FS
 	Now        func() time.Time // default time.Now
@@ -51,7 +56,7 @@ type Catalog struct {
 	writer   chan *conn // holds the one that writes while nobody does
 	readers  chan *conn
 	sessions catalog.Sessions
-	schema   int
+	schema   atomic.Int64 // the newest migration
 	closing  sync.Once
 	closed   chan struct{}
 	checked  chan struct{} // closed when the file was checked
@@ -111,7 +116,10 @@ func (c *Catalog) open(ctx context.Context) error {
 		}
 		c.readers <- one
 	}
-	c.schema, err = catalog.Migrate(ctx, store{c}, c.migrate())
+	o := c.migrate()
+	o.Later = c.o.Later
+	newest, err := catalog.Migrate(ctx, store{c}, o)
+	c.schema.Store(int64(newest))
 	if err != nil {
 		return err
 	}
@@ -239,6 +247,15 @@ func (c *Catalog) note(err error) error {
 	return err
 }
 
+// Migrate brings the schema to the newest version. See catalog.Catalog.
+func (c *Catalog) Migrate(ctx context.Context) error {
+	newest, err := catalog.Migrate(ctx, store{c}, c.migrate())
+	if err == nil {
+		c.schema.Store(int64(newest))
+	}
+	return err
+}
+
 // Backup writes a consistent copy. See catalog.Catalog.
 func (c *Catalog) Backup(ctx context.Context, w io.Writer) error {
 	return catalog.WriteBackup(ctx, store{c}, w, c.migrate())
@@ -252,7 +269,7 @@ func (c *Catalog) Restore(ctx context.Context, r io.Reader) error {
 // Status says how the file is. See catalog.Catalog.
 func (c *Catalog) Status(ctx context.Context) (catalog.Status, error) {
 	version, _, _ := sqlite3.Version()
-	s := catalog.Status{Engine: "sqlite", Version: version, Schema: c.schema,
+	s := catalog.Status{Engine: "sqlite", Version: version, Schema: int(c.schema.Load()),
 		Acknowledged: "fsynced to the disk of this machine"}
 	for _, name := range []string{c.o.File, c.o.File + "-wal"} {
 		if info, err := os.Stat(name); err == nil {

@@ -21,6 +21,10 @@ func (p place) Open(migrations fs.FS) (catalog.Catalog, error) {
 	return sqlite.Open(context.Background(), sqlite.Options{File: p.file, Version: "9.9-test", Migrations: migrations})
 }
 
+func (p place) OpenLater(migrations fs.FS) (catalog.Catalog, error) {
+	return sqlite.Open(context.Background(), sqlite.Options{File: p.file, Version: "9.9-test", Migrations: migrations, Later: true})
+}
+
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	catalogtest.Run(t, func(t *testing.T) catalogtest.Place { return place{filepath.Join(t.TempDir(), "catalog ?%20#.db")} })
