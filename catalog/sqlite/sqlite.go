@@ -101,13 +101,14 @@ func (c *Catalog) open(ctx context.Context) error {
 		return err
 	}
 	c.writer <- writer
-	if err := c.identify(ctx, writer); err != nil {
-		return err
-	}
-	if size <= checkedBytes {
-		if err := c.check(ctx, writer); err != nil {
+	err = c.patiently(ctx, func() error {
+		if err := c.identify(ctx, writer); err != nil || size > checkedBytes {
 			return err
 		}
+		return c.check(ctx, writer)
+	})
+	if err != nil {
+		return err
 	}
 	for range readers {
 		one, err := c.connect(ctx, "&_query_only=1&_busy_timeout=5000")
@@ -161,25 +162,36 @@ func (c *Catalog) create() (size int64, err error) {
 	return 0, errors.Join(f.Sync(), f.Close(), folder.Sync(), folder.Close())
 }
 
-// connect opens the file. Two processes that begin one at the same time may
-// find it busy for a moment.
+// connect opens the file.
 func (c *Catalog) connect(ctx context.Context, parameters string) (*conn, error) {
 	address := (&url.URL{Scheme: "file", Path: c.o.File}).String() + "?_foreign_keys=1&_case_sensitive_like=1&_cache_size=-8000&_stmt_cache_size=" +
 		strconv.Itoa(cachedStatements) + parameters
-	for begun := time.Now(); ; {
+	var one *conn
+	err := c.patiently(ctx, func() error {
 		opened, err := (&sqlite3.SQLiteDriver{}).Open(address)
-		if err == nil {
-			db, ok := opened.(*sqlite3.SQLiteConn)
-			if !ok {
-				return nil, millrace.Errorf(millrace.Internal, "the SQLite driver made a %T", opened)
-			}
-			return &conn{db: db, c: c}, nil
+		if err != nil {
+			return c.explain("open the file", err)
 		}
+		db, ok := opened.(*sqlite3.SQLiteConn)
+		if !ok {
+			return millrace.Errorf(millrace.Internal, "the SQLite driver made a %T", opened)
+		}
+		one = &conn{db: db, c: c}
+		return nil
+	})
+	return one, err
+}
+
+// patiently runs f until the file is not busy any more, as it is for a moment
+// when several processes begin one.
+func (c *Catalog) patiently(ctx context.Context, f func() error) error {
+	for begun := time.Now(); ; {
+		err := f()
 		if !isBusy(err) || time.Since(begun) > catalog.Patience {
-			return nil, c.explain("open the file", err)
+			return err
 		}
 		if err := wait(ctx, 20*time.Millisecond); err != nil {
-			return nil, c.explain("open the file", err)
+			return c.explain("open the file", err)
 		}
 	}
 }
