@@ -198,13 +198,21 @@ func (c *Catalog) patiently(ctx context.Context, f func() error) error {
 
 // identify refuses a file of another program, and a place where SQLite is not safe.
 func (c *Catalog) identify(ctx context.Context, w *conn) error {
+	// One snapshot: another process may begin the file at this moment.
+	if err := w.run(ctx, "BEGIN"); err != nil {
+		return c.explain("open the file", err)
+	}
+	defer w.rollback()
 	id, err := w.number(ctx, "PRAGMA application_id")
 	if err != nil {
 		return err
 	}
-	if tables, err := w.number(ctx, "SELECT count(*) FROM sqlite_schema"); err != nil {
+	tables, err := w.number(ctx, "SELECT count(*) FROM sqlite_schema")
+	if err != nil {
 		return err
-	} else if id != fileID && (id != 0 || tables != 0) {
+	}
+	w.rollback()
+	if id != fileID && (id != 0 || tables != 0) {
 		return millrace.Errorf(millrace.Invalid, "the file %s is a database of another program: move it away, or name another file for the catalog", c.o.File)
 	}
 	if id == 0 {
