@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
-	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -36,6 +35,9 @@ var keyText = regexp.MustCompile(`\bmr_[A-Za-z0-9_]{8,}|(?i:\b(?:bearer|basic)\s
 // urlText finds addresses with a password in them.
 var urlText = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s/@"']*:[^\s/@"']+@`)
 
+// queryText finds the values in an address's query.
+var queryText = regexp.MustCompile(`[?&][A-Za-z0-9_.-]+=[^&#\s"']+`)
+
 // maskText masks what looks like a secret in a text that is none as a whole.
 func maskText(s string) string {
 	if strings.Contains(s, "://") {
@@ -44,9 +46,13 @@ func maskText(s string) string {
 			user, _, _ := strings.Cut(rest, ":")
 			return scheme + "://" + user + ":" + masked + "@"
 		})
-		if u, err := url.Parse(s); err == nil && u.RawQuery != "" {
-			s = maskQuery(s, u.RawQuery)
-		}
+		s = queryText.ReplaceAllStringFunc(s, func(found string) string {
+			name, _, _ := strings.Cut(found, "=")
+			if secretName(name[1:]) {
+				return name + "=" + masked
+			}
+			return found
+		})
 	}
 	return keyText.ReplaceAllStringFunc(s, func(found string) string {
 		if i := strings.IndexAny(found, " \t"); i >= 0 {
@@ -54,17 +60,6 @@ func maskText(s string) string {
 		}
 		return masked
 	})
-}
-
-// maskQuery masks the secret values of an address's query.
-func maskQuery(s, query string) string {
-	pairs := strings.Split(query, "&")
-	for i, pair := range pairs {
-		if name, _, ok := strings.Cut(pair, "="); ok && secretName(name) {
-			pairs[i] = name + "=" + masked
-		}
-	}
-	return strings.Replace(s, query, strings.Join(pairs, "&"), 1)
 }
 
 // Masked returns v as JSON without what is secret in it: fields with the tag

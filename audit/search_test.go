@@ -162,7 +162,7 @@ func TestCatalogs(t *testing.T) {
 	t.Parallel()
 	catalogtest.Each(t, map[string]func(*testing.T, catalog.Catalog){
 		"append": testAppend, "nothing without its change": testNothingWithoutItsChange, "concurrent": testConcurrent, "append only": testAppendOnly,
-		"cut": testCut, "erase": testErase, "export": testExport, "search": testSearch,
+		"cut": testCut, "erase": testErase, "export": testExport, "search": testSearch, "hostile entries": testHostileEntries,
 	})
 }
 
@@ -207,7 +207,8 @@ func BenchmarkSearch(b *testing.B) {
 	})
 }
 
-const benchEntries = 100_000
+// benchEntries is how many entries BenchmarkSearch searches.
+const benchEntries = 1_000_000
 
 // processor is how long this process has used one.
 func processor() time.Duration {

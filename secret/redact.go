@@ -20,7 +20,8 @@ const (
 	MinRedacted = 4
 
 	windowBytes  = 8  // of a pattern are looked for first, MinRedacted of shorter ones
-	filterBits   = 18 // of the filter before the table
+	leastFilter  = 16 // bits of a hash that choose a place in the filter before the table
+	mostFilter   = 24 // 2 MiB
 	minLineBytes = 16 // of a line of a value that is looked for by itself
 )
 
@@ -45,7 +46,8 @@ type redacted struct {
 
 // A window finds patterns by their first bytes.
 type window struct {
-	filter []uint64
+	filter []uint64         // 1 << (64-shift) bits, about a sixteenth of them set
+	shift  int              // of a hash, to get a place in the filter
 	starts map[uint64][]int // how long the patterns are that begin so, the longest first
 	sums   map[pattern]struct{}
 }
@@ -130,15 +132,31 @@ func (r *Redactor) Len() int {
 
 func (w *window) add(p pattern) {
 	if w.filter == nil {
-		w.filter, w.starts, w.sums = make([]uint64, 1<<filterBits/64), map[uint64][]int{}, map[pattern]struct{}{}
+		w.starts, w.sums = map[uint64][]int{}, map[pattern]struct{}{}
+		w.grow(leastFilter)
 	}
-	f := p.first >> (64 - filterBits)
-	w.filter[f/64] |= 1 << (f % 64)
+	if bits := 64 - w.shift; len(w.starts) > 1<<bits/16 && bits < mostFilter {
+		w.grow(bits + 2)
+	}
+	w.mark(p.first)
 	w.sums[p] = struct{}{}
 	lengths := w.starts[p.first]
 	if at, found := slices.BinarySearchFunc(lengths, p.length, func(a, b int) int { return b - a }); !found {
 		w.starts[p.first] = slices.Insert(lengths, at, p.length)
 	}
+}
+
+// grow makes a new filter.
+func (w *window) grow(bits int) {
+	w.filter, w.shift = make([]uint64, 1<<bits/64), 64-bits
+	for h := range w.starts {
+		w.mark(h)
+	}
+}
+
+func (w *window) mark(h uint64) {
+	f := h >> w.shift
+	w.filter[f/64] |= 1 << (f % 64)
 }
 
 // first is the hash of the first bytes of a pattern.

@@ -23,7 +23,7 @@ func (w *window) match(r *Redactor, h uint64, data []byte) (length int, more boo
 }
 
 func (w *window) may(h uint64) bool {
-	f := h >> (64 - filterBits)
+	f := h >> w.shift
 	return w.filter[f/64]&(1<<(f%64)) != 0
 }
 
@@ -80,12 +80,12 @@ func (r *Redactor) find(data []byte, from int) spot {
 
 // skip goes to the next place at which a long value may begin: most of the work.
 func (r *Redactor) skip(data []byte, i int) int {
-	filter, mix := r.long.filter, r.mix
+	filter, mix, shift := r.long.filter, r.mix, r.long.shift&63
 	if filter == nil {
 		return len(data)
 	}
 	for ; i+windowBytes <= len(data); i++ {
-		f := mixed(binary.LittleEndian.Uint64(data[i:]), mix) >> (64 - filterBits)
+		f := mixed(binary.LittleEndian.Uint64(data[i:]), mix) >> shift
 		if filter[f/64]&(1<<(f%64)) != 0 {
 			return i
 		}
