@@ -1,10 +1,13 @@
 package project
 
 import (
+	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // What a Cache remembers is what reading anew finds, mistakes too.
@@ -40,5 +43,22 @@ func TestCacheFindsTheSame(t *testing.T) {
 		if got, err := cache.Values([]byte(text)); !reflect.DeepEqual(got, want) || (err == nil) != (wantErr == nil) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
+	}
+}
+
+// The parser takes four times as long for twice as many fields: a file of the
+// largest size has to be refused before.
+func TestManyFieldsAreRefusedSoon(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for b.Len() < MaxFileSizeBytes-20 {
+		fmt.Fprintf(&b, "k%d: 1\n", b.Len())
+	}
+	begun := time.Now()
+	if _, err := Values([]byte(b.String())); err == nil || !strings.Contains(err.Error(), "more than 10000 fields") {
+		t.Errorf("%v", err)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }

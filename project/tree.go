@@ -20,6 +20,7 @@ const (
 	MaxFileSizeBytes = 1 << 20
 	MaxFiles         = 10_000
 	maxTokens        = 200_000
+	maxFields        = 10_000 // of one file: the parser's time grows with their square
 	maxDepth         = 64
 	maxValues        = 100_000 // of one file, with aliases expanded
 )
@@ -132,7 +133,7 @@ func unreadable(data []byte) (line, column int, what string) {
 
 // tooDeep looks at tokens before the parser recurses over them.
 func tooDeep(tokens token.Tokens) (*token.Token, string) {
-	depth, line, onLine := 0, 0, 0
+	depth, line, onLine, fields := 0, 0, 0, 0
 	for i, t := range tokens {
 		if t.Position.Line != line {
 			line, onLine = t.Position.Line, 0
@@ -144,10 +145,14 @@ func tooDeep(tokens token.Tokens) (*token.Token, string) {
 			depth--
 		case token.SequenceEntryType, token.MappingKeyType, token.TagType, token.AnchorType:
 			onLine++
+		case token.MappingValueType:
+			fields++
 		}
 		switch {
 		case depth > maxDepth || onLine > maxDepth:
 			return t, fmt.Sprintf("is nested deeper than %d levels", maxDepth)
+		case fields > maxFields:
+			return t, fmt.Sprintf("more than %d fields: split the file", maxFields)
 		case i > maxTokens:
 			return t, fmt.Sprintf("more than %d words and signs: the file is too long", maxTokens)
 		}

@@ -106,17 +106,17 @@ func (s *Store) propose(ctx context.Context, p *Proposal) (Deploy, error) {
 		return Deploy{}, err
 	}
 	d.Tree = p.Tree.Hash()
-	var stale *Stale
+	stale := int64(-1)
 	s.enter(d.ID)
 	err := s.o.Catalog.Update(ctx, func(tx catalog.Tx) error {
-		stale, d.Unchanged = nil, false
+		stale, d.Unchanged = -1, false
 		now, _, err := running(ctx, tx, p.Target)
 		if err != nil {
 			return err
 		}
 		if now.Version != p.Base {
-			stale, err = s.stale(ctx, tx, p, now.Version)
-			return err
+			stale = now.Version
+			return nil
 		}
 		if same, err := runsAlready(ctx, tx, p, now.Version); err != nil || same {
 			d.Unchanged, d.Version, d.State = same, now.Version, Healthy
@@ -124,8 +124,8 @@ func (s *Store) propose(ctx context.Context, p *Proposal) (Deploy, error) {
 		}
 		return insertDeploy(ctx, tx, &d)
 	})
-	if err == nil && stale != nil {
-		err = stale
+	if err == nil && stale >= 0 {
+		err = s.stale(ctx, p, stale)
 	}
 	if err != nil || d.Unchanged {
 		s.leave(d.ID)

@@ -61,31 +61,42 @@ func (s *Stale) As(target any) bool {
 	return ok
 }
 
-// stale merges a proposal with what runs.
-func (s *Store) stale(ctx context.Context, tx catalog.Tx, p *Proposal, now int64) (*Stale, error) {
-	base, err := treeOrNone(ctx, tx, p.Workspace, p.Base)
+// stale merges a proposal with what runs, and returns that as the error.
+func (s *Store) stale(ctx context.Context, p *Proposal, now int64) error {
+	var out *Stale
+	var base, theirs *tree.Tree
+	err := s.o.Catalog.View(ctx, func(tx catalog.Tx) (err error) {
+		out, base, theirs, err = sides(ctx, tx, p.Workspace, p.Base, now)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	theirs, err := treeOf(ctx, tx, p.Workspace, now)
-	if err != nil {
-		return nil, err
-	}
-	return s.merged(ctx, tx, p.Workspace, p.Base, now, base, p.Tree, theirs)
+	return s.merged(out, base, p.Tree, theirs)
 }
 
-func (s *Store) merged(ctx context.Context, tx catalog.Tx, workspace string, base, now int64, from, ours, theirs *tree.Tree) (*Stale, error) {
-	out := &Stale{Base: base, Running: now}
-	if now > 0 {
-		v, err := version(ctx, tx, workspace, now)
-		if err != nil {
-			return nil, err
-		}
-		out.Author, out.Message = v.Author, v.Message
+// sides reads what a proposal is merged with.
+func sides(ctx context.Context, tx catalog.Tx, workspace string, base, now int64) (out *Stale, from, theirs *tree.Tree, err error) {
+	out = &Stale{Base: base, Running: now}
+	if from, err = treeOrNone(ctx, tx, workspace, base); err != nil || now == 0 {
+		return out, from, nil, err
 	}
+	v, err := version(ctx, tx, workspace, now)
+	if err != nil {
+		return out, from, nil, err
+	}
+	out.Author, out.Message = v.Author, v.Message
+	theirs, err = treeOf(ctx, tx, workspace, now)
+	return out, from, theirs, err
+}
+
+// merged merges, outside of transactions, since it may take a while.
+func (s *Store) merged(out *Stale, base, ours, theirs *tree.Tree) error {
 	var err error
-	out.Merge, err = merge.Trees(from, ours, theirs, s.o.Limits)
-	return out, err
+	if out.Merge, err = merge.Trees(base, ours, theirs, s.o.Limits); err != nil {
+		return err
+	}
+	return out
 }
 
 // treeOrNone is treeOf, and nil for a tree that was pruned or never was: then
@@ -106,7 +117,9 @@ func treeOrNone(ctx context.Context, tx catalog.Tx, workspace string, number int
 func (s *Store) Promote(ctx context.Context, t Target, number int64, by By, message string, w Switch) (Deploy, error) {
 	var base int64
 	var stale *Stale
+	var from, ours, theirs *tree.Tree
 	err := s.o.Catalog.View(ctx, func(tx catalog.Tx) error {
+		stale = nil
 		now, _, err := running(ctx, tx, t)
 		if err != nil {
 			return err
@@ -120,29 +133,20 @@ func (s *Store) Promote(ctx context.Context, t Target, number int64, by By, mess
 		if err != nil || common == now.Version {
 			return err
 		}
-		from, err := treeOrNone(ctx, tx, t.Workspace, common)
-		if err != nil {
+		if ours, err = treeOf(ctx, tx, t.Workspace, number); err != nil {
 			return err
 		}
-		ours, err := treeOf(ctx, tx, t.Workspace, number)
-		if err != nil {
-			return err
+		apart, a, b, err := sides(ctx, tx, t.Workspace, common, now.Version)
+		if err == nil && ours.Hash() != b.Hash() {
+			stale, from, theirs = apart, a, b
 		}
-		theirs, err := treeOf(ctx, tx, t.Workspace, now.Version)
-		if err != nil {
-			return err
-		}
-		if ours.Hash() == theirs.Hash() {
-			return nil
-		}
-		stale, err = s.merged(ctx, tx, t.Workspace, common, now.Version, from, ours, theirs)
 		return err
 	})
 	switch {
 	case err != nil:
 		return Deploy{}, err
 	case stale != nil:
-		return Deploy{}, stale
+		return Deploy{}, s.merged(stale, from, ours, theirs)
 	}
 	return s.Deploy(ctx, Proposal{Target: t, Base: base, Version: number, Origin: FromPromote, By: by, Message: message}, w)
 }

@@ -60,10 +60,17 @@ func sheetOf(text string) (*sheet, bool) {
 	return s, true
 }
 
+// mostFields is the largest mapping that is merged field by field; a larger one
+// is merged by lines, or by a person.
+const mostFields = 2000
+
 // block takes a mapping apart that stands in lines from to to, below a field in
 // column above (0 for the file itself).
 func (s *sheet) block(at []any, from, to, above int) (block, bool) {
 	places := slices.Clone(s.places[fieldPath(at)])
+	if len(places) > mostFields {
+		return block{}, false
+	}
 	slices.SortFunc(places, func(a, b project.Place) int { return a.Line - b.Line })
 	var b block
 	start := from
@@ -258,7 +265,7 @@ func valueAt(v any, at []any) any {
 		if !ok {
 			return none{}
 		}
-		v = get(fields, step.(string))
+		v = get(index(fields), step.(string))
 	}
 	return v
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -319,12 +320,38 @@ func sameButOrder(a, b any) bool {
 		return isX && isY && len(x) == len(y) || same(a, b)
 	}
 	g, _ := b.(project.Fields)
+	inG := index(g)
 	for _, field := range f {
-		if !sameButOrder(field.Value, get(g, field.Name)) {
+		if !sameButOrder(field.Value, get(inG, field.Name)) {
 			return false
 		}
 	}
 	return len(f) == len(g)
+}
+
+// Hostile sizes take a moment, not a server.
+func TestLargeFilesEndSoon(t *testing.T) {
+	t.Parallel()
+	lines := func(suffix func(i int) string) string {
+		var b strings.Builder
+		for i := range 3_000 {
+			fmt.Fprintf(&b, "k%d: %s\n", i, suffix(i))
+		}
+		return b.String()
+	}
+	for name, c := range map[string][3]func(i int) string{
+		"other lines":         {func(int) string { return "1" }, func(i int) string { return fmt.Sprint(i % 2) }, func(i int) string { return fmt.Sprint(i % 3) }},
+		"far from each other": {func(int) string { return "1" }, func(i int) string { return fmt.Sprint(1 + i/2_999) }, func(i int) string { return fmt.Sprint(1 - min(i, 1)) }},
+	} {
+		begun := time.Now()
+		base, ours, theirs := lines(c[0]), lines(c[1]), lines(c[2])
+		Text("a.yaml", base, ours, theirs)
+		Text("a.yaml", base+base, ours+ours, theirs+theirs)
+		Marked(base, ours, theirs)
+		if took := time.Since(begun); took > 20*time.Second {
+			t.Errorf("%s: %s", name, took)
+		}
+	}
 }
 
 func FuzzText(f *testing.F) {

@@ -19,12 +19,18 @@ func same(a, b any) bool {
 		if !ok || len(a) != len(other) {
 			return false
 		}
+		var byName map[string]any
 		for i, f := range a {
-			if other[i].Name == f.Name {
-				if !same(f.Value, other[i].Value) {
+			v := other[i].Value
+			if other[i].Name != f.Name {
+				if byName == nil {
+					byName = index(other)
+				}
+				if v, ok = byName[f.Name]; !ok {
 					return false
 				}
-			} else if !same(f.Value, get(other, f.Name)) {
+			}
+			if !same(f.Value, v) {
 				return false
 			}
 		}
@@ -48,11 +54,17 @@ func same(a, b any) bool {
 	return a == b
 }
 
-func get(fields project.Fields, name string) any {
+func index(fields project.Fields) map[string]any {
+	out := make(map[string]any, len(fields))
 	for _, f := range fields {
-		if f.Name == name {
-			return f.Value
-		}
+		out[f.Name] = f.Value
+	}
+	return out
+}
+
+func get(fields map[string]any, name string) any {
+	if v, ok := fields[name]; ok {
+		return v
 	}
 	return none{}
 }
@@ -120,12 +132,13 @@ func (m *meaning) mergeFields(at []any, base, ours, theirs project.Fields) proje
 			out = append(out, project.Field{Name: name, Value: v})
 		}
 	}
+	inBase, inOurs, inTheirs := index(base), index(ours), index(theirs)
 	for _, f := range ours {
-		add(f.Name, m.merge(below(at, f.Name), get(base, f.Name), f.Value, get(theirs, f.Name)))
+		add(f.Name, m.merge(below(at, f.Name), get(inBase, f.Name), f.Value, get(inTheirs, f.Name)))
 	}
 	for _, f := range theirs {
-		if get(ours, f.Name) == (none{}) {
-			add(f.Name, m.merge(below(at, f.Name), get(base, f.Name), none{}, f.Value))
+		if _, has := inOurs[f.Name]; !has {
+			add(f.Name, m.merge(below(at, f.Name), get(inBase, f.Name), none{}, f.Value))
 		}
 	}
 	return out

@@ -1,16 +1,24 @@
 package merge
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/millrace/millrace/project"
 	"github.com/millrace/millrace/release/diff"
 )
 
+// mostLines is the longest YAML file that is merged: reading it takes longer than
+// in proportion.
+const mostLines = 5_000
+
 // mergeYAML merges what both sides made of a YAML file. What the result says is
 // computed from what the three say; the text comes from merging lines, then
 // fields, and is taken only when it says that, and has every comment.
 func mergeYAML(base, ours, theirs string) (string, []Conflict) {
+	if max(strings.Count(base, "\n"), strings.Count(ours, "\n"), strings.Count(theirs, "\n")) > mostLines {
+		return "", whole(base, ours, theirs, "both sides changed it, and it is too long to be merged by itself")
+	}
 	lines, clean := byLines(diff.Lines(base), diff.Lines(ours), diff.Lines(theirs))
 	text := strings.Join(lines, "")
 	o, errOurs := project.Values([]byte(ours))
@@ -31,8 +39,7 @@ func mergeYAML(base, ours, theirs string) (string, []Conflict) {
 	m := &meaning{}
 	meant := m.merge(nil, b, o, t)
 	if len(m.conflicts) > 0 {
-		locate(ours, m.conflicts)
-		return "", m.conflicts
+		return "", located(ours, m.conflicts)
 	}
 	says := func(text string) bool {
 		now, err := project.Values([]byte(text))
@@ -57,16 +64,24 @@ func whole(base, ours, theirs, why string) []Conflict {
 	return []Conflict{{Why: why, Base: &base, Ours: &ours, Theirs: &theirs}}
 }
 
-// locate finds where our text has the fields of conflicts.
-func locate(ours string, conflicts []Conflict) {
-	_, places, _ := project.Read([]byte(ours))
-	for i := range conflicts {
-		for _, p := range places {
-			if fieldPath(p.Path) == conflicts[i].Field {
-				conflicts[i].Line = p.Line
-			}
-		}
+// mostConflicts is how many of a file are told.
+const mostConflicts = 200
+
+// located tells the conflicts with the lines of our text, if not too many.
+func located(ours string, conflicts []Conflict) []Conflict {
+	if n := len(conflicts) - mostConflicts; n > 0 {
+		conflicts = conflicts[:mostConflicts]
+		conflicts[mostConflicts-1].Why += fmt.Sprintf(", and %d more places", n)
 	}
+	_, places, _ := project.Read([]byte(ours))
+	lines := make(map[string]int, len(places))
+	for _, p := range places {
+		lines[fieldPath(p.Path)] = p.Line
+	}
+	for i := range conflicts {
+		conflicts[i].Line = lines[conflicts[i].Field]
+	}
+	return conflicts
 }
 
 // woven merges texts field by field.

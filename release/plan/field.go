@@ -18,9 +18,14 @@ func fieldChanges(old, next project.Fields) []FieldChange {
 }
 
 func compareFields(out *[]FieldChange, path string, old, next project.Fields) {
+	had, has := map[string]bool{}, make(map[string]any, len(next))
+	for _, f := range next {
+		has[f.Name] = f.Value
+	}
 	for _, f := range old {
+		had[f.Name] = true
 		at := join(path, f.Name)
-		v, has := find(next, f.Name)
+		v, has := has[f.Name]
 		switch {
 		case !has:
 			*out = append(*out, FieldChange{Path: at, Op: diff.Removed, Old: f.Value})
@@ -29,7 +34,7 @@ func compareFields(out *[]FieldChange, path string, old, next project.Fields) {
 		}
 	}
 	for _, f := range next {
-		if _, had := find(old, f.Name); !had {
+		if !had[f.Name] {
 			*out = append(*out, FieldChange{Path: join(path, f.Name), Op: diff.Added, New: f.Value})
 		}
 	}
