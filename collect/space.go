@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -112,8 +113,8 @@ func (h *Handler) SetSources(list []Source) error {
 	var errs []error
 	var changes []*change
 	claimed := map[string]string{} // key to space
-	for id, sources := range bySpace {
-		c, problems := h.plan(id, sources)
+	for _, id := range slices.Sorted(maps.Keys(bySpace)) {
+		c, problems := h.plan(id, bySpace[id])
 		errs = append(errs, problems...)
 		errs = append(errs, c.foreign(func(key string) bool {
 			other, ok := claimed[key]

@@ -208,8 +208,8 @@ func (w *world) purger(steps ...workspace.Step) *workspace.Purger {
 func testPurge(t *testing.T, c catalog.Catalog) {
 	var erased []string
 	w := open(t, c, func(o *workspace.Options) {
-		o.Erase = func(_ context.Context, _ catalog.Tx, id string, spaces []string) error {
-			erased = append(erased, id, strings.Join(spaces, "+"))
+		o.Erase = func(_ context.Context, _ catalog.Tx, e workspace.Erased) error {
+			erased = append(erased, fmt.Sprint(e))
 			return nil
 		}
 	})
@@ -232,7 +232,7 @@ func testPurge(t *testing.T, c catalog.Catalog) {
 	if n, err := p.Once(t.Context()); n != 1 || err != nil || len(done) != 4 || !strings.HasPrefix(done[0], "keys ") || !strings.HasPrefix(done[1], "files ") {
 		t.Fatal(n, err, done)
 	}
-	if len(erased) < 2 || erased[0] != acme.ID || !strings.Contains(erased[1], staging.Space) {
+	if len(erased) == 0 || !strings.Contains(erased[0], acme.ID+" true") || !strings.Contains(erased[0], staging.Space) {
 		t.Error(erased)
 	}
 	if got := w.actions(); !slices.Equal(got, []string{"workspace.purge", "workspace.purged"}) {

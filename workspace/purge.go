@@ -69,11 +69,7 @@ func (p *Purger) Run(ctx context.Context) error {
 }
 
 // A doomed is a workspace, or one environment of it, that is to be purged.
-type doomed struct {
-	workspace string
-	spaces    []string
-	whole     bool
-}
+type doomed struct{ Erased }
 
 // Once purges what is due, and returns of how many workspaces and environments
 // nothing is left. One that fails does not keep the others.
@@ -104,16 +100,13 @@ func (p *Purger) due(ctx context.Context) (all []doomed, err error) {
 			return err
 		}
 		for i := range list {
-			d := doomed{workspace: list[i].ID, whole: true}
-			for _, e := range list[i].Environments {
-				d.spaces = append(d.spaces, e.Space)
-			}
+			d := doomed{Erased{Workspace: list[i].ID, Whole: true, Environments: list[i].Environments}}
 			all = append(all, d)
 			if list[i].State == Deleted {
-				if err := s.setState(ctx, tx, d.workspace, Purging, "", false, nil); err != nil {
+				if err := s.setState(ctx, tx, d.Workspace, Purging, "", false, nil); err != nil {
 					return err
 				}
-				if err := s.begun(ctx, tx, d.workspace, Change{Action: "workspace.purge", ID: d.workspace, Name: list[i].Name}); err != nil {
+				if err := s.begun(ctx, tx, d.Workspace, Change{Action: "workspace.purge", ID: d.Workspace, Name: list[i].Name}); err != nil {
 					return err
 				}
 			}
@@ -124,7 +117,7 @@ func (p *Purger) due(ctx context.Context) (all []doomed, err error) {
 			return err
 		}
 		for _, e := range environments {
-			all = append(all, doomed{workspace: e.Workspace, spaces: []string{e.Space}})
+			all = append(all, doomed{Erased{Workspace: e.Workspace, Environments: []Environment{e.environment()}}})
 			if e.State != Deleted {
 				continue
 			}
@@ -150,8 +143,8 @@ func (s *Store) begun(ctx context.Context, tx catalog.Tx, workspace string, c Ch
 
 func (p *Purger) purge(ctx context.Context, d doomed) error {
 	var errs []error
-	for _, space := range d.spaces {
-		if err := p.steps(ctx, space); err != nil {
+	for _, e := range d.Environments {
+		if err := p.steps(ctx, e.Space); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -161,7 +154,7 @@ func (p *Purger) purge(ctx context.Context, d doomed) error {
 	if err := p.o.Store.bury(ctx, d); err != nil {
 		return err
 	}
-	p.o.Logger.Info("purged", "workspace", d.workspace, "whole", d.whole, "spaces", d.spaces)
+	p.o.Logger.Info("purged", "workspace", d.Workspace, "whole", d.Whole, "environments", len(d.Environments))
 	return nil
 }
 
@@ -213,14 +206,17 @@ func (s *Store) bury(ctx context.Context, d doomed) error {
 		if err != nil {
 			return err
 		}
-		ids := slices.Clone(d.spaces)
-		if d.whole {
-			ids = append(ids, d.workspace)
-			if s.o.Erase != nil {
-				if err := s.o.Erase(ctx, tx, d.workspace, d.spaces); err != nil {
-					return err
-				}
+		if s.o.Erase != nil {
+			if err := s.o.Erase(ctx, tx, d.Erased); err != nil {
+				return err
 			}
+		}
+		var ids []string
+		for _, e := range d.Environments {
+			ids = append(ids, e.Space)
+		}
+		if d.Whole {
+			ids = append(ids, d.Workspace)
 		}
 		for _, id := range ids {
 			for _, sql := range []string{
@@ -235,10 +231,10 @@ func (s *Store) bury(ctx context.Context, d doomed) error {
 				return err
 			}
 		}
-		if d.whole { // of what is gone nothing is told but its id
-			return s.o.Record(ctx, tx, Change{Action: "workspace.purged", ID: d.workspace})
+		if d.Whole { // of what is gone nothing is told but its id
+			return s.o.Record(ctx, tx, Change{Action: "workspace.purged", ID: d.Workspace})
 		}
-		return s.begun(ctx, tx, d.workspace, Change{Action: "environment.purged", ID: d.spaces[0]})
+		return s.begun(ctx, tx, d.Workspace, Change{Action: "environment.purged", ID: d.Environments[0].Space})
 	})
 }
 

@@ -55,6 +55,7 @@ func because(reason string) string {
 // Spaces are all spaces at one moment. It does not change.
 type Spaces struct {
 	patience   time.Duration
+	now        func() time.Time
 	version    int64
 	workspaces map[string][]*Space // by id
 	bySpace    map[string]*Space
@@ -68,8 +69,8 @@ type named struct {
 	until int64 // ns since 1970; 0: for good
 }
 
-func newSpaces(patience time.Duration) *Spaces {
-	return &Spaces{patience: patience, workspaces: map[string][]*Space{}, bySpace: map[string]*Space{}, byAddress: map[string]named{}, names: map[string][]string{}}
+func newSpaces(patience time.Duration, now func() time.Time) *Spaces {
+	return &Spaces{patience: patience, now: now, workspaces: map[string][]*Space{}, bySpace: map[string]*Space{}, byAddress: map[string]named{}, names: map[string][]string{}}
 }
 
 // Spaces returns all spaces as they are now.
@@ -86,7 +87,7 @@ func (a *Spaces) Space(id string) (*Space, bool) {
 // space tells the new one.
 func (a *Spaces) Find(address string) (*Space, bool) {
 	if n, ok := a.byAddress[address]; ok {
-		if n.until == 0 || time.Now().UnixNano() < n.until {
+		if n.until == 0 || a.now().UnixNano() < n.until {
 			return n.space, true
 		}
 	}
@@ -107,7 +108,7 @@ func (a *Spaces) Version() int64 { return a.version }
 
 // with returns what there is after workspaces have changed and others have gone.
 func (a *Spaces) with(version int64, changed []Workspace, gone []string, uses map[string]*use) *Spaces {
-	next := &Spaces{patience: a.patience, version: version, workspaces: maps.Clone(a.workspaces), bySpace: maps.Clone(a.bySpace), byAddress: maps.Clone(a.byAddress), names: maps.Clone(a.names)}
+	next := &Spaces{patience: a.patience, now: a.now, version: version, workspaces: maps.Clone(a.workspaces), bySpace: maps.Clone(a.bySpace), byAddress: maps.Clone(a.byAddress), names: maps.Clone(a.names)}
 	for _, id := range gone {
 		next.drop(id)
 		delete(next.bySpace, id) // the id of a space, perhaps

@@ -88,15 +88,22 @@ type Change struct {
 	Note        string
 }
 
+// Erased is what was purged: a whole workspace, or environments of one that goes on.
+type Erased struct {
+	Workspace    string // id
+	Whole        bool
+	Environments []Environment
+}
+
 // Options say how a Store works.
 type Options struct {
 	Catalog catalog.Catalog // required
 	// Record is called in the transaction of every change; required. It may run
 	// again with the transaction.
 	Record func(ctx context.Context, tx catalog.Tx, c Change) error
-	// Erase removes what others keep of a workspace in the catalog, in the
-	// transaction that ends its purge; default: nobody keeps anything.
-	Erase func(ctx context.Context, tx catalog.Tx, workspace string, spaces []string) error
+	// Erase removes what others keep in the catalog of what was purged, in the
+	// transaction that ends the purge; default: nobody keeps anything.
+	Erase func(ctx context.Context, tx catalog.Tx, e Erased) error
 	// Quotas are those of new workspaces; default none.
 	Quotas Quotas
 	// Grace is how long a deleted workspace or environment can be had back;
@@ -160,7 +167,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s := &Store{o: o, catalog: o.Catalog, uses: map[string]*use{}, watch: map[int]func([]string){}}
 	s.now = func() time.Time { return o.Now().UTC().Truncate(time.Microsecond) }
-	s.spaces.Store(newSpaces(o.Patience))
+	s.spaces.Store(newSpaces(o.Patience, o.Now))
 	if err := s.first(ctx); err != nil {
 		return nil, err
 	}

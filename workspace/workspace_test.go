@@ -251,6 +251,9 @@ func testNames(t *testing.T, c catalog.Catalog) {
 	_, err := w.Rename(t.Context(), beta.ID, "acme-inc")
 	wantKind(t, millrace.Conflict, err)
 	w.pass(91 * 24 * time.Hour)
+	if sp, found := w.Spaces().Find("acme-inc"); found {
+		t.Errorf("an old name goes on for ever: %+v", sp)
+	}
 	beta = ok(t)(w.Rename(t.Context(), beta.ID, "acme-inc"))
 	if sp, _ := w.Spaces().Find("acme-inc"); sp.Workspace != beta.ID {
 		t.Errorf("%+v", sp)
