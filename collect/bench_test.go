@@ -230,6 +230,11 @@ func manySpaces(n int) [][]Source {
 func BenchmarkSpaces(b *testing.B) {
 	all := manySpaces(2000)
 	h := benchHandler(b)
+	for _, sources := range all {
+		if err := h.SetSpace(sources[0].Workspace, sources); err != nil {
+			b.Fatal(err)
+		}
+	}
 	b.Run("start", func(b *testing.B) {
 		var before, after runtime.MemStats
 		for b.Loop() {
