@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	_ "github.com/mattn/go-sqlite3"
 
 	"github.com/millrace/millrace/audit"
+	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/sqlite"
 )
 
@@ -216,5 +218,36 @@ func TestNotedHead(t *testing.T) {
 	short, _ := closed(t, 10)
 	if r := verify(t, newLog(t, openSQLite(t, short)), audit.VerifyOptions{Heads: []audit.Head{head}}); !slices.Equal(found(r), []string{"removed 12"}) {
 		t.Errorf("%+v", r)
+	}
+}
+
+// What was erased is in no free page of the file either.
+func TestErasedOnDisk(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "catalog.db")
+	c, err := sqlite.Open(context.Background(), sqlite.Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLog(t, c)
+	for i := range 60 {
+		e := entry(i)
+		if e.Workspace == "w_a" {
+			e.Note = "canary of the workspace"
+		}
+		write(t, l, e)
+	}
+	if err := c.Update(t.Context(), func(tx catalog.Tx) error { return l.Erase(t.Context(), tx, "w_a", cleaner) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(l.Tend(t.Context()), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(data), "canary") {
+		t.Error("it is still in the file")
 	}
 }

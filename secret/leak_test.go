@@ -260,3 +260,43 @@ func processor() time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// When a workspace is shredded its wrapped keys are gone from the file too, not
+// only from its tables: with the master key they could be read.
+func TestShreddedOnDisk(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "catalog.db")
+	c, err := sqlite.Open(t.Context(), sqlite.Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, c)
+	p.put(t, "", "key", canary)
+	if _, err := p.keys.Data(t.Context(), "space"); err != nil {
+		t.Fatal(err)
+	}
+	var wrapped [][]byte
+	if err := c.View(t.Context(), func(tx catalog.Tx) (err error) {
+		wrapped, err = catalog.All[[]byte](t.Context(), tx, "SELECT wrapped FROM secret_key UNION ALL SELECT sealed FROM secret_version")
+		return err
+	}); err != nil || len(wrapped) != 3 {
+		t.Fatal(len(wrapped), err)
+	}
+	if err := c.Update(t.Context(), func(tx catalog.Tx) error {
+		return errors.Join(p.vault.Shred(t.Context(), tx, "w_a", owner), p.keys.DestroyData(t.Context(), tx, "space", owner))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range wrapped {
+		if bytes.Contains(data, w) {
+			t.Errorf("text %d is still in the file", i)
+		}
+	}
+}

@@ -164,7 +164,7 @@ func (c *Catalog) create() (size int64, err error) {
 
 // connect opens the file.
 func (c *Catalog) connect(ctx context.Context, parameters string) (*conn, error) {
-	address := (&url.URL{Scheme: "file", Path: c.o.File}).String() + "?_foreign_keys=1&_case_sensitive_like=1&_cache_size=-8000&_stmt_cache_size=" +
+	address := (&url.URL{Scheme: "file", Path: c.o.File}).String() + "?_foreign_keys=1&_case_sensitive_like=1&_secure_delete=1&_cache_size=-8000&_stmt_cache_size=" +
 		strconv.Itoa(cachedStatements) + parameters
 	var one *conn
 	err := c.patiently(ctx, func() error {
