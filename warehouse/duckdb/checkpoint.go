@@ -68,6 +68,9 @@ func (p checkpointPolicy) kind(size int64, quiet bool, sinceFull time.Duration) 
 func (s *store) maintain() {
 	m := maintenance{store: s, lastFull: time.Now(), lastOpen: time.Now()}
 	for range time.Tick(s.config.Checkpoint.Every) {
+		if s.isDropped() {
+			return
+		}
 		// What fails changes nothing: the next time does it.
 		if err := m.look(); err != nil && isFatal(err) {
 			endProcess(err)

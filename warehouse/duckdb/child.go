@@ -146,6 +146,8 @@ func (c *child) handle(w *wire, req *request) (result, error) {
 	switch req.Op {
 	case opQuery:
 		return c.query(w, req)
+	case opDrop:
+		return result{}, c.drop(w, req.Workspace)
 	case opSizes:
 		sizes, err := c.sizes(w, req.Workspace)
 		return result{Sizes: sizes}, err

@@ -158,6 +158,7 @@ type Warehouse struct {
 	mu       sync.Mutex
 	settings map[string]warehouse.Settings // by workspace
 	lives    map[string]int64              // in which life of the child a workspace was resumed
+	dropped  map[string]bool               // workspaces
 }
 
 var _ warehouse.Warehouse = (*Warehouse)(nil)
@@ -189,7 +190,7 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 		return nil, millrace.Errorf(millrace.Internal, "empty the spill folder of the warehouse: %w", err)
 	}
 	w := &Warehouse{
-		o: o, settings: map[string]warehouse.Settings{}, lives: map[string]int64{},
+		o: o, settings: map[string]warehouse.Settings{}, lives: map[string]int64{}, dropped: map[string]bool{},
 		slots: newSlots(o.MaxConcurrentQueries, 8*o.MaxConcurrentQueries), kills: newKills(o.mostKills, o.Now),
 		reads: newSlots(max(leastReads, o.MaxConcurrentQueries), 8*max(leastReads, o.MaxConcurrentQueries)),
 	}

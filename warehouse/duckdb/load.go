@@ -78,6 +78,9 @@ func (w *Warehouse) Apply(ctx context.Context, workspace string, b warehouse.Bat
 
 // resumed returns the child if the workspace was resumed in this life of it.
 func (w *Warehouse) resumed(ctx context.Context, workspace string) (*process, error) {
+	if err := w.refuseDropped(workspace); err != nil {
+		return nil, err
+	}
 	p, err := w.supervisor.process(ctx, 0)
 	if err != nil {
 		return nil, err
@@ -93,6 +96,11 @@ func (w *Warehouse) resumed(ctx context.Context, workspace string) (*process, er
 
 // call sends a request with its entries and returns the child's answer.
 func (w *Warehouse) call(ctx context.Context, p *process, req request, entries []eventlog.Entry) (result, error) {
+	if req.Op != opDrop {
+		if err := w.refuseDropped(req.Workspace); err != nil {
+			return result{}, err
+		}
+	}
 	conn, err := p.dial()
 	if err != nil {
 		return result{}, p.ended(nil, err)

@@ -87,7 +87,7 @@ func (w *Warehouse) startQuery(ctx context.Context, req request, q *wireQuery) (
 	if err != nil {
 		return nil, p.ended(nil, err)
 	}
-	r := &rows{p: p, conn: conn, wire: newWire(conn), timeout: q.Timeout, grace: w.o.grace}
+	r := &rows{p: p, conn: conn, wire: newWire(conn), workspace: req.Workspace, timeout: q.Timeout, grace: w.o.grace}
 	r.killed = func(known bool) {
 		switch {
 		case !p.blamed.CompareAndSwap(false, true): // for this life of the child
@@ -98,6 +98,11 @@ func (w *Warehouse) startQuery(ctx context.Context, req request, q *wireQuery) (
 		}
 	}
 	w.supervisor.enter(r)
+	if err := w.refuseDropped(req.Workspace); err != nil { // who drops it finds r from here on
+		w.supervisor.leave(r)
+		conn.Close()
+		return nil, err
+	}
 	if deadline, ok := ctx.Deadline(); ok { // less what waiting took
 		q.Timeout = time.Until(deadline)
 	}
@@ -115,6 +120,7 @@ type rows struct {
 	p            *process
 	conn         *net.UnixConn
 	wire         *wire
+	workspace    string // "" of a stored result
 	timeout      time.Duration
 	grace        time.Duration
 	release      func()

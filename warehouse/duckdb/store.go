@@ -48,6 +48,7 @@ type store struct {
 	life    sync.Mutex // guards what follows
 	db      *database
 	opening *opening // nil while nobody opens the file
+	dropped bool     // it is never opened again
 	users   int      // queries that hold db
 	used    time.Time
 	wrote   time.Time // the last commit with rows
@@ -86,6 +87,10 @@ func (s *store) openFile(stop <-chan struct{}) (*database, error) {
 	if s.db != nil {
 		defer s.life.Unlock()
 		return s.db, nil
+	}
+	if s.dropped {
+		s.life.Unlock()
+		return nil, warehouse.Dropped(s.workspace)
 	}
 	o := s.opening
 	if o == nil {
@@ -311,6 +316,13 @@ func (s *store) idleProgress(b warehouse.Batch) (warehouse.Progress, bool) {
 		return warehouse.Progress{}, false
 	}
 	return warehouse.Progress{Scanned: b.Through, Committed: b.Through}, true
+}
+
+// isDropped says whether the workspace was dropped.
+func (s *store) isDropped() bool {
+	s.life.Lock()
+	defer s.life.Unlock()
+	return s.dropped
 }
 
 // touch notes that the store was used just now.

@@ -1,7 +1,12 @@
 package duckdb
 
 import (
+	"bytes"
 	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/warehouse"
@@ -17,6 +22,31 @@ func (f folder) Open(t *testing.T) warehouse.Warehouse {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// Search looks at the names and the bytes of all files.
+func (f folder) Search(t *testing.T, text string) (found []string) {
+	t.Helper()
+	err := filepath.WalkDir(string(f), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if strings.Contains(d.Name(), text) {
+			found = append(found, path)
+		}
+		if d.IsDir() {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if bytes.Contains(data, []byte(text)) {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func TestSuite(t *testing.T) {

@@ -69,6 +69,7 @@ const (
 	opShadowCompare = "shadow compare"
 	opShadowSwap    = "shadow swap"
 	opShadowDiscard = "shadow discard"
+	opDrop          = "drop"
 )
 
 // A wireQuery is a warehouse.Query with its limits decided.

@@ -46,6 +46,9 @@ const ownWait = time.Second
 func (w *Warehouse) own(ctx context.Context, ws *workspace, checked bool) (*pgx.Conn, error) {
 	ws.owning.Lock()
 	defer ws.owning.Unlock()
+	if err := w.refuseDropped(ws.name); err != nil {
+		return nil, err
+	}
 	if c := ws.conn.Load(); c != nil {
 		if !checked || !c.IsClosed() && c.Ping(ctx) == nil {
 			return c, nil

@@ -59,6 +59,8 @@ type Warehouse struct {
 	mu         sync.Mutex
 	workspaces map[string]*workspace
 	logins     map[string]*login
+	dropped    map[string]bool // workspaces
+	asking     map[*rows]context.CancelCauseFunc
 	problem    string
 }
 
@@ -116,7 +118,7 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	w := &Warehouse{
 		o: o, pool: pool, config: config.ConnConfig, name: ownName(), log: o.Logger,
 		slots: make(chan struct{}, o.MaxConcurrentQueries), queue: make(chan struct{}, 9*o.MaxConcurrentQueries),
-		workspaces: map[string]*workspace{}, logins: map[string]*login{},
+		workspaces: map[string]*workspace{}, logins: map[string]*login{}, dropped: map[string]bool{}, asking: map[*rows]context.CancelCauseFunc{},
 	}
 	return w, w.register()
 }
@@ -163,6 +165,9 @@ func (w *Warehouse) workspace(name string) *workspace {
 
 // Configure sets how records are shaped. See warehouse.Warehouse.
 func (w *Warehouse) Configure(_ context.Context, name string, s warehouse.Settings) error {
+	if err := w.refuseDropped(name); err != nil {
+		return err
+	}
 	ws := w.workspace(name)
 	if ws.shaper != nil {
 		if err := ws.shaper.Configure(s); err != nil {
@@ -178,6 +183,9 @@ func (w *Warehouse) Configure(_ context.Context, name string, s warehouse.Settin
 
 // Apply takes records. See warehouse.Warehouse.
 func (w *Warehouse) Apply(ctx context.Context, name string, b warehouse.Batch) (warehouse.Progress, error) {
+	if err := w.refuseDropped(name); err != nil {
+		return warehouse.Progress{}, err
+	}
 	ws := w.workspace(name)
 	conn := ws.conn.Load()
 	if ws.shaper == nil || conn == nil {

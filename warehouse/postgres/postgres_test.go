@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/millrace/millrace/testserver"
 	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/warehouse/postgres"
@@ -22,6 +24,37 @@ func (p place) Open(t *testing.T) warehouse.Warehouse {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// Search reads every table of the database and every name, comment and role of
+// the server's catalogs, as a dump does.
+func (p place) Search(t *testing.T, text string) (found []string) {
+	t.Helper()
+	ctx := context.Background()
+	c, err := pgx.Connect(ctx, p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	rows, err := c.Query(ctx, `SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname <> 'information_schema' AND c.relname NOT IN ('pg_statistic', 'pg_statistic_ext_data', 'pg_shdescription', 'pg_database', 'pg_shdepend', 'pg_db_role_setting')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range tables {
+		var n int
+		if err := c.QueryRow(ctx, "SELECT count(*) FROM "+table+" AS t WHERE strpos(t::text, $1) > 0", text).Scan(&n); err != nil {
+			t.Fatalf("%s: %v", table, err)
+		}
+		if n > 0 {
+			found = append(found, table)
+		}
+	}
+	return found
 }
 
 // TestPostgres runs on one server, with a database for each part.

@@ -23,6 +23,9 @@ const queueWait = 10 * time.Second
 
 // Query runs one SELECT. See warehouse.Warehouse.
 func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Rows, error) {
+	if err := w.refuseDropped(q.Workspace); err != nil {
+		return nil, err
+	}
 	w.complete(&q)
 	l := w.login(q.Workspace)
 	if l == nil {
@@ -38,8 +41,11 @@ func (w *Warehouse) Query(ctx context.Context, q warehouse.Query) (warehouse.Row
 	if err := w.enter(ctx); err != nil {
 		return nil, err
 	}
+	ctx, stop := context.WithCancelCause(ctx)
 	ctx, cancel := context.WithTimeoutCause(ctx, q.Timeout, errDeadline)
-	r := &rows{query: q, sent: sql, ctx: ctx, w: w, asked: w.workspace(q.Workspace), release: func() { cancel(); <-w.slots; <-w.queue }}
+	r := &rows{query: q, sent: sql, ctx: ctx, w: w, asked: w.workspace(q.Workspace)}
+	r.release = func() { w.left(r); cancel(); stop(nil); <-w.slots; <-w.queue }
+	w.asks(r, stop)
 	if err := r.open(l, sql, w.o.QueryWorkMemoryBytes); err != nil {
 		err = r.explain(err)
 		_ = r.Close()
@@ -230,6 +236,9 @@ func (r *rows) explain(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &own) {
 		return err
+	}
+	if cause := context.Cause(r.ctx); millrace.KindOf(cause) == millrace.Gone {
+		return cause
 	}
 	if r.ctx.Err() != nil || isCode(err, codeCanceled) {
 		if errors.Is(context.Cause(r.ctx), errDeadline) || r.ctx.Err() == nil {

@@ -56,6 +56,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"Reopen":           testReopen,
 		"NotResumed":       testNotResumed,
 		"Workspaces":       testWorkspaces,
+		"Drop":             testDrop,
 		"Rebuild":          testRebuild,
 		"RebuildBounded":   testRebuildBounded,
 		"RebuildGivenUp":   testRebuildGivenUp,
