@@ -66,6 +66,10 @@ type Follower struct {
 	failure error         // why
 	counts  map[spaceKey]Count
 	status  Status
+
+	running   bool            // Run runs
+	purges    []*purgeRequest // for Run
+	interrupt func()          // ends the wait for the log, while there is one
 }
 
 var _ eventlog.Verdicts = (*Follower)(nil)

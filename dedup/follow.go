@@ -21,11 +21,14 @@ const (
 // returns Ahead when its folder belongs to another log than this one.
 func (f *Follower) Run(ctx context.Context) error {
 	f.fail(nil)
+	f.begins()
+	defer f.ends()
 	pause := retryFirst
 	for {
 		began := f.opts.Now()
 		err := guard(func() error { return f.follow(ctx) })
 		f.index.settle()
+		f.purgeAsked()
 		if ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err())) {
 			return nil
 		}
@@ -216,6 +219,9 @@ func (p *pass) read(ctx context.Context, r eventlog.Reader) error {
 		if err := p.take(&b); err != nil {
 			return err
 		}
+		if err := p.purge(); err != nil {
+			return err
+		}
 		now := p.opts.Now()
 		g := &p.group
 		waited := !g.began.IsZero() && now.Sub(g.began) >= p.opts.GroupInterval
@@ -235,7 +241,13 @@ func (p *pass) read(ctx context.Context, r eventlog.Reader) error {
 // long enough for others.
 func (p *pass) next(ctx context.Context, r eventlog.Reader) (eventlog.Batch, error) {
 	if p.group.began.IsZero() {
-		return r.Next(ctx)
+		limited, done := p.interruptible(ctx)
+		defer done()
+		b, err := r.Next(limited)
+		if err != nil && ctx.Err() == nil && limited.Err() != nil {
+			return eventlog.Batch{}, nil
+		}
+		return b, err
 	}
 	wait := min(p.opts.GroupInterval-p.opts.Now().Sub(p.group.last), p.opts.GroupInterval) // the clock may go back
 	limited, cancel := context.WithTimeout(ctx, wait)

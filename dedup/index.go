@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -131,7 +132,7 @@ func (ix *index) reset() {
 		m.reset()
 	}
 	ix.records = 0
-	ix.spaces.reset(ix.manifest.Sources)
+	ix.spaces.reset(&ix.manifest)
 }
 
 // discard empties the index, on disk too.
@@ -245,7 +246,7 @@ func (ix *index) flush(at mark) error {
 		runs[r.Family] = append(runs[r.Family], r)
 	}
 	next := ix.manifest
-	next.Through, next.Time, next.Sources = at.through, at.time, ix.spaces.infos()
+	next.Through, next.Time, next.Sources, next.Salts = at.through, at.time, ix.spaces.infos(), maps.Clone(ix.spaces.salts)
 	if err := ix.commit(next, runs); err != nil {
 		return errors.Join(err, removeRuns(added))
 	}

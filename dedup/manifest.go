@@ -34,6 +34,8 @@ type manifest struct {
 	CountsLost bool         `json:"counts_lost,omitempty"`
 	Runs       []runInfo    `json:"runs"`
 	Sources    []sourceInfo `json:"sources"`
+	// Salts are of the IDs of workspaces, in hexadecimal. Version 2.
+	Salts map[string]string `json:"salts,omitempty"`
 }
 
 // A sourceInfo is what the manifest keeps of a source's space.
@@ -44,13 +46,16 @@ type sourceInfo struct {
 }
 
 const (
-	manifestVersion = 1
+	manifestVersion = 2 // the newest; without salts it is 1
 	manifestName    = "manifest"
 	manifestMagic   = "millrace dedup index"
 	runExtension    = ".run"
 )
 
 func (m *manifest) save(dir string) error {
+	if m.Version = manifestVersion; len(m.Salts) == 0 {
+		m.Version = 1
+	}
 	body, err := json.MarshalIndent(m, "", " ")
 	if err != nil {
 		return err

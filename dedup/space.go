@@ -57,7 +57,10 @@ type spaces struct {
 	window func(workspace, source string) time.Duration
 	all    map[spaceKey]*space
 	last   *space
-	batch  uint64 // number of the current batch: windows are asked once in each
+	// salts are of the IDs of workspaces; unsalted ones are older than salts.
+	salts    map[string]string
+	unsalted map[string]bool
+	batch    uint64 // number of the current batch: windows are asked once in each
 }
 
 // of returns the space of a record, with its window as it is now.
@@ -75,7 +78,7 @@ func (s *spaces) of(r *millrace.Record) *space {
 func (s *spaces) get(k spaceKey) *space {
 	sp := s.all[k]
 	if sp == nil {
-		sp = &space{hasher: newHasher(s.key, k.workspace, k.source, k.space)}
+		sp = &space{hasher: s.hasher(k)}
 		sp.Workspace, sp.Source, sp.Space = k.workspace, k.source, k.space
 		s.all[k] = sp
 	}
@@ -107,12 +110,13 @@ func (s *spaces) longest() int64 {
 
 // reset makes the spaces what a manifest says. What is published stays until
 // the counts have come that far again.
-func (s *spaces) reset(infos []sourceInfo) {
+func (s *spaces) reset(m *manifest) {
 	s.last = nil
+	s.resalt(m)
 	for _, sp := range s.all {
 		sp.Distinct, sp.Duplicates, sp.has, sp.changed = 0, 0, [families]bool{}, true
 	}
-	for _, i := range infos {
+	for _, i := range m.Sources {
 		sp := s.get(spaceKey{i.Workspace, i.Source, i.Space})
 		sp.Count, sp.has, sp.changed = i.Count, [families]bool{i.Recent, i.Lasting}, true
 	}
