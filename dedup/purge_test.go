@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/dedup"
+	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/eventlog/eventlogtest"
 	"github.com/millrace/millrace/eventlog/mem"
 )
@@ -161,6 +162,9 @@ func TestPurgeRebuilds(t *testing.T) {
 	}
 	if got := f.Counts(); len(got) != 1 || got[0] != (dedup.Count{Workspace: "default", Source: "web", Distinct: 11, Duplicates: 11}) {
 		t.Errorf("counts %+v", got)
+	}
+	if got := readAll(t, eventlog.History(r.log, nil, f)); len(got) != 11 || got[0].Workspace != "default" || got[10].ID != "new" {
+		t.Errorf("history gives %d records", len(got))
 	}
 	if err := f.Purge(t.Context(), ""); millrace.KindOf(err) != millrace.Invalid {
 		t.Error(err)
