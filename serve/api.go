@@ -25,7 +25,8 @@ const (
 type operation struct {
 	id, method, path, tag string
 	summary, description  string
-	open                  bool  // needs no token
+	open                  bool  // anyone may ask
+	needs                 access.Permission // of who asks, in the space; required unless open
 	errors                []int // besides 401, 403, 422 and 500
 	status                int   // default 200
 	maxBodyBytes          int64
@@ -109,7 +110,11 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 			ctx, cancel = context.WithTimeout(ctx, timeout)
 			defer cancel()
 		}
-		out, err := handle(ctx, in)
+		var out *O
+		err := s.allow(ctx, op)
+		if err == nil {
+			out, err = handle(ctx, in)
+		}
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // however long that took
 		if err != nil {
 			p := problemOf(ctx, err)

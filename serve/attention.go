@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
 )
 
@@ -148,7 +149,7 @@ func (s *server) registerAttention() {
 	type attentionList struct {
 		Items []Attention `json:"items" doc:"The gravest first; empty when all is well."`
 	}
-	register(s, operation{id: "get-attention", method: http.MethodGet, path: "/api/v1/attention", tag: "status",
+	register(s, operation{id: "get-attention", needs: access.StatusRead, method: http.MethodGet, path: "/api/v1/attention", tag: "status",
 		summary: "What needs attention", description: "Parts that do not work, a disk that fills up and how long until it is full, sources that fell silent, what was rejected, with what to do about each."},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[attentionList], error) {
 			all, err := s.attention(ctx)

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 )
 
 // A guard decides who may ask.
@@ -41,32 +43,57 @@ func open(path string) bool { return path == "/healthz" || path == "/readyz" || 
 func (s *server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !open(r.URL.Path) {
-			if err := s.guard.check(r); err != nil {
+			who, err := s.guard.check(r)
+			if err == nil && r.URL.Path == metricsPath {
+				err = who.Allow(access.ServerRead, "", "")
+			}
+			if err != nil {
 				if millrace.KindOf(err) == millrace.Unauthorized {
 					w.Header().Set("WWW-Authenticate", `Bearer realm="millrace"`)
 				}
 				writeProblem(w, r, err)
 				return
 			}
+			r = r.WithContext(context.WithValue(r.Context(), principalKey{}, who))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (g *guard) check(r *http.Request) error {
+// principal is who makes the request of ctx; nobody on paths that are open.
+func principal(ctx context.Context) access.Principal {
+	who, _ := ctx.Value(principalKey{}).(access.Principal)
+	return who
+}
+
+// allow refuses who may not do what an operation does, in the space that it is
+// about.
+func (s *server) allow(ctx context.Context, op operation) error {
+	if op.open {
+		return nil
+	}
+	sp := s.space(ctx)
+	return principal(ctx).Allow(op.needs, sp.Workspace, sp.ID)
+}
+
+// adminToken is who sends the token that the server was started with.
+var adminToken = access.System("admin token")
+
+// check says who makes a request.
+func (g *guard) check(r *http.Request) (access.Principal, error) {
 	_, sent := r.Header["Authorization"]
 	if !sent && g.hasToken {
 		if _, _, ok := g.sessions.of(r); ok {
-			return sameOrigin(r)
+			return adminToken, sameOrigin(r)
 		}
 	}
 	if g.hasToken && (g.mode == Production || sent || !local(r)) {
-		return g.checkToken(r)
+		return adminToken, g.checkToken(r)
 	}
 	if g.mode == Production {
-		return millrace.Errorf(millrace.Unauthorized, "this server has no admin token, so it answers nobody")
+		return access.Principal{}, millrace.Errorf(millrace.Unauthorized, "this server has no admin token, so it answers nobody")
 	}
-	return g.checkLocal(r)
+	return access.Local(), g.checkLocal(r)
 }
 
 // checkToken lets in who sends the admin token.

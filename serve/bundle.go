@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"github.com/millrace/millrace/access"
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
@@ -144,7 +145,7 @@ func (s *server) bundle(ctx context.Context) ([]byte, error) {
 }
 
 func (s *server) registerBundle() {
-	register(s, operation{id: "get-support-bundle", method: http.MethodGet, path: "/api/v1/support-bundle", tag: "status", timeout: 2 * time.Minute,
+	register(s, operation{id: "get-support-bundle", needs: access.ServerSupport, method: http.MethodGet, path: "/api/v1/support-bundle", tag: "status", timeout: 2 * time.Minute,
 		summary:     "Files that help to find a fault",
 		description: "A tar.gz with status, the log's last lines, metrics, names and types of tables, jobs and stacks. It holds no secret, no key, no query, and nothing of records but names of sources, events and columns.",
 		responses: map[string]*huma.Response{"200": {Description: "The files", Content: map[string]*huma.MediaType{

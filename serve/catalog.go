@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -293,7 +294,7 @@ func (s *server) registerTables() {
 		Tables []TableSummary `json:"tables" doc:"By schema and name."`
 		Next   string         `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
 	}
-	register(s, operation{id: "list-tables", method: http.MethodGet, path: "/api/v1/tables", tag: "tables",
+	register(s, operation{id: "list-tables", needs: access.TableRead, method: http.MethodGet, path: "/api/v1/tables", tag: "tables",
 		summary: "List the tables of the warehouse", description: "With how many rows each has, and how fresh it is.",
 		errors: []int{http.StatusBadRequest, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
@@ -320,7 +321,7 @@ func (s *server) registerTables() {
 			found, err := s.summaries(ctx, all, tables)
 			return &bodyOf[tablePage]{Body: tablePage{Tables: found, Next: next}}, err
 		})
-	register(s, operation{id: "get-table", method: http.MethodGet, path: "/api/v1/tables/{schema}/{table}", tag: "tables",
+	register(s, operation{id: "get-table", needs: access.TableRead, method: http.MethodGet, path: "/api/v1/tables/{schema}/{table}", tag: "tables",
 		summary: "Get a table and its columns", errors: []int{http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *TablePath) (*bodyOf[TableDetail], error) {
 			t, all, err := s.table(ctx, in.Schema, in.Table)

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"github.com/millrace/millrace/access"
 	"context"
 	"fmt"
 	"maps"
@@ -217,7 +218,7 @@ func (s *server) registerChanges() {
 		Changes []SchemaChange `json:"changes" doc:"Newest first."`
 		Next    string         `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
 	}
-	register(s, operation{id: "list-source-changes", method: http.MethodGet, path: "/api/v1/sources/{source}/changes", tag: "sources",
+	register(s, operation{id: "list-source-changes", needs: access.SourceRead, method: http.MethodGet, path: "/api/v1/sources/{source}/changes", tag: "sources",
 		summary: "How what a source sends has changed", description: "New events, streams and properties since each table began, and what the warehouse did otherwise than one may think. At most half a minute old.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
 )
 
@@ -103,7 +104,7 @@ func (s *server) registerCompletion() {
 		Tables    []CatalogTable `json:"tables" doc:"By schema and name."`
 		Functions []string       `json:"functions" doc:"Names of the engine's functions."`
 	}
-	register(s, operation{id: "get-catalog", method: http.MethodGet, path: "/api/v1/catalog", tag: "query",
+	register(s, operation{id: "get-catalog", needs: access.TableRead, method: http.MethodGet, path: "/api/v1/catalog", tag: "query",
 		summary: "What queries can name", description: "All tables with their columns, and the functions of the engine, for completing SQL.", errors: []int{http.StatusGatewayTimeout}},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[catalogAnswer], error) {
 			all, err := s.catalog(ctx)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
@@ -326,7 +327,7 @@ func (s *server) registerEvents() {
 		Events []SourceEvent `json:"events" doc:"Those that match."`
 		Next   string        `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
 	}
-	register(s, operation{id: "list-source-events", method: http.MethodGet, path: "/api/v1/sources/{source}/events", tag: "sources",
+	register(s, operation{id: "list-source-events", needs: access.SourceRead, method: http.MethodGet, path: "/api/v1/sources/{source}/events", tag: "sources",
 		summary: "What a source has received", description: "Track events by name, other calls, and streams, with how many there are.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
@@ -353,7 +354,7 @@ func (s *server) registerEvents() {
 			}
 			return &bodyOf[eventPage]{Body: out}, nil
 		})
-	register(s, operation{id: "get-source-event", method: http.MethodGet, path: "/api/v1/sources/{source}/events/{event}", tag: "sources",
+	register(s, operation{id: "get-source-event", needs: access.SourceRead, method: http.MethodGet, path: "/api/v1/sources/{source}/events/{event}", tag: "sources",
 		summary: "An event and its properties", description: "With how many events have each property, since when, and examples.",
 		errors: []int{http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {

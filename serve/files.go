@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/project"
 )
 
@@ -98,7 +99,7 @@ func (s *server) registerFiles() {
 		Complete bool          `json:"complete" doc:"Those are all; a project shows 10,000 at most."`
 		Reloads  bool          `json:"reloads" doc:"What is saved is served at once; otherwise when the server is started again."`
 	}
-	register(s, operation{id: "list-files", method: http.MethodGet, path: "/api/v1/files", tag: "files",
+	register(s, operation{id: "list-files", needs: access.FileRead, method: http.MethodGet, path: "/api/v1/files", tag: "files",
 		summary: "List the project's files", description: "Without secrets, hidden files and data.", errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[fileList], error) {
 			if s.space(ctx).Files == nil {
@@ -114,7 +115,7 @@ func (s *server) registerFiles() {
 			}
 			return &bodyOf[fileList]{Body: out}, nil
 		})
-	register(s, operation{id: "read-file", method: http.MethodGet, path: "/api/v1/files/text", tag: "files",
+	register(s, operation{id: "read-file", needs: access.FileRead, method: http.MethodGet, path: "/api/v1/files/text", tag: "files",
 		summary: "Read a file of the project", errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}},
 		func(ctx context.Context, in *FilePath) (*bodyOf[FileText], error) {
 			if s.space(ctx).Files == nil {
@@ -151,7 +152,7 @@ func (s *server) registerFileChanges() {
 		ETag string `json:"etag,omitempty" maxLength:"200" doc:"Of the text that it is in place of, as reading it said; absent for a new file."`
 	}
 	conflicts := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge}
-	register(s, operation{id: "save-file", method: http.MethodPut, path: "/api/v1/files/text", tag: "files", maxBodyBytes: fileBodyBytes,
+	register(s, operation{id: "save-file", needs: access.FileWrite, method: http.MethodPut, path: "/api/v1/files/text", tag: "files", maxBodyBytes: fileBodyBytes,
 		summary: "Save a file of the project", description: "Also with mistakes in it, which are told: then the version before goes on. 409, with what the file says now, when someone else has changed it meanwhile.",
 		errors: conflicts},
 		func(ctx context.Context, in *struct {
@@ -167,7 +168,7 @@ func (s *server) registerFileChanges() {
 			}
 			return s.saved(ctx, in.Path, etag), nil
 		})
-	register(s, operation{id: "remove-file", method: http.MethodDelete, path: "/api/v1/files/text", tag: "files", status: http.StatusOK,
+	register(s, operation{id: "remove-file", needs: access.FileWrite, method: http.MethodDelete, path: "/api/v1/files/text", tag: "files", status: http.StatusOK,
 		summary: "Remove a file of the project", errors: conflicts},
 		func(ctx context.Context, in *struct {
 			FilePath
@@ -186,7 +187,7 @@ func (s *server) registerFileChanges() {
 		To   string `json:"to" maxLength:"500" doc:"Its new path, where there is none."`
 		ETag string `json:"etag" maxLength:"200" doc:"Of its text, as reading it said."`
 	}
-	register(s, operation{id: "rename-file", method: http.MethodPost, path: "/api/v1/files/rename", tag: "files",
+	register(s, operation{id: "rename-file", needs: access.FileWrite, method: http.MethodPost, path: "/api/v1/files/rename", tag: "files",
 		summary: "Rename a file of the project", description: "A source is called like its file, so that one that is renamed has other tables.", errors: conflicts},
 		func(ctx context.Context, in *struct{ Body renameBody }) (*bodyOf[savedFile], error) {
 			if s.space(ctx).Files == nil {
@@ -208,7 +209,7 @@ func (s *server) registerFileEdit(conflicts []int) {
 		Changes []fileChange `json:"changes" maxItems:"200" doc:"One after another."`
 		Dry     bool         `json:"dry,omitempty" doc:"Only answer the text and what would be wrong; save nothing."`
 	}
-	register(s, operation{id: "edit-file", method: http.MethodPost, path: "/api/v1/files/edit", tag: "files", maxBodyBytes: fileBodyBytes,
+	register(s, operation{id: "edit-file", needs: access.FileWrite, method: http.MethodPost, path: "/api/v1/files/edit", tag: "files", maxBodyBytes: fileBodyBytes,
 		summary: "Change values in a YAML file of the project", description: "Comments, order and style stay as they are. What cannot be changed without changing another value, such as what an alias repeats, is refused.", errors: conflicts},
 		func(ctx context.Context, in *struct{ Body editBody }) (*bodyOf[savedFile], error) {
 			if s.space(ctx).Files == nil {
@@ -286,7 +287,7 @@ func (s *server) registerEditor() {
 	type checked struct {
 		Problems []FileProblem `json:"problems" doc:"By file, line and column; empty when all is well."`
 	}
-	register(s, operation{id: "check-files", method: http.MethodPost, path: "/api/v1/files/check", tag: "files", maxBodyBytes: 8 << 20,
+	register(s, operation{id: "check-files", needs: access.FileRead, method: http.MethodPost, path: "/api/v1/files/check", tag: "files", maxBodyBytes: 8 << 20,
 		summary: "Check the project with texts that are not saved yet", description: "The same checks as millrace check.", errors: []int{http.StatusBadRequest, http.StatusNotFound}},
 		func(ctx context.Context, in *struct {
 			Body *checkBody `required:"false"`
@@ -321,7 +322,7 @@ func (s *server) registerEditor() {
 		To    int          `json:"to" doc:"Up to here, not including it."`
 		Items []completion `json:"items" doc:"What may be written."`
 	}
-	register(s, operation{id: "complete-file", method: http.MethodPost, path: "/api/v1/files/complete", tag: "files", maxBodyBytes: 8 << 20,
+	register(s, operation{id: "complete-file", needs: access.FileRead, method: http.MethodPost, path: "/api/v1/files/complete", tag: "files", maxBodyBytes: 8 << 20,
 		summary: "What may be written at a place of a file", description: "Fields, their values, names of resources and secrets. Nothing in files that have no schema.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}},
 		func(ctx context.Context, in *struct{ Body completeBody }) (*bodyOf[completed], error) {
@@ -353,7 +354,7 @@ func (s *server) registerSchemas() {
 	type schemaList struct {
 		Schemas []string `json:"schemas" doc:"Their names."`
 	}
-	register(s, operation{id: "list-schemas", method: http.MethodGet, path: "/api/v1/schemas", tag: "files",
+	register(s, operation{id: "list-schemas", needs: access.FileRead, method: http.MethodGet, path: "/api/v1/schemas", tag: "files",
 		summary: "List the JSON Schemas of the project's files", errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[schemaList], error) {
 			if s.space(ctx).Files == nil {
@@ -362,7 +363,7 @@ func (s *server) registerSchemas() {
 			all, err := s.space(ctx).Files.Schemas()
 			return &bodyOf[schemaList]{Body: schemaList{Schemas: list(slices.Sorted(maps.Keys(all)))}}, err
 		})
-	register(s, operation{id: "get-schema", method: http.MethodGet, path: "/api/v1/schemas/{name}", tag: "files",
+	register(s, operation{id: "get-schema", needs: access.FileRead, method: http.MethodGet, path: "/api/v1/schemas/{name}", tag: "files",
 		summary: "Get the JSON Schema of files of the project", errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *struct {
 			Name string `path:"name" maxLength:"100" example:"sources.json" doc:"Of the schema."`

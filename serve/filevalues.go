@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/project"
 )
 
@@ -27,7 +28,7 @@ func (s *server) registerFileValues() {
 		Places   []FilePlace     `json:"places" doc:"Where each value stands, in the order of the text."`
 		Problems []FileProblem   `json:"problems" doc:"Why it cannot be read; empty when it can. What its values mean is not looked at: see check."`
 	}
-	register(s, operation{id: "read-values", method: http.MethodPost, path: "/api/v1/files/values", tag: "files", maxBodyBytes: 8 << 20,
+	register(s, operation{id: "read-values", needs: access.FileRead, method: http.MethodPost, path: "/api/v1/files/values", tag: "files", maxBodyBytes: 8 << 20,
 		summary: "Read the values in a YAML text", description: "With their paths and places, for programs that show and edit them. Edit changes them.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}},
 		func(ctx context.Context, in *struct{ Body valuesBody }) (*bodyOf[fileValues], error) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/serve/job"
 	"github.com/millrace/millrace/serve/patch"
@@ -93,7 +94,7 @@ func (s *server) registerGroups() {
 		Groups []RejectedGroup `json:"groups" doc:"The largest first."`
 		Next   string          `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
 	}
-	register(s, operation{id: "list-rejected-groups", method: http.MethodGet, path: "/api/v1/rejected/groups", tag: "records",
+	register(s, operation{id: "list-rejected-groups", needs: access.RecordRead, method: http.MethodGet, path: "/api/v1/rejected/groups", tag: "records",
 		summary: "Rejected records by reason", description: "Records of one group have the same reason but for numbers and what is quoted, the same field and source.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
@@ -163,7 +164,7 @@ type ResentOutcome struct {
 
 func (s *server) registerResendMany() {
 	s.schema(reflect.TypeFor[ResendResult]()) // of the job
-	register(s, operation{id: "resend-many", method: http.MethodPost, path: "/api/v1/rejected/resend", tag: "records",
+	register(s, operation{id: "resend-many", needs: access.RejectedResend, method: http.MethodPost, path: "/api/v1/rejected/resend", tag: "records",
 		summary:     "Send many rejected records again",
 		description: "Each goes through intake as if it came in now, mended by the patch. The job says how far it has come; its result is a ResendResult.",
 		status:      http.StatusAccepted, errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/history"
 )
 
@@ -74,7 +75,7 @@ func (s *server) registerHistory() {
 		Marks []HistoryMark `json:"marks" doc:"Oldest first; of more than 1,000 the newest."`
 	}
 	missing := millrace.Errorf(millrace.NotFound, "this server keeps no history")
-	register(s, operation{id: "get-history", method: http.MethodGet, path: "/api/v1/history", tag: "status",
+	register(s, operation{id: "get-history", needs: access.StatusRead, method: http.MethodGet, path: "/api/v1/history", tag: "status",
 		summary:     "Numbers over time",
 		description: "What the metrics were: every 10 seconds for 6 hours, every minute for 30 days, every hour for ever. Histograms are there as their quantiles 0.5 and 0.99.",
 		errors:      []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}},
@@ -110,7 +111,7 @@ func (s *server) registerHistory() {
 			}
 			return &bodyOf[seriesList]{Body: out}, nil
 		})
-	register(s, operation{id: "list-marks", method: http.MethodGet, path: "/api/v1/marks", tag: "status",
+	register(s, operation{id: "list-marks", needs: access.StatusRead, method: http.MethodGet, path: "/api/v1/marks", tag: "status",
 		summary: "What happened", description: "Starts, stops, reloads and rebuilds, which explain charts.", errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *struct {
 			From  time.Time `query:"from" doc:"Only at this time or later."`

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/serve/job"
 )
 
@@ -17,7 +18,7 @@ func (s *server) registerDuplicates() {
 	type duplicateQuestion struct {
 		Ranges []Range `json:"ranges" minItems:"1" maxItems:"1000" doc:"From the answers of intake: each answer's Millrace-Position and how many records it took."`
 	}
-	register(s, operation{id: "count-duplicates", method: http.MethodPost, path: "/api/v1/duplicates", tag: "records",
+	register(s, operation{id: "count-duplicates", needs: access.SourceRead, method: http.MethodPost, path: "/api/v1/duplicates", tag: "records",
 		summary: "Count the duplicates among records one has sent", description: "Waits up to 30 seconds until the records are judged.",
 		timeout: requestTimeout, errors: []int{http.StatusBadRequest, http.StatusConflict, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
@@ -38,17 +39,17 @@ func (s *server) registerJobs() {
 	type jobList struct {
 		Jobs []job.Job `json:"jobs"`
 	}
-	register(s, operation{id: "list-jobs", method: http.MethodGet, path: "/api/v1/jobs", tag: "jobs", summary: "List jobs, newest first"},
+	register(s, operation{id: "list-jobs", needs: access.JobRead, method: http.MethodGet, path: "/api/v1/jobs", tag: "jobs", summary: "List jobs, newest first"},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[jobList], error) {
 			return &bodyOf[jobList]{Body: jobList{s.space(ctx).Jobs.List()}}, nil
 		})
-	register(s, operation{id: "get-job", method: http.MethodGet, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Get a job",
+	register(s, operation{id: "get-job", needs: access.JobRead, method: http.MethodGet, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Get a job",
 		errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *named) (*bodyOf[job.Job], error) {
 			j, err := s.space(ctx).Jobs.Get(in.ID)
 			return &bodyOf[job.Job]{Body: j}, err
 		})
-	register(s, operation{id: "cancel-job", method: http.MethodDelete, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Cancel a job",
+	register(s, operation{id: "cancel-job", needs: access.JobCancel, method: http.MethodDelete, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Cancel a job",
 		description: "Asks it to end and answers at once; its state says when it has. A job that has ended stays as it is.",
 		status:      http.StatusOK, errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *named) (*bodyOf[job.Job], error) {
@@ -71,7 +72,7 @@ func (s *server) start(ctx context.Context, kind string, work job.Work) (*starte
 }
 
 func (s *server) registerStarts() {
-	register(s, operation{id: "start-rebuild", method: http.MethodPost, path: "/api/v1/warehouse/rebuilds", tag: "jobs",
+	register(s, operation{id: "start-rebuild", needs: access.WarehouseRebuild, method: http.MethodPost, path: "/api/v1/warehouse/rebuilds", tag: "jobs",
 		summary:     "Rebuild the warehouse from archive and log",
 		description: "Makes the tables anew beside the live ones and swaps them in, in one transaction. Refuses to swap in tables with fewer rows unless yes.",
 		status:      http.StatusAccepted, errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}},
@@ -90,13 +91,13 @@ func (s *server) registerStarts() {
 				return s.space(ctx).Rebuilder.Rebuild(ctx, s.space(ctx).ID, r, progress)
 			})
 		})
-	register(s, operation{id: "start-archive-verification", method: http.MethodPost, path: "/api/v1/archive/verifications", tag: "jobs",
+	register(s, operation{id: "start-archive-verification", needs: access.ServerVerify, method: http.MethodPost, path: "/api/v1/archive/verifications", tag: "jobs",
 		summary: "Verify the archive", description: "Reads every file and checks that each record is there once.",
 		status: http.StatusAccepted, errors: []int{http.StatusConflict}},
 		func(ctx context.Context, _ *struct{}) (*started, error) {
 			return s.start(ctx, "archive.verify", s.o.VerifyArchive)
 		})
-	register(s, operation{id: "start-log-verification", method: http.MethodPost, path: "/api/v1/log/verifications", tag: "jobs",
+	register(s, operation{id: "start-log-verification", needs: access.ServerVerify, method: http.MethodPost, path: "/api/v1/log/verifications", tag: "jobs",
 		summary: "Verify the log", description: "Reads every frame and checks its sums.",
 		status: http.StatusAccepted, errors: []int{http.StatusConflict}},
 		func(ctx context.Context, _ *struct{}) (*started, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/serve/logring"
 )
 
@@ -62,7 +63,7 @@ func (s *server) registerLogs() {
 	s.schema(reflect.TypeFor[logring.Line]())
 	page := s.schema(reflect.TypeFor[logPage]())
 	line := s.schema(reflect.TypeFor[logring.Line]())
-	register(s, operation{id: "get-logs", method: http.MethodGet, path: "/api/v1/logs", tag: "status", timeout: -1,
+	register(s, operation{id: "get-logs", needs: access.ServerLogs, method: http.MethodGet, path: "/api/v1/logs", tag: "status", timeout: -1,
 		summary:     "The server's own log",
 		description: "Its last 5,000 lines of level info and graver. With follow, the lines that match are sent as server-sent events (event: line, and event: missed when the client was too slow).",
 		responses: map[string]*huma.Response{"200": {Description: "The lines", Content: map[string]*huma.MediaType{

@@ -18,6 +18,7 @@ type (
 	requestIDKey struct{}
 	controlKey   struct{}
 	requestKey   struct{}
+	principalKey struct{}
 )
 
 // requestOf returns the request that ctx belongs to: its headers, address and

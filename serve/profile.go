@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/serve/job"
 	"github.com/millrace/millrace/warehouse"
@@ -64,7 +65,7 @@ func (s *server) registerProfile() {
 	type profileBody struct {
 		Columns []string `json:"columns,omitempty" maxItems:"400" doc:"Only these; all when absent."`
 	}
-	register(s, operation{id: "profile-table", method: http.MethodPost, path: "/api/v1/tables/{schema}/{table}/profile", tag: "tables",
+	register(s, operation{id: "profile-table", needs: access.QueryRun, method: http.MethodPost, path: "/api/v1/tables/{schema}/{table}/profile", tag: "tables",
 		summary: "Find out what is in a table", description: "Reads the whole table, column by column: how many are filled, how many values there are, the least and the greatest, how they are spread. The job's result is a TableProfile.",
 		status: http.StatusAccepted, errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}},
 		func(ctx context.Context, in *struct {

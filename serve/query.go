@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -96,7 +97,7 @@ type queryColumn struct {
 }
 
 func (s *server) registerQuery() {
-	register(s, operation{id: "query", method: http.MethodPost, path: "/api/v1/query", tag: "query", summary: "Ask the warehouse in SQL",
+	register(s, operation{id: "query", needs: access.QueryRun, method: http.MethodPost, path: "/api/v1/query", tag: "query", summary: "Ask the warehouse in SQL",
 		description: "Answers JSON, or an Arrow IPC stream to Accept: " + arrowType + ". A JSON result that could not be finished ends with error; an Arrow stream is then cut off without its end. Trailers: Millrace-Truncated, Millrace-Row-Count.",
 		timeout:     -1,
 		errors:      []int{http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusGatewayTimeout},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
@@ -238,7 +239,7 @@ func (s *server) records(ctx context.Context, q recordQuery) (recordList, error)
 }
 
 func (s *server) registerRecords() {
-	register(s, operation{id: "list-records", method: http.MethodGet, path: "/api/v1/records", tag: "records",
+	register(s, operation{id: "list-records", needs: access.RecordRead, method: http.MethodGet, path: "/api/v1/records", tag: "records",
 		summary:     "Find records by ID or user",
 		description: "At any age, newest first. Duplicates and rejected records are found too: duplicates as long as the log has them, and it could be searched for them in half a second.",
 		errors:      []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
@@ -262,7 +263,7 @@ func (s *server) registerRecords() {
 			found, err := s.records(ctx, recordQuery{source: in.Source, id: in.ID, user: in.User, before: before, limit: in.Limit})
 			return &bodyOf[recordList]{Body: found}, err
 		})
-	register(s, operation{id: "get-record", method: http.MethodGet, path: "/api/v1/records/{position}", tag: "records",
+	register(s, operation{id: "get-record", needs: access.RecordRead, method: http.MethodGet, path: "/api/v1/records/{position}", tag: "records",
 		summary: "A record and its journey", description: "As it was received, what became of it, and where it is: in the log, in the archive, in the tables, and when it got there.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
 )
 
@@ -120,7 +121,7 @@ func (s *server) registerRejected() {
 		Rejected []Rejected `json:"rejected"`
 		Cursor   string     `json:"cursor" doc:"Give it as cursor for what follows; empty at the end."`
 	}
-	register(s, operation{id: "list-rejected", method: http.MethodGet, path: "/api/v1/rejected", tag: "records",
+	register(s, operation{id: "list-rejected", needs: access.RecordRead, method: http.MethodGet, path: "/api/v1/rejected", tag: "records",
 		summary: "List rejected records, newest first", description: "Intake keeps what it refuses. Fix the sender or the record, and send it again.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
@@ -152,7 +153,7 @@ func (s *server) registerRejected() {
 			}
 			return &bodyOf[rejectedPage]{Body: out}, nil
 		})
-	register(s, operation{id: "get-rejected", method: http.MethodGet, path: "/api/v1/rejected/{id}", tag: "records",
+	register(s, operation{id: "get-rejected", needs: access.RecordRead, method: http.MethodGet, path: "/api/v1/rejected/{id}", tag: "records",
 		summary: "Get a rejected record", errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *struct {
 			ID string `path:"id" maxLength:"200" doc:"The rejected record's ID."`
@@ -179,7 +180,7 @@ type resent struct {
 }
 
 func (s *server) registerResend() {
-	register(s, operation{id: "resend-rejected", method: http.MethodPost, path: "/api/v1/rejected/{id}/resend", tag: "records",
+	register(s, operation{id: "resend-rejected", needs: access.RejectedResend, method: http.MethodPost, path: "/api/v1/rejected/{id}/resend", tag: "records",
 		summary: "Send a rejected record again", description: "Goes through intake as if it came in now, with the body as it was received or as given here.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}},
 		func(ctx context.Context, in *struct {

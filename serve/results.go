@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/serve/job"
 	"github.com/millrace/millrace/warehouse"
@@ -179,7 +180,7 @@ var errNoResults = millrace.Errorf(millrace.NotFound, "this server keeps no resu
 
 func (s *server) registerResults() {
 	s.schema(reflect.TypeFor[StoredResult]()) // of the job too
-	register(s, operation{id: "create-result", method: http.MethodPost, path: "/api/v1/results", tag: "query", status: http.StatusCreated,
+	register(s, operation{id: "create-result", needs: access.QueryRun, method: http.MethodPost, path: "/api/v1/results", tag: "query", status: http.StatusCreated,
 		summary:     "Ask in SQL and keep the result",
 		description: "Stores what the query answers as a file on the server, up to 5 million rows or 256 MiB; paging, sorting, filtering, charts and downloads read that. 202 when it takes longer than wait_ms: its job goes on, and has the result in the end. A result is kept for a day after its last use.",
 		also:        map[int]any{http.StatusAccepted: resultOrJob{}},
@@ -190,7 +191,7 @@ func (s *server) registerResults() {
 			}
 			return s.createResult(ctx, in.Body)
 		})
-	register(s, operation{id: "get-result", method: http.MethodGet, path: "/api/v1/results/{id}", tag: "query",
+	register(s, operation{id: "get-result", needs: access.QueryRun, method: http.MethodGet, path: "/api/v1/results/{id}", tag: "query",
 		summary: "Get what is known of a result", errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *ResultPath) (*bodyOf[StoredResult], error) {
 			r, err := s.resultOf(ctx, in.ID)
@@ -199,7 +200,7 @@ func (s *server) registerResults() {
 			}
 			return &bodyOf[StoredResult]{Body: s.storedResult(ctx, r)}, nil
 		})
-	register(s, operation{id: "delete-result", method: http.MethodDelete, path: "/api/v1/results/{id}", tag: "query",
+	register(s, operation{id: "delete-result", needs: access.QueryRun, method: http.MethodDelete, path: "/api/v1/results/{id}", tag: "query",
 		summary: "Forget a result", status: http.StatusNoContent, errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *ResultPath) (*struct{}, error) {
 			if _, err := s.resultOf(ctx, in.ID); err != nil {
@@ -223,7 +224,7 @@ func (s *server) registerResultRows() {
 		Total   int64               `json:"total" doc:"Rows that the filters leave."`
 		Rows    [][]json.RawMessage `json:"rows" doc:"As queries answer them: numbers keep all their digits, times are RFC 3339 in UTC."`
 	}
-	register(s, operation{id: "read-result", method: http.MethodPost, path: "/api/v1/results/{id}/rows", tag: "query",
+	register(s, operation{id: "read-result", needs: access.QueryRun, method: http.MethodPost, path: "/api/v1/results/{id}/rows", tag: "query",
 		summary: "Read rows of a result", description: "A page of it, in any order, with any filters.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
@@ -254,7 +255,7 @@ func (s *server) registerResultStats() {
 		Column  string          `json:"column" maxLength:"1000" doc:"Name of the column."`
 		Filters []result.Filter `json:"filters,omitempty" maxItems:"50" doc:"Only rows for which all hold."`
 	}
-	register(s, operation{id: "describe-result-column", method: http.MethodPost, path: "/api/v1/results/{id}/stats", tag: "query",
+	register(s, operation{id: "describe-result-column", needs: access.QueryRun, method: http.MethodPost, path: "/api/v1/results/{id}/stats", tag: "query",
 		summary: "What is in a column of a result", errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
 			ResultPath
@@ -266,7 +267,7 @@ func (s *server) registerResultStats() {
 			stats, err := s.space(ctx).Results.Stats(ctx, in.ID, in.Body.Column, in.Body.Filters)
 			return &bodyOf[result.ColumnStats]{Body: stats}, err
 		})
-	register(s, operation{id: "chart-result", method: http.MethodPost, path: "/api/v1/results/{id}/chart", tag: "query",
+	register(s, operation{id: "chart-result", needs: access.QueryRun, method: http.MethodPost, path: "/api/v1/results/{id}/chart", tag: "query",
 		summary: "Sum up a result for a chart", description: "At most 2,000 points: numbers and times that are many are put into bins.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
@@ -306,7 +307,7 @@ func (s *server) registerDownload() {
 	for _, media := range result.MediaTypes {
 		content[media] = &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
 	}
-	register(s, operation{id: "download-result", method: http.MethodGet, path: "/api/v1/results/{id}/download", tag: "query", timeout: -1,
+	register(s, operation{id: "download-result", needs: access.QueryRun, method: http.MethodGet, path: "/api/v1/results/{id}/download", tag: "query", timeout: -1,
 		summary: "Download a result", description: "As CSV, in which no text is a formula, JSON, NDJSON or Parquet. A download that could not be finished is cut off.",
 		errors:    []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout},
 		responses: map[string]*huma.Response{"200": {Description: "The file", Content: content}}},

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
 )
@@ -47,7 +48,7 @@ func (s *server) registerRetype() {
 	type typeBody struct {
 		Type string `json:"type" enum:"bool,bigint,double,timestamptz,text,json" doc:"The new type."`
 	}
-	register(s, operation{id: "preview-column-type", method: http.MethodPost, path: "/api/v1/tables/{schema}/{table}/columns/{column}/type", tag: "tables",
+	register(s, operation{id: "preview-column-type", needs: access.QueryRun, method: http.MethodPost, path: "/api/v1/tables/{schema}/{table}/columns/{column}/type", tag: "tables",
 		summary: "What another type of a column would change", description: "Changes nothing: it says how many values would fit, and which would go to discards. To change the type, set it in the source's file and rebuild.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"github.com/millrace/millrace/access"
 	"context"
 	"encoding/json"
 	"errors"
@@ -79,7 +80,7 @@ func (s *server) newestRows(ctx context.Context, t warehouse.TableName, position
 }
 
 func (s *server) registerSample() {
-	register(s, operation{id: "sample-table", method: http.MethodGet, path: "/api/v1/tables/{schema}/{table}/sample", tag: "tables",
+	register(s, operation{id: "sample-table", needs: access.QueryRun, method: http.MethodGet, path: "/api/v1/tables/{schema}/{table}/sample", tag: "tables",
 		summary: "The newest rows of a table", errors: []int{http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
 			TablePath

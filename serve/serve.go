@@ -193,7 +193,7 @@ func New(o Options) (http.Handler, error) {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		_, _ = w.Write(description) // the client is gone
 	})
-	s.mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{Registry: o.Metrics, MaxRequestsInFlight: 4}))
+	s.mux.Handle("GET "+metricsPath, promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{Registry: o.Metrics, MaxRequestsInFlight: 4}))
 	s.mux.HandleFunc("GET /{$}", s.landing)
 	s.mux.HandleFunc("/", s.unknown)
 	api := s.observed(s.guarded(s.spaced(s.mux)))

@@ -150,7 +150,7 @@ type sessionAnswer struct {
 // session describes who makes the request.
 func (s *server) session(r *http.Request) Session {
 	out := Session{Mode: string(s.o.Mode), Login: "token"}
-	err := s.guard.check(r)
+	_, err := s.guard.check(r)
 	if !s.guard.hasToken || s.o.Mode == Dev && local(r) && err == nil {
 		out.Login = "none"
 	}

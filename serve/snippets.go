@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/serve/snippet"
 )
 
@@ -64,7 +65,7 @@ func (s *server) registerSnippets() {
 		Address  string            `json:"address" example:"https://collect.example.com" doc:"The address in them."`
 		Snippets []snippet.Snippet `json:"snippets" doc:"What sends a first event."`
 	}
-	register(s, operation{id: "list-snippets", method: http.MethodGet, path: "/api/v1/sources/{source}/snippets", tag: "sources",
+	register(s, operation{id: "list-snippets", needs: access.SourceRead, method: http.MethodGet, path: "/api/v1/sources/{source}/snippets", tag: "sources",
 		summary: "Code that sends to a source", description: "To be pasted, with the source's key and this server's address.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}},
 		func(ctx context.Context, in *struct {
@@ -163,7 +164,7 @@ func (s *server) registerTestEvent() {
 	type testBody struct {
 		Event json.RawMessage `json:"event,omitempty" doc:"The event to send, with its type; default a track event called Test Event. Of a webhook: the body."`
 	}
-	register(s, operation{id: "send-test-event", method: http.MethodPost, path: "/api/v1/sources/{source}/test", tag: "sources",
+	register(s, operation{id: "send-test-event", needs: access.SourceTest, method: http.MethodPost, path: "/api/v1/sources/{source}/test", tag: "sources",
 		summary: "Send a test event", description: "Goes through intake with one of the source's keys, or signed as the webhook's vendor would sign it, as if a sender had sent it: it is counted, stored and loaded like any other, and does not make the key a used one. No secret is told.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}},
 		func(ctx context.Context, in *struct {

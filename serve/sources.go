@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
 )
 
@@ -14,7 +15,7 @@ func (s *server) registerSources() {
 	type sourceList struct {
 		Sources []Source `json:"sources"`
 	}
-	register(s, operation{id: "list-sources", method: http.MethodGet, path: "/api/v1/sources", tag: "sources", summary: "List the sources"},
+	register(s, operation{id: "list-sources", needs: access.SourceRead, method: http.MethodGet, path: "/api/v1/sources", tag: "sources", summary: "List the sources"},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[sourceList], error) {
 			all, err := s.space(ctx).System.Sources(ctx, s.space(ctx).ID)
 			if err != nil {
@@ -25,7 +26,7 @@ func (s *server) registerSources() {
 			}
 			return &bodyOf[sourceList]{Body: sourceList{list(all)}}, nil
 		})
-	register(s, operation{id: "get-source", method: http.MethodGet, path: "/api/v1/sources/{source}", tag: "sources",
+	register(s, operation{id: "get-source", needs: access.SourceRead, method: http.MethodGet, path: "/api/v1/sources/{source}", tag: "sources",
 		summary: "Get a source", errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *struct {
 			Source string `path:"source" maxLength:"63" example:"web" doc:"Name of the source."`
@@ -97,7 +98,7 @@ func (s *server) registerReaders() {
 		}
 		return nil, millrace.Errorf(millrace.NotFound, "there is no reader %q any more", name)
 	}
-	register(s, operation{id: "list-readers", method: http.MethodGet, path: "/api/v1/readers", tag: "readers", summary: "List the readers of the log"},
+	register(s, operation{id: "list-readers", needs: access.StatusRead, method: http.MethodGet, path: "/api/v1/readers", tag: "readers", summary: "List the readers of the log"},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[readerList], error) {
 			all, err := s.space(ctx).Readers.Readers(ctx)
 			if err != nil {
@@ -109,7 +110,7 @@ func (s *server) registerReaders() {
 			return &bodyOf[readerList]{Body: readerList{list(all)}}, nil
 		})
 	change := func(action, summary, description string, do func(context.Context, string) error) {
-		register(s, operation{id: action + "-reader", method: http.MethodPost, path: "/api/v1/readers/{name}/" + action, tag: "readers",
+		register(s, operation{id: action + "-reader", needs: access.ReaderControl, method: http.MethodPost, path: "/api/v1/readers/{name}/" + action, tag: "readers",
 			summary: summary, description: description, errors: []int{http.StatusNotFound, http.StatusConflict}},
 			func(ctx context.Context, in *named) (*bodyOf[Reader], error) {
 				if err := do(ctx, in.Name); err != nil {
@@ -122,7 +123,7 @@ func (s *server) registerReaders() {
 		func(ctx context.Context, name string) error { return s.space(ctx).Readers.Pause(ctx, name) })
 	change("resume", "Resume a paused reader", "It goes on where it stopped.",
 		func(ctx context.Context, name string) error { return s.space(ctx).Readers.Resume(ctx, name) })
-	register(s, operation{id: "reset-reader", method: http.MethodPost, path: "/api/v1/readers/{name}/reset", tag: "readers",
+	register(s, operation{id: "reset-reader", needs: access.ReaderControl, method: http.MethodPost, path: "/api/v1/readers/{name}/reset", tag: "readers",
 		summary: "Make a reader begin again", description: "The warehouse, without a position, makes all tables anew from the whole history. The archive, with one, gives up the damaged frames of the log up to it, and all readers go on behind.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone}},
 		func(ctx context.Context, in *struct {

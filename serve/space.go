@@ -17,7 +17,8 @@ import (
 // tables, the project that runs, and the work on them that goes on. Nothing of
 // one is reached from another. Its fields stay as they are once it is served.
 type Space struct {
-	ID string // of its records, in the log and wherever they go; default millrace.DefaultWorkspace
+	ID        string // of its records, in the log and wherever they go; default millrace.DefaultWorkspace
+	Workspace string // id of the workspace, in which people have roles; default ID
 
 	System      System       // required
 	Querier     Querier      // required
@@ -63,6 +64,9 @@ func (sp *Space) setDefaults() {
 	}
 	if sp.ID == "" {
 		sp.ID = millrace.DefaultWorkspace
+	}
+	if sp.Workspace == "" {
+		sp.Workspace = sp.ID
 	}
 	if sp.MaxQueryTimeout <= 0 {
 		sp.MaxQueryTimeout = 10 * time.Minute

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 )
 
 // Status is how a server is. Sizes are in bytes.
@@ -127,7 +128,7 @@ func (s *server) registerStatus() {
 		also: map[int]any{http.StatusServiceUnavailable: Health{}}},
 		func(ctx context.Context, _ *struct{}) (*health, error) {
 			h := s.health(ctx)
-			if s.guard.check(requestOf(ctx)) != nil { // a reason may name what is not everyone's business
+			if who, err := s.guard.check(requestOf(ctx)); err != nil || !who.Can(access.ServerRead, "", "") { // a reason may name what is not everyone's business
 				for i := range h.Parts {
 					h.Parts[i].Reason = ""
 				}
@@ -137,7 +138,7 @@ func (s *server) registerStatus() {
 			}
 			return &health{Status: http.StatusOK, Body: h}, nil
 		})
-	register(s, operation{id: "get-status", method: http.MethodGet, path: "/api/v1/status", tag: "status", summary: "How the server is"},
+	register(s, operation{id: "get-status", needs: access.StatusRead, method: http.MethodGet, path: "/api/v1/status", tag: "status", summary: "How the server is"},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[Status], error) {
 			st, err := s.space(ctx).System.Status(ctx)
 			if err != nil {
@@ -159,3 +160,6 @@ func list[T any](v []T) []T {
 	}
 	return v
 }
+
+// metricsPath is for Prometheus.
+const metricsPath = "/metrics"

@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/result"
 )
@@ -68,7 +69,7 @@ type tailInput struct {
 
 func (s *server) registerTail() {
 	line := s.schema(reflect.TypeFor[TailLine]())
-	register(s, operation{id: "tail", method: http.MethodGet, path: "/api/v1/tail", tag: "records", summary: "Follow records as they arrive",
+	register(s, operation{id: "tail", needs: access.RecordRead, method: http.MethodGet, path: "/api/v1/tail", tag: "records", summary: "Follow records as they arrive",
 		description: "One JSON object a line, or server-sent events to Accept: text/event-stream. Empty lines are signs of life. Without after, a client that reads too slowly (20,000 records or 16 MiB behind) misses records and is told how many: {\"dropped\": 12}. An end that the server makes is told: {\"error\": {…}}.",
 		timeout:     -1, errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone},
 		responses: map[string]*huma.Response{"200": {Description: "The records", Content: map[string]*huma.MediaType{

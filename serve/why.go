@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/warehouse"
@@ -325,7 +326,7 @@ func (s *server) discards(ctx context.Context, t warehouse.TableName, in *whyRow
 }
 
 func (s *server) registerWhy() {
-	register(s, operation{id: "explain-table", method: http.MethodGet, path: "/api/v1/tables/{schema}/{table}/why", tag: "tables",
+	register(s, operation{id: "explain-table", needs: access.TableRead, method: http.MethodGet, path: "/api/v1/tables/{schema}/{table}/why", tag: "tables",
 		summary: "Why a number may be wrong", description: "What of the records that a table is made of was set aside, dropped as duplicate, rejected, or handled otherwise, by reason and time.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
@@ -343,7 +344,7 @@ func (s *server) registerWhy() {
 			found, err := s.why(ctx, q)
 			return &bodyOf[Why]{Body: found}, err
 		})
-	register(s, operation{id: "explain-table-rows", method: http.MethodGet, path: "/api/v1/tables/{schema}/{table}/why/rows", tag: "tables",
+	register(s, operation{id: "explain-table-rows", needs: access.RecordRead, method: http.MethodGet, path: "/api/v1/tables/{schema}/{table}/why/rows", tag: "tables",
 		summary: "The rows behind why a number may be wrong", errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *whyRowsInput) (*bodyOf[whyRows], error) {
 			t, err := s.whyTable(ctx, in.TablePath)
