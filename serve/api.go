@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 )
 
 const (
@@ -25,10 +26,10 @@ const (
 type operation struct {
 	id, method, path, tag string
 	summary, description  string
-	open                  bool  // anyone may ask
+	open                  bool              // anyone may ask
 	needs                 access.Permission // of who asks, in the space; required unless open
-	errors                []int // besides 401, 403, 422 and 500
-	status                int   // default 200
+	errors                []int             // besides 401, 403, 422 and 500
+	status                int               // default 200
 	maxBodyBytes          int64
 	timeout               time.Duration // default requestTimeout; negative: the operation's own
 	also                  map[int]any   // other answers, by status, with their type
@@ -88,6 +89,7 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 		h.Errors = append(h.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
 		h.Security = []map[string][]string{{"admin": {}}, {"session": {}}}
 	}
+	s.operations = append(s.operations, op)
 	slices.Sort(h.Errors)
 	h.Errors = slices.DeleteFunc(slices.Compact(h.Errors), func(status int) bool { return op.also[status] != nil })
 	for status, body := range op.also {

@@ -1,13 +1,13 @@
 package serve
 
 import (
-	"github.com/millrace/millrace/access"
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
+	"github.com/millrace/millrace/access"
 	"net/http"
 	"runtime"
 	"runtime/debug"

@@ -1,9 +1,9 @@
 package serve
 
 import (
-	"github.com/millrace/millrace/access"
 	"context"
 	"fmt"
+	"github.com/millrace/millrace/access"
 	"maps"
 	"net/http"
 	"slices"

@@ -1,11 +1,11 @@
 package serve
 
 import (
-	"github.com/millrace/millrace/access"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/millrace/millrace/access"
 	"io"
 	"net/http"
 

@@ -171,6 +171,8 @@ type server struct {
 	tails   chan struct{} // a place each
 
 	functions functions
+
+	operations []operation
 }
 
 // New returns the handler of the whole server. Intake's paths go straight to

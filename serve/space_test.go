@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,5 +70,27 @@ func TestWorkOfAJobStaysInItsSpace(t *testing.T) {
 	got, err := workIn(sp, func(ctx context.Context, _ func(job.Progress)) (any, error) { return s.space(ctx).ID, nil })(t.Context(), nil)
 	if err != nil || got != "w2" {
 		t.Errorf("worked in %v, %v", got, err)
+	}
+}
+
+// TestEveryOperationNeedsSomething: what is open to all is a short list.
+func TestEveryOperationNeedsSomething(t *testing.T) {
+	t.Parallel()
+	s := &server{mux: http.NewServeMux(), o: Options{}}
+	s.routes()
+	var open []string
+	for _, op := range s.operations {
+		switch {
+		case op.open && op.needs != "":
+			t.Errorf("%s is open, and needs %s", op.id, op.needs)
+		case op.open:
+			open = append(open, op.id)
+		case !op.needs.Known():
+			t.Errorf("%s needs %q, which is no permission", op.id, op.needs)
+		}
+	}
+	slices.Sort(open)
+	if got := strings.Join(open, " "); got != "end-session get-session healthz readyz start-session" {
+		t.Errorf("open to all are %s", got)
 	}
 }
