@@ -41,7 +41,7 @@ func (a *App) openAPI(context.Context) error {
 		Collect: a.collect, Sign: a.collect.Sign, Probe: collect.Probe, Log: a.log, Verdicts: a.follower,
 		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog,
 		ClientIP: a.collect.Address, Stopping: a.stopping, Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now,
-		Space: a.home.api, Spaces: a.findSpace,
+		Access: a.access, Audit: a.audit, Space: a.home.api, Spaces: a.findSpace,
 	}
 	if sizer, ok := a.warehouse.(warehouse.Sizer); ok {
 		o.TableSizes = sizer.TableSizes

@@ -22,7 +22,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/archive"
+	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/blob"
 	"github.com/millrace/millrace/collect"
 	"github.com/millrace/millrace/dedup"
@@ -115,6 +117,8 @@ type App struct {
 	collect   *collect.Handler
 	disk      *forecast
 	logs      *logring.Ring
+	access    *access.Access
+	audit     *audit.Log
 	history   *history.Store // nil: none
 	results   *result.Store  // nil: none
 	proxies   []netip.Prefix // trusted
@@ -160,7 +164,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.closers = append(a.closers, a.data)
-	for _, open := range []func(context.Context) error{a.openProfile, a.openBucket, a.openLog, a.openArchive, a.openWarehouse, a.renewLog, a.openIntake, a.openKept, a.openAPI} {
+	for _, open := range []func(context.Context) error{a.openProfile, a.openControl, a.openBucket, a.openLog, a.openArchive, a.openWarehouse, a.renewLog, a.openIntake, a.openKept, a.openAPI} {
 		if err := open(ctx); err != nil {
 			return nil, err
 		}
@@ -217,6 +221,7 @@ func (a *App) Run(ctx context.Context) error {
 	readers.Go(func() error { return a.retention().Run(inner) })
 	readers.Go(func() error { return a.disk.Run(inner) })
 	a.runKept(inner, readers.Go)
+	a.runControl(inner, readers.Go)
 	a.markStart(ctx)
 	readers.Go(func() error { return a.giveProfiles(inner) })
 	if a.o.Mode == serve.Dev {

@@ -153,5 +153,5 @@ func (a *App) findSpace(_ context.Context, name string) (*serve.Space, error) {
 	if sp := a.spaces.get(name); sp != nil {
 		return sp.api, nil
 	}
-	return nil, millrace.Errorf(millrace.NotFound, "there is no workspace %.80q", name)
+	return nil, serve.NoSpace(name)
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -59,11 +60,13 @@ func newAPI(mux humago.Mux, version string) huma.API {
 		{Name: "readers", Description: "The parts that follow the log."},
 		{Name: "files", Description: "The project's files."},
 		{Name: "jobs", Description: "Long work."},
+		{Name: "keys", Description: "What programs ask with."},
+		{Name: "audit", Description: "Who did what."},
 		{Name: "session", Description: "Logging in, for the web page."},
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"session":     {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "What logging in gave to a browser; over https its name begins with __Host-."},
-		"admin":       {Type: "http", Scheme: "bearer", Description: "The admin token. `millrace dev` asks for none on loopback."},
+		"admin":       {Type: "http", Scheme: "bearer", Description: "An API key, or the admin token. `millrace dev` asks for none on loopback."},
 		"key":         {Type: "http", Scheme: "basic", Description: "A write key of the source as the user name, no password."},
 		"keyAsBearer": {Type: "http", Scheme: "bearer", Description: "A write key of the source as the token."},
 		"keyInQuery":  {Type: "apiKey", In: "query", Name: "writeKey", Description: "A write key of the source, for beacons and pixels, which cannot set headers."},
@@ -99,6 +102,10 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 		h.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
 			"application/json": {Schema: s.schema(reflect.TypeOf(body))}}}
 	}
+	if !op.open {
+		h.Middlewares = huma.Middlewares{s.allowed(op)}
+		h.Description = strings.TrimSpace(h.Description + " Needs the permission " + string(op.needs) + ".")
+	}
 	timeout := op.timeout
 	if timeout == 0 {
 		timeout = requestTimeout
@@ -112,11 +119,7 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 			ctx, cancel = context.WithTimeout(ctx, timeout)
 			defer cancel()
 		}
-		var out *O
-		err := s.allow(ctx, op)
-		if err == nil {
-			out, err = handle(ctx, in)
-		}
+		out, err := handle(ctx, in)
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // however long that took
 		if err != nil {
 			p := problemOf(ctx, err)

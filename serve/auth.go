@@ -12,8 +12,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
+	"github.com/millrace/millrace/access/token"
 )
 
 // A guard decides who may ask.
@@ -25,12 +29,13 @@ type guard struct {
 	clientIP func(*http.Request) netip.Addr
 	failures *throttle
 	sessions *sessions
+	access   *access.Access
 }
 
 func newGuard(o Options) *guard {
 	g := &guard{mode: o.Mode, token: sha256.Sum256([]byte(o.AdminToken)), hasToken: o.AdminToken != "",
 		hosts: map[string]bool{"localhost": true}, clientIP: o.ClientIP, failures: newThrottle(o.Now),
-		sessions: newSessions(o.AdminToken, o.Now)}
+		sessions: newSessions(o.AdminToken, o.Now), access: o.Access}
 	for _, h := range o.AllowedHosts {
 		g.hosts[strings.ToLower(h)] = true
 	}
@@ -66,14 +71,19 @@ func principal(ctx context.Context) access.Principal {
 	return who
 }
 
-// allow refuses who may not do what an operation does, in the space that it is
-// about.
-func (s *server) allow(ctx context.Context, op operation) error {
-	if op.open {
-		return nil
+// allowed lets nobody through who may not do what an operation does, in the
+// space that it is about, before anything else of the request is looked at.
+func (s *server) allowed(op operation) func(huma.Context, func(huma.Context)) {
+	return func(hc huma.Context, next func(huma.Context)) {
+		ctx := hc.Context()
+		sp := s.space(ctx)
+		if err := principal(ctx).Allow(op.needs, sp.Workspace, sp.ID); err != nil {
+			_, w := humago.Unwrap(hc)
+			writeProblem(w, requestOf(ctx).WithContext(ctx), err)
+			return
+		}
+		next(hc)
 	}
-	sp := s.space(ctx)
-	return principal(ctx).Allow(op.needs, sp.Workspace, sp.ID)
 }
 
 // adminToken is who sends the token that the server was started with.
@@ -81,6 +91,9 @@ var adminToken = access.System("admin token")
 
 // check says who makes a request.
 func (g *guard) check(r *http.Request) (access.Principal, error) {
+	if key, ok := bearerKey(r); ok && g.access != nil {
+		return g.access.AuthenticateKey(r.Context(), key, access.From{Address: g.clientIP(r), Agent: r.UserAgent()})
+	}
 	_, sent := r.Header["Authorization"]
 	if !sent && g.hasToken {
 		if _, _, ok := g.sessions.of(r); ok {
@@ -96,11 +109,18 @@ func (g *guard) check(r *http.Request) (access.Principal, error) {
 	return access.Local(), g.checkLocal(r)
 }
 
+// bearerKey is the API key that a request comes with.
+func bearerKey(r *http.Request) (string, bool) {
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	text = strings.TrimSpace(text)
+	return text, strings.EqualFold(scheme, "Bearer") && token.Looks(text)
+}
+
 // checkToken lets in who sends the admin token.
 func (g *guard) checkToken(r *http.Request) error {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if token == "" {
-		return millrace.Errorf(millrace.Unauthorized, "this needs the admin token: send the header Authorization: Bearer TOKEN, or give the commands --token or MILLRACE_TOKEN; in a browser, log in")
+		return millrace.Errorf(millrace.Unauthorized, "this needs an API key or the admin token: send the header Authorization: Bearer TOKEN, or give the commands --token or MILLRACE_TOKEN; in a browser, log in")
 	}
 	if !strings.EqualFold(scheme, "Bearer") {
 		token = ""

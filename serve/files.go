@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
+	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/project"
 )
 
@@ -143,6 +144,17 @@ func (s *server) saved(ctx context.Context, path, etag string) *bodyOf[savedFile
 	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Problems: fileProblems(s.space(ctx).Files.Check(nil))}}
 }
 
+// tellFile writes down that a file was changed: its texts are known by their hashes.
+func (s *server) tellFile(ctx context.Context, action, path, before, after string) {
+	etag := func(of string) any {
+		if of == "" {
+			return nil
+		}
+		return map[string]string{"etag": of}
+	}
+	s.tell(ctx, action, audit.Object{Kind: "file", ID: path}, etag(before), etag(after))
+}
+
 // fileBodyBytes bounds a request with a text, which in JSON may be several times as long.
 const fileBodyBytes = 8 << 20
 
@@ -166,6 +178,7 @@ func (s *server) registerFileChanges() {
 			if err != nil {
 				return nil, fileError(ctx, err)
 			}
+			s.tellFile(ctx, "file.save", in.Path, in.Body.ETag, etag)
 			return s.saved(ctx, in.Path, etag), nil
 		})
 	register(s, operation{id: "remove-file", needs: access.FileWrite, method: http.MethodDelete, path: "/api/v1/files/text", tag: "files", status: http.StatusOK,
@@ -180,6 +193,7 @@ func (s *server) registerFileChanges() {
 			if err := s.space(ctx).Files.Remove(in.Path, in.ETag); err != nil {
 				return nil, fileError(ctx, err)
 			}
+			s.tellFile(ctx, "file.remove", in.Path, in.ETag, "")
 			return s.saved(ctx, in.Path, ""), nil
 		})
 	type renameBody struct {
@@ -196,6 +210,7 @@ func (s *server) registerFileChanges() {
 			if err := s.space(ctx).Files.Rename(in.Body.From, in.Body.To, in.Body.ETag); err != nil {
 				return nil, fileError(ctx, err)
 			}
+			s.tell(ctx, "file.rename", audit.Object{Kind: "file", ID: in.Body.From}, nil, map[string]string{"path": in.Body.To})
 			return s.saved(ctx, in.Body.To, in.Body.ETag), nil
 		})
 	s.registerFileEdit(conflicts)
@@ -258,6 +273,7 @@ func (s *server) editFile(ctx context.Context, path, etag string, changes []file
 	if err != nil {
 		return nil, fileError(ctx, err)
 	}
+	s.tellFile(ctx, "file.save", path, etag, newETag)
 	out := s.saved(ctx, path, newETag)
 	out.Body.Text = string(edited)
 	return out, nil

@@ -186,7 +186,7 @@ func (s *server) registerResendMany() {
 					return nil, err
 				}
 			}
-			return s.start(ctx, "rejected.resend", func(ctx context.Context, progress func(job.Progress)) (any, error) {
+			return s.start(ctx, "rejected.resend", map[string]any{"filter": many.Filter, "ids": len(many.IDs), "patched": many.Patch != nil}, func(ctx context.Context, progress func(job.Progress)) (any, error) {
 				return s.resendMany(ctx, many, progress)
 			})
 		})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
+	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/serve/job"
 )
 
@@ -54,6 +55,9 @@ func (s *server) registerJobs() {
 		status:      http.StatusOK, errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *named) (*bodyOf[job.Job], error) {
 			j, err := s.space(ctx).Jobs.Cancel(in.ID)
+			if err == nil {
+				s.tell(ctx, "job.cancel", audit.Object{Kind: "job", ID: in.ID, Name: j.Kind}, nil, nil)
+			}
 			return &bodyOf[job.Job]{Body: j}, err
 		})
 	s.registerStarts()
@@ -65,9 +69,16 @@ type started struct {
 	Body     job.Job
 }
 
-func (s *server) start(ctx context.Context, kind string, work job.Work) (*started, error) {
+// told are the kinds of jobs that change something.
+var told = map[string]bool{"warehouse.rebuild": true, "rejected.resend": true}
+
+// start begins a job of a kind, on what was asked for.
+func (s *server) start(ctx context.Context, kind string, what any, work job.Work) (*started, error) {
 	sp := s.space(ctx)
 	j, err := sp.Jobs.Start(kind, workIn(sp, work))
+	if err == nil && told[kind] {
+		s.tell(ctx, kind, audit.Object{Kind: "job", ID: j.ID}, nil, what)
+	}
 	return &started{Location: at(ctx, "/api/v1/jobs/"+j.ID), Body: j}, err
 }
 
@@ -86,7 +97,7 @@ func (s *server) registerStarts() {
 			if err := s.checkSource(ctx, r.Source); err != nil {
 				return nil, err
 			}
-			return s.start(ctx, "warehouse.rebuild", func(ctx context.Context, progress func(job.Progress)) (any, error) {
+			return s.start(ctx, "warehouse.rebuild", r, func(ctx context.Context, progress func(job.Progress)) (any, error) {
 				defer s.space(ctx).changed.forget()
 				return s.space(ctx).Rebuilder.Rebuild(ctx, s.space(ctx).ID, r, progress)
 			})
@@ -95,12 +106,12 @@ func (s *server) registerStarts() {
 		summary: "Verify the archive", description: "Reads every file and checks that each record is there once.",
 		status: http.StatusAccepted, errors: []int{http.StatusConflict}},
 		func(ctx context.Context, _ *struct{}) (*started, error) {
-			return s.start(ctx, "archive.verify", s.o.VerifyArchive)
+			return s.start(ctx, "archive.verify", nil, s.o.VerifyArchive)
 		})
 	register(s, operation{id: "start-log-verification", needs: access.ServerVerify, method: http.MethodPost, path: "/api/v1/log/verifications", tag: "jobs",
 		summary: "Verify the log", description: "Reads every frame and checks its sums.",
 		status: http.StatusAccepted, errors: []int{http.StatusConflict}},
 		func(ctx context.Context, _ *struct{}) (*started, error) {
-			return s.start(ctx, "log.verify", s.o.VerifyLog)
+			return s.start(ctx, "log.verify", nil, s.o.VerifyLog)
 		})
 }

@@ -86,7 +86,7 @@ func (s *server) registerProfile() {
 				columns = slices.DeleteFunc(columns, func(c TableColumn) bool { return !slices.Contains(in.Body.Columns, c.Name) })
 			}
 			columns = columns[:min(len(columns), maxProfiled)]
-			return s.start(ctx, "table.profile", func(ctx context.Context, progress func(job.Progress)) (any, error) {
+			return s.start(ctx, "table.profile", nil, func(ctx context.Context, progress func(job.Progress)) (any, error) {
 				return s.profile(ctx, t, columns, progress)
 			})
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
+	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/result"
 )
 
@@ -199,6 +200,7 @@ func (s *server) registerResend() {
 			if err != nil {
 				return nil, err
 			}
+			s.tell(ctx, "rejected.resend", audit.Object{Kind: "rejected", ID: r.ID}, nil, map[string]string{"outcome": out.Outcome, "id": out.ID})
 			answer := resent{RejectedID: r.ID, ID: out.ID, Outcome: out.Outcome, Duplicates: out.Duplicates, Reason: out.Reason}
 			if !out.Position.IsZero() {
 				answer.Position = &out.Position

@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
+	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/serve/job"
 	"github.com/millrace/millrace/serve/logring"
@@ -71,6 +73,9 @@ type Options struct {
 	Secure func(*http.Request) bool
 	// PublicURL is where senders reach this server; "" as each request did.
 	PublicURL string
+
+	Access *access.Access // who may ask, besides the admin token and this machine; nil: nobody
+	Audit  *audit.Log     // where it is written who did what; nil: nowhere
 
 	Collect http.Handler // required: intake
 	// Sign signs a test delivery as the vendor of a webhook would; nil: webhooks
@@ -237,6 +242,8 @@ func (s *server) routes() {
 	s.registerDuplicates()
 	s.registerReaders()
 	s.registerJobs()
+	s.registerKeys()
+	s.registerAudit()
 	s.registerFiles()
 	s.describeIntake()
 	s.describeOthers()

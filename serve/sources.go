@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
+	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/result"
 )
 
@@ -116,6 +117,7 @@ func (s *server) registerReaders() {
 				if err := do(ctx, in.Name); err != nil {
 					return nil, err
 				}
+				s.tell(ctx, "reader."+action, audit.Object{Kind: "reader", ID: in.Name}, nil, nil)
 				return answer(ctx, in.Name)
 			})
 	}
@@ -137,6 +139,7 @@ func (s *server) registerReaders() {
 			if err := s.space(ctx).Readers.Reset(ctx, in.Name, after); err != nil {
 				return nil, err
 			}
+			s.tell(ctx, "reader.reset", audit.Object{Kind: "reader", ID: in.Name}, nil, in.Body)
 			return answer(ctx, in.Name)
 		})
 }

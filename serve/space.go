@@ -126,7 +126,10 @@ func (s *server) spaced(next http.Handler) http.Handler {
 		sp := s.o.Space
 		if name, ok := r.Context().Value(spaceNameKey{}).(string); ok {
 			var err error
-			if sp, err = s.findSpace(r.Context(), name); err != nil {
+			if sp, err = s.findSpace(r.Context(), name); err == nil && !principal(r.Context()).Member(sp.Workspace) {
+				err = NoSpace(name)
+			}
+			if err != nil {
 				writeProblem(w, r, err)
 				return
 			}
@@ -135,12 +138,18 @@ func (s *server) spaced(next http.Handler) http.Handler {
 	})
 }
 
+// NoSpace is what someone is told of a space that is not there, and of one that
+// is not theirs: the two are not told apart.
+func NoSpace(name string) error {
+	return millrace.Errorf(millrace.NotFound, "there is no workspace %.80q, or you are no member of it: someone who manages its members can invite you", name)
+}
+
 func (s *server) findSpace(ctx context.Context, name string) (*Space, error) {
 	if s.o.Spaces == nil {
 		if name == s.o.Space.ID {
 			return s.o.Space, nil
 		}
-		return nil, millrace.Errorf(millrace.NotFound, "there is no workspace %.80q here", name)
+		return nil, NoSpace(name)
 	}
 	sp, err := s.o.Spaces(ctx, name)
 	if err == nil {
