@@ -117,9 +117,32 @@ func (s *server) registerAudit() {
 				return nil, millrace.Errorf(millrace.NotFound, "this server keeps no audit trail")
 			}
 			return s.start(ctx, "audit.verify", nil, func(ctx context.Context, progress func(job.Progress)) (any, error) {
-				return s.o.Audit.Verify(ctx, audit.VerifyOptions{Progress: func(n int64) { progress(job.Progress{Done: n, Unit: "entries"}) }})
+				report, err := s.o.Audit.Verify(ctx, audit.VerifyOptions{Progress: func(n int64) { progress(job.Progress{Done: n, Unit: "entries"}) }})
+				if err != nil {
+					return nil, err
+				}
+				return auditReport(report), nil
 			})
 		})
+}
+
+// auditVerified is what came of verifying the trail.
+type auditVerified struct {
+	OK       bool     `json:"ok"`
+	Problems []string `json:"problems"`
+	Records  int64    `json:"records"`
+	Erased   int64    `json:"erased"`
+	Cut      int64    `json:"cut"`
+	Number   int64    `json:"number"` // of the newest entry
+	Hash     string   `json:"hash"`   // its hash: who notes it elsewhere can hold the trail to it
+}
+
+func auditReport(r *audit.Report) auditVerified {
+	out := auditVerified{OK: r.OK(), Problems: []string{}, Records: r.Entries, Erased: r.Erased, Cut: r.Cut, Number: r.Head.Number, Hash: r.Head.Hash.String()}
+	for _, f := range r.Findings {
+		out.Problems = append(out.Problems, f.Message)
+	}
+	return out
 }
 
 // exportAudit streams the entries. When it fails in the middle the connection

@@ -232,6 +232,7 @@ func (p *program) verdict(what string, result json.RawMessage, asJSON bool) erro
 		Destroyed int64    `json:"destroyed"`
 		Locked    int64    `json:"locked"`
 		SizeBytes int64    `json:"size_bytes"`
+		Hash      string   `json:"hash"`
 	}
 	if err := json.Unmarshal(result, &v); err != nil {
 		return millrace.Errorf(millrace.Internal, "what the server says of the verification cannot be read: %w", err)
@@ -246,13 +247,19 @@ func (p *program) verdict(what string, result json.RawMessage, asJSON bool) erro
 			read = terminal.Plural(v.Frames, "frame", "frames")
 		}
 		read += ", " + terminal.Plural(v.Records, "record", "records")
+		if what == "audit" {
+			read = terminal.Plural(v.Records, "entry", "entries") + ", the newest with the hash " + terminal.Sanitize(v.Hash)
+		}
 		if v.Destroyed > 0 {
 			read += fmt.Sprintf(" (%d of them destroyed with their workspace)", v.Destroyed)
 		}
 		if v.Locked > 0 {
 			read += fmt.Sprintf(" (of %d only the checksums: their key cannot be had)", v.Locked)
 		}
-		p.found(v.OK, v.Problems, v.Lost, read+", "+terminal.Size(v.SizeBytes))
+		if v.SizeBytes > 0 {
+			read += ", " + terminal.Size(v.SizeBytes)
+		}
+		p.found(v.OK, v.Problems, v.Lost, read)
 	}
 	if !v.OK {
 		return errSaid

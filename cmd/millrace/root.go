@@ -145,7 +145,7 @@ func (p *program) commands() []*cobra.Command {
 	return []*cobra.Command{
 		p.initCommand(), p.devCommand(), p.serveCommand(), p.checkCommand(),
 		p.sendCommand(), p.queryCommand(), p.tailCommand(), p.rejectedCommand(),
-		p.statusCommand(), p.readerCommand(), p.warehouseCommand(), p.archiveCommand(), p.logCommand(),
+		p.statusCommand(), p.readerCommand(), p.warehouseCommand(), p.archiveCommand(), p.logCommand(), p.keyCommand(), p.auditCommand(),
 		p.versionCommand(),
 	}
 }
