@@ -99,7 +99,7 @@ func (s *server) registerAudit() {
 	register(s, operation{id: "export-audit", method: http.MethodGet, path: "/api/v1/audit/export", tag: "audit", needs: access.AuditRead, timeout: -1,
 		summary: "Export who did what", description: "Oldest first, with the hashes that it takes to verify it anywhere; docs/format/audit.md says how.", errors: []int{http.StatusBadRequest, http.StatusNotFound},
 		responses: map[string]*huma.Response{"200": {Description: "The entries", Content: map[string]*huma.MediaType{
-			"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString}}, "text/csv": {Schema: &huma.Schema{Type: huma.TypeString}}}}}},
+			ndjsonMedia: {Schema: &huma.Schema{Type: huma.TypeString}, Example: "{\"audit\":1}\n"}, "text/csv": {Schema: &huma.Schema{Type: huma.TypeString}, Example: "number,time,actor\n"}}}}},
 		func(ctx context.Context, in *struct {
 			AuditFilter
 			Format string `query:"format" enum:"ndjson,csv" default:"ndjson" doc:"In CSV no text is a formula."`

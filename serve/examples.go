@@ -25,7 +25,7 @@ var sameExample = map[string]string{"import": "batch"}
 // answers as text and that has none.
 func (s *server) addExamples() {
 	all := map[string]example{}
-	for _, name := range []string{"examples.json", "examples_page.json"} {
+	for _, name := range []string{"examples.json", "examples_page.json", "examples_control.json"} {
 		text, err := exampleFiles.ReadFile(name)
 		if err == nil {
 			err = json.Unmarshal(text, &all)

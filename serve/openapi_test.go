@@ -3,9 +3,12 @@ package serve
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/millrace/millrace/access"
 )
 
 // Every operation has an example of what it takes and answers, which is what its
@@ -70,4 +73,23 @@ func TestOpenAPIExamples(t *testing.T) {
 			t.Errorf("%s is not described", path)
 		}
 	}
+}
+
+// TestPermissions writes down what each role may do.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	s := &server{mux: http.NewServeMux()}
+	s.routes()
+	needed := map[string]bool{string(access.ServerRead): true} // for the metrics
+	for _, op := range s.operations {
+		needed[string(op.needs)] = true
+	}
+	var page strings.Builder
+	page.WriteString("# Permissions\n\nWhat an [API key](../operate.md#api-keys) may do is a role, or permissions by name. A key of a workspace can have those of a workspace and of an environment, a key of the server those of the server. Each operation of the [HTTP API](http.md) says which one it needs; who lacks it is told its name.\n\n")
+	for line := range strings.Lines(access.Markdown()) {
+		if name, ok := strings.CutPrefix(line, "| `"); !ok || needed[name[:strings.IndexByte(name, '`')]] {
+			page.WriteString(line)
+		}
+	}
+	golden(t, "permissions.md", []byte(page.String()))
 }
