@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/millrace/millrace/access"
@@ -35,10 +34,9 @@ func (a *App) openControl(ctx context.Context) error {
 
 // record writes down, in its transaction, what was changed of who may do what.
 func (a *App) record(ctx context.Context, tx catalog.Tx, c access.Change) error {
-	kind, _, _ := strings.Cut(c.Action, ".")
 	e := audit.Entry{
-		Actor: serve.ActorOf(c.Caller.Principal), Action: c.Action, Object: audit.Object{Kind: kind, ID: c.Object},
-		Workspace: c.Workspace, Environment: c.Environment, From: audit.From{Agent: c.Caller.Agent},
+		Actor: serve.ActorOf(c.Caller.Principal), Action: c.Action, Object: audit.Object{Kind: c.Kind, ID: c.Object, Name: c.Name},
+		Workspace: c.Workspace, Environment: c.Environment, From: audit.From{Agent: c.Caller.Agent, Request: c.Caller.Request},
 	}
 	if e.Workspace == access.Installation {
 		e.Workspace = ""

@@ -66,7 +66,7 @@ var errNoAccess = millrace.Errorf(millrace.NotFound, "this server keeps no API k
 // caller is who makes the request of ctx, and from where.
 func (s *server) caller(ctx context.Context) access.Caller {
 	r := requestOf(ctx)
-	return access.Caller{Principal: principal(ctx), Address: s.guard.clientIP(r), Agent: r.UserAgent()}
+	return access.Caller{Principal: principal(ctx), Address: s.guard.clientIP(r), Agent: r.UserAgent(), Request: requestID(ctx)}
 }
 
 // keysOf is the workspace whose keys are meant.

@@ -35,8 +35,7 @@ func (w *world) guarded(t *testing.T) Options {
 		t.Fatal(err)
 	}
 	o.Access, err = access.New(access.Options{Catalog: store, Record: func(ctx context.Context, tx meta.Tx, c access.Change) error {
-		kind, _, _ := strings.Cut(c.Action, ".")
-		e := audit.Entry{Actor: ActorOf(c.Caller.Principal), Action: c.Action, Object: audit.Object{Kind: kind, ID: c.Object}, Workspace: c.Workspace}
+		e := audit.Entry{Actor: ActorOf(c.Caller.Principal), Action: c.Action, Object: audit.Object{Kind: c.Kind, ID: c.Object, Name: c.Name}, Workspace: c.Workspace}
 		if c.Workspace == access.Installation {
 			e.Workspace = ""
 		}

@@ -21,7 +21,7 @@ which object, from where and when. Entries are never changed, and each holds the
 hash of the one before, so that a change behind the server's back shows.`,
 		Example: "  millrace audit list --action key\n  millrace audit verify",
 	}
-	c.AddCommand(p.auditList(), p.auditExport(), p.verifyCommand("audit", "Read every entry of the audit trail and check that none was changed, taken out, put in or moved"))
+	c.AddCommand(p.auditList(), p.auditExport(), p.verifyCommand("audit", "Check that no entry was changed, taken out, put in or moved"))
 	return c
 }
 

@@ -36,9 +36,9 @@ func (p *program) keyCreate() *cobra.Command {
 		Use: "create NAME", Args: exactly("NAME"), Short: "Make an API key",
 		Long: `Make an API key, and print its token: this once, on a line of its own.
 
-Roles are owner, admin, editor, analyst and viewer; docs/reference/permissions.md
-says what each may do. A key of the server (--server) is about no workspace: it
-is for the metrics, the server's log and its audit trail.`,
+Roles are owner, admin, editor, analyst and viewer: what each may do is in
+docs/reference/permissions.md. A key of the server (--server) is about no
+workspace: it is for the metrics, the server's log and its audit trail.`,
 		Example: `  millrace key create 'reports' --role analyst --expires 90d
   millrace key create 'deploy from CI' --permission file:read --permission file:write
   millrace key create prometheus --server --permission server:read`,

@@ -1,5 +1,33 @@
 // Generated from docs/reference/openapi.json by npm run api. DO NOT EDIT.
 
+export interface APIKey {
+  /** It works in all environments of the workspace. */
+  all_environments?: boolean
+  created: string
+  /** When it stops to work; never when absent. */
+  expires?: string
+  /** Of the key, whatever its tokens are. */
+  id: string
+  /** From where it was used last. */
+  last_address?: string
+  /** To half a minute; absent when it never was. */
+  last_used?: string
+  /** Who made it. */
+  maker?: string
+  /** What it is for. */
+  name: string
+  /** Without a role: what it may do. */
+  permissions: string[]
+  /** When it was revoked. */
+  revoked?: string
+  /** It may do what this role may. */
+  role?: string
+  /** It is about the server as a whole, not about a workspace. */
+  server?: boolean
+  /** One, or while it is rotated the old one too. */
+  tokens: KeyToken[]
+}
+
 export interface Alive {
   status: string
 }
@@ -37,6 +65,45 @@ export interface Attention {
 export interface AttentionList {
   /** The gravest first; empty when all is well. */
   items: Attention[]
+}
+
+export interface AuditEntry {
+  /** What was done: object.verb. */
+  action: string
+  /** Its name then. */
+  actor: string
+  /** Of the person or key. */
+  actor_id?: string
+  /** local: who sits at a machine on which millrace dev runs. system: the server itself, or who has its admin token. */
+  actor_kind: 'person' | 'key' | 'local' | 'system'
+  /** From where on the network. */
+  address?: string
+  /** What is since, without secrets. */
+  after?: unknown
+  /** What the client calls itself. */
+  agent?: string
+  /** What was, without secrets. */
+  before?: unknown
+  environment?: string
+  /** It was erased with its workspace: only its number and hash are left. */
+  erased?: boolean
+  note?: string
+  /** In the trail, from 1, without gaps. */
+  number: number
+  /** Its name then, when that is not its id. */
+  object?: string
+  object_id?: string
+  object_kind?: string
+  /** Under which the server's log knows the request. */
+  request_id?: string
+  time: string
+}
+
+export interface AuditPage {
+  /** The newest first. */
+  entries: AuditEntry[]
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
 }
 
 export interface Bin {
@@ -386,6 +453,36 @@ export interface Journey {
   steps: Step[]
 }
 
+export interface KeyBody {
+  /** It works in all environments of the workspace, not in this one alone. */
+  all_environments?: boolean
+  /** When it stops to work; never when absent. */
+  expires?: string
+  /** What it is for. */
+  name: string
+  /** What it may do, such as query:run; else give a role. */
+  permissions?: string[]
+  /** It may do what this role may; else name permissions. */
+  role?: 'owner' | 'admin' | 'editor' | 'analyst' | 'viewer'
+  /** It is about the server as a whole: for its metrics, its log, its audit trail. */
+  server?: boolean
+}
+
+export interface KeyPage {
+  /** The newest first; those that were revoked stay for a month. */
+  keys: APIKey[]
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+}
+
+export interface KeyToken {
+  /** How the token begins: enough to know it by. */
+  begins: string
+  created: string
+  /** Until when it works, after a rotation. */
+  until?: string
+}
+
 export interface LoadedRow {
   /** When the row was written; a rebuild writes it anew. */
   loaded_at?: string
@@ -455,6 +552,12 @@ export interface LogStatus {
 export interface MarkList {
   /** Oldest first; of more than 1,000 the newest. */
   marks: HistoryMark[]
+}
+
+export interface NewAPIKey {
+  key: APIKey
+  /** What to send as Authorization: Bearer. It is told this once, and kept nowhere. */
+  token: string
 }
 
 export interface Part {
@@ -870,6 +973,11 @@ export interface ResultSort {
 export interface ResultValueCount {
   count: number
   value: unknown
+}
+
+export interface Rotate-keyRequest {
+  /** How long the old token works on; 0: not at all. */
+  overlap_seconds: number
 }
 
 export interface Rows {
@@ -1399,6 +1507,12 @@ export interface Operations {
     body: DuplicateQuestion
     answer: DuplicateCounts
   }
+  /** Make an API key */
+  'create-key': {
+    params: unknown
+    body: KeyBody
+    answer: NewAPIKey
+  }
   /** Ask in SQL and keep the result */
   'create-result': {
     params: unknown
@@ -1491,6 +1605,29 @@ export interface Operations {
     }
     body: undefined
     answer: WhyRows
+  }
+  /** Export who did what */
+  'export-audit': {
+    params: {
+      /** Only at this time or later. */
+      from?: string
+      /** Only before this time. */
+      until?: string
+      /** Only by this person or key, by id. */
+      actor?: string
+      /** Only this action, such as key.create, or all that was done to such objects: key. */
+      action?: string
+      /** Only what was done to this object, by id. */
+      object?: string
+      /** Only entries with these words, or words that begin so. */
+      q?: string
+      /** The trail of the whole server, not of the workspace alone. */
+      server?: boolean
+      /** In CSV no text is a formula. */
+      format?: 'ndjson' | 'csv'
+    }
+    body: undefined
+    answer: string
   }
   /** What needs attention */
   'get-attention': {
@@ -1638,6 +1775,31 @@ export interface Operations {
     body: undefined
     answer: TableDetail
   }
+  /** Who did what */
+  'list-audit': {
+    params: {
+      /** Only at this time or later. */
+      from?: string
+      /** Only before this time. */
+      until?: string
+      /** Only by this person or key, by id. */
+      actor?: string
+      /** Only this action, such as key.create, or all that was done to such objects: key. */
+      action?: string
+      /** Only what was done to this object, by id. */
+      object?: string
+      /** Only entries with these words, or words that begin so. */
+      q?: string
+      /** The trail of the whole server, not of the workspace alone. */
+      server?: boolean
+      /** Most entries of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: AuditPage
+  }
   /** List the project's files */
   'list-files': {
     params: unknown
@@ -1649,6 +1811,19 @@ export interface Operations {
     params: unknown
     body: undefined
     answer: JobList
+  }
+  /** List the API keys */
+  'list-keys': {
+    params: {
+      /** The server's own keys instead. */
+      server?: boolean
+      /** Most keys of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: KeyPage
   }
   /** What happened */
   'list-marks': {
@@ -1919,6 +2094,28 @@ export interface Operations {
     body: undefined
     answer: Reader
   }
+  /** Revoke an API key */
+  'revoke-key': {
+    params: {
+      /** Of the key. */
+      id: string
+      /** It is one of the server's own keys. */
+      server?: boolean
+    }
+    body: undefined
+    answer: undefined
+  }
+  /** Give an API key a new token */
+  'rotate-key': {
+    params: {
+      /** Of the key. */
+      id: string
+      /** It is one of the server's own keys. */
+      server?: boolean
+    }
+    body: Rotate-keyRequest
+    answer: NewAPIKey
+  }
   /** The newest rows of a table */
   'sample-table': {
     params: {
@@ -1952,6 +2149,12 @@ export interface Operations {
   }
   /** Verify the archive */
   'start-archive-verification': {
+    params: unknown
+    body: undefined
+    answer: Job
+  }
+  /** Verify the audit trail */
+  'start-audit-verification': {
     params: unknown
     body: undefined
     answer: Job
@@ -2006,6 +2209,7 @@ export const routes = {
   'check-files': ['POST', '/api/v1/files/check'],
   'complete-file': ['POST', '/api/v1/files/complete'],
   'count-duplicates': ['POST', '/api/v1/duplicates'],
+  'create-key': ['POST', '/api/v1/keys'],
   'create-result': ['POST', '/api/v1/results'],
   'delete-result': ['DELETE', '/api/v1/results/{id}'],
   'describe-result-column': ['POST', '/api/v1/results/{id}/stats'],
@@ -2014,6 +2218,7 @@ export const routes = {
   'end-session': ['DELETE', '/api/v1/session'],
   'explain-table': ['GET', '/api/v1/tables/{schema}/{table}/why'],
   'explain-table-rows': ['GET', '/api/v1/tables/{schema}/{table}/why/rows'],
+  'export-audit': ['GET', '/api/v1/audit/export'],
   'get-attention': ['GET', '/api/v1/attention'],
   'get-catalog': ['GET', '/api/v1/catalog'],
   'get-history': ['GET', '/api/v1/history'],
@@ -2029,8 +2234,10 @@ export const routes = {
   'get-status': ['GET', '/api/v1/status'],
   'get-support-bundle': ['GET', '/api/v1/support-bundle'],
   'get-table': ['GET', '/api/v1/tables/{schema}/{table}'],
+  'list-audit': ['GET', '/api/v1/audit'],
   'list-files': ['GET', '/api/v1/files'],
   'list-jobs': ['GET', '/api/v1/jobs'],
+  'list-keys': ['GET', '/api/v1/keys'],
   'list-marks': ['GET', '/api/v1/marks'],
   'list-readers': ['GET', '/api/v1/readers'],
   'list-records': ['GET', '/api/v1/records'],
@@ -2056,10 +2263,13 @@ export const routes = {
   'resend-rejected': ['POST', '/api/v1/rejected/{id}/resend'],
   'reset-reader': ['POST', '/api/v1/readers/{name}/reset'],
   'resume-reader': ['POST', '/api/v1/readers/{name}/resume'],
+  'revoke-key': ['DELETE', '/api/v1/keys/{id}'],
+  'rotate-key': ['POST', '/api/v1/keys/{id}/rotate'],
   'sample-table': ['GET', '/api/v1/tables/{schema}/{table}/sample'],
   'save-file': ['PUT', '/api/v1/files/text'],
   'send-test-event': ['POST', '/api/v1/sources/{source}/test'],
   'start-archive-verification': ['POST', '/api/v1/archive/verifications'],
+  'start-audit-verification': ['POST', '/api/v1/audit/verifications'],
   'start-log-verification': ['POST', '/api/v1/log/verifications'],
   'start-rebuild': ['POST', '/api/v1/warehouse/rebuilds'],
   'start-session': ['POST', '/api/v1/session'],
