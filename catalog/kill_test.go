@@ -104,8 +104,8 @@ func testKilledUpdate(t *testing.T, where string) {
 			got, err = catalog.One[counted](t.Context(), tx, "SELECT count(*), max(n), (SELECT count(*) FROM thing) FROM counter")
 			return err
 		})
-		// Postgres may still commit what it was told to when its client died.
-		if err != nil || got.N != got.Last || got.Things != 3*got.N || got.N < acknowledged || got.N > acknowledged+int64(len(writers)) {
+		// What was not acknowledged any more may be there, but whole.
+		if err != nil || got.N != got.Last || got.Things != 3*got.N || got.N < acknowledged {
 			t.Errorf("%+v, acknowledged were %d; %v", got, acknowledged, err)
 		}
 		if err := c.Close(); err != nil {
