@@ -121,6 +121,11 @@ type keyBody struct {
 	Server          bool       `json:"server,omitempty" doc:"It is about the server as a whole: for its metrics, its log, its audit trail."`
 }
 
+// rotateBody says how a key is rotated.
+type rotateBody struct {
+	OverlapSeconds int `json:"overlap_seconds" minimum:"0" maximum:"7776000" default:"86400" doc:"How long the old token works on; 0: not at all."`
+}
+
 func (s *server) registerKeyChanges() {
 	conflicts := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}
 	register(s, operation{id: "create-key", method: http.MethodPost, path: "/api/v1/keys", tag: "keys", needs: access.KeyManage, status: http.StatusCreated,
@@ -149,9 +154,7 @@ func (s *server) registerKeyChanges() {
 		summary: "Give an API key a new token", description: "The old one works on for the overlap. Who rotates a key answers for it from then on.", errors: conflicts},
 		func(ctx context.Context, in *struct {
 			KeyPath
-			Body struct {
-				OverlapSeconds int `json:"overlap_seconds" minimum:"0" maximum:"7776000" default:"86400" doc:"How long the old token works on; 0: not at all."`
-			}
+			Body rotateBody
 		}) (*bodyOf[NewAPIKey], error) {
 			if s.o.Access == nil {
 				return nil, errNoAccess

@@ -975,7 +975,7 @@ export interface ResultValueCount {
   value: unknown
 }
 
-export interface Rotate-keyRequest {
+export interface RotateBody {
   /** How long the old token works on; 0: not at all. */
   overlap_seconds: number
 }
@@ -2113,7 +2113,7 @@ export interface Operations {
       /** It is one of the server's own keys. */
       server?: boolean
     }
-    body: Rotate-keyRequest
+    body: RotateBody
     answer: NewAPIKey
   }
   /** The newest rows of a table */
