@@ -32,6 +32,8 @@ export default defineConfig({
     environment: 'jsdom',
     setupFiles: ['src/test.setup.ts'],
     include: ['src/**/*.test.{ts,tsx}'],
+    // On a machine that does other things too.
+    testTimeout: 30_000,
     restoreMocks: true,
     unstubGlobals: true,
   },

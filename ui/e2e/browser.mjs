@@ -86,16 +86,20 @@ export class Tab {
   role(role, name, options = {}) { return this.page.getByRole(role, { name, ...options }) }
   text(text) { return this.page.getByText(text) }
 
-  /** see waits until something is seen. */
+  /** menu is the button of what else the view can do: a phone has another of that name for rooms. */
+  get menu() { return this.page.locator('main header').getByRole('button', { name: 'More', exact: true }) }
+
+  /** see waits until something is seen, and returns all of it that is: who clicks says which, when there is more than one. */
   async see(what) {
-    const locator = typeof what === 'string' || what instanceof RegExp ? this.text(what) : what
+    const locator = (typeof what === 'string' || what instanceof RegExp ? this.text(what) : what).filter({ visible: true })
     this.note(`see ${what}`)
     await locator.first().waitFor({ timeout: patience })
-    return locator.first()
+    return locator
   }
 
+  /** gone waits until none of it is seen. */
   async gone(what) {
-    const locator = typeof what === 'string' || what instanceof RegExp ? this.text(what) : what
+    const locator = (typeof what === 'string' || what instanceof RegExp ? this.text(what) : what).filter({ visible: true })
     this.note(`gone ${what}`)
     await locator.first().waitFor({ state: 'hidden', timeout: patience })
   }

@@ -49,9 +49,9 @@ async function made(tab, read) {
   await tab.kept('after a source is made')
   await tab.soundInBoth('the set-up of a new source')
   same('intake takes the key', await answerTo(tab.base, key, 'Fresh Seen'), 200)
-  await tab.see(tab.text('Receiving'))
+  await tab.see(tab.page.locator('main header:has(h1:has-text("fresh"))').getByText('Receiving', { exact: true }))
   await tab.click(tab.role('tab', 'Events'))
-  await tab.see('Fresh Seen')
+  await tab.see(tab.role('grid', 'Events').getByText('Fresh Seen', { exact: true }))
 }
 
 const changesTab = (tab, count) => tab.role('tab', `Changes ${count}`)
@@ -61,7 +61,7 @@ async function changed(tab, read, write) {
   write('web', shop)
   await tab.go('/sources/web/edit')
   await tab.page.getByLabel('Duplicates').fill('forever')
-  await tab.page.getByLabel('Events a second').first().fill('100')
+  await tab.page.getByLabel('Events a second', { exact: true }).fill('100')
   await tab.page.getByLabel('Write keys 1', { exact: true }).fill('dev_site')
   await tab.click(await tab.see(changesTab(tab, '+4 −2')))
   await tab.see(tab.role('region', 'What changes').getByText('write_keys: [dev_site, web_2026]   # web_2026 is in the tag manager'))
@@ -88,7 +88,8 @@ async function changed(tab, read, write) {
   await tab.see(tab.role('dialog', 'Leave without saving?'))
   await tab.soundInBoth('leaving without saving')
   await tab.click(tab.role('button', 'Leave', { exact: true }))
-  await tab.at(/^\/sources\/web$/)
+  // One is where one was.
+  await tab.at(/^\/sources\/web\?tab=now$/)
   same('it is as it was', /dedup: forever/.test(read('web')), true)
 }
 

@@ -13,10 +13,10 @@ export async function scenes(play, { project }) {
     await tab.sound('an empty project')
 
     mkdirSync(join(project, 'sources'), { recursive: true })
-    writeFileSync(join(project, 'sources', 'web.yaml'), await tab.page.getByLabel('sources/web.yaml', { exact: true }).locator('code').first().innerText())
+    writeFileSync(join(project, 'sources', 'web.yaml'), await tab.page.getByLabel('sources/web.yaml', { exact: true }).locator('code').innerText())
     await tab.see(step('Have a source, done'))
 
-    const line = step('Send the first event').locator('code').first()
+    const line = step('Send the first event').getByLabel('curl', { exact: true }).locator('code')
     await tab.see(line)
     await tab.sound('waiting for the first event')
     execFileSync('bash', ['-c', await line.innerText()], { stdio: 'pipe' })

@@ -9,7 +9,7 @@ const numbers = `SELECT i AS n, 'row ' || i AS name, i * 1.5 AS half FROM range(
 /** Nobody waits for its end; it leaves a processor to others. */
 const long = 'WITH RECURSIVE r(i) AS (SELECT 1 UNION SELECT i % 1000000000 + 1 FROM r) SELECT max(i) AS n FROM r'
 
-const editorOf = (tab) => tab.page.locator('.cm-content').first()
+const editorOf = (tab) => tab.page.locator('.cm-content')
 const openSql = async (tab, sql) => {
   await tab.go(`/warehouse?sql=${encodeURIComponent(sql)}`)
   await tab.see(editorOf(tab).getByText(sql.split('\n')[0].slice(0, 20)))
@@ -19,7 +19,7 @@ const run = async (tab, sql) => {
   await tab.click(tab.role('button', 'Run', { exact: true }))
 }
 const more = async (tab, item) => {
-  await tab.click(tab.role('button', 'More', { exact: true }).last())
+  await tab.click(tab.menu)
   await tab.click(tab.role('menuitem', item, { exact: true }))
 }
 
@@ -52,9 +52,9 @@ const progressed = (tab) => until('progress was seen', () => tab.page.evaluate((
 async function retyped(tab, read) {
   const before = read('sources/till.yaml')
   await tab.go('/warehouse/till/order_completed?tab=columns')
-  const typeOf = async () => /\b(text|bigint)\b/.exec(await tab.page.locator('[role=grid][aria-label=Columns] [role=row]').filter({ has: tab.page.locator('[role=gridcell]', { hasText: /^code$/ }) }).first().innerText())?.[1]
+  const typeOf = async () => /\b(text|bigint)\b/.exec(await tab.page.locator('[role=grid][aria-label=Columns] [role=row]').filter({ has: tab.page.locator('[role=gridcell]', { hasText: /^code$/ }) }).innerText())?.[1]
   await until('the type as it is', async () => await typeOf() === 'text')
-  await tab.click(tab.role('button', 'Change the type of code'))
+  await tab.click(tab.role('button', 'Change type of code'))
   const dialog = tab.role('dialog', 'Change the type of order_completed.code')
   await tab.see(dialog)
   await tab.page.getByLabel('New type').selectOption('bigint')
@@ -77,7 +77,7 @@ async function retyped(tab, read) {
   await tab.click(dialog.getByRole('button', { name: 'Change back to text' }))
   await tab.see(dialog.getByText(/says again what it said before/))
   await tab.see(dialog.getByText(/records were shaped again; the new tables are in place/))
-  await tab.click(dialog.getByRole('button', { name: 'Close' }).last())
+  await tab.click(dialog.locator('footer').getByRole('button', { name: 'Close' }))
   await tab.gone(dialog)
   await until('the old type is seen', async () => await typeOf() === 'text')
   same('the file is as it was', read('sources/till.yaml'), before)
@@ -164,7 +164,7 @@ async function result(tab) {
   await tab.page.getByLabel('Chart', { exact: true }).and(tab.page.locator('select')).selectOption('number')
   await tab.page.getByLabel('Measure', { exact: true }).selectOption('sum')
   await tab.page.getByLabel('Of', { exact: true }).selectOption('n')
-  await tab.see(tab.text('435'))
+  await tab.see(tab.role('tabpanel', 'Chart').getByText('435', { exact: true }))
   await tab.soundInBoth('a big number')
   await tab.click(tab.role('tab', 'Columns'))
   await tab.see(tab.role('heading', /^n/))

@@ -1,7 +1,7 @@
 // Takes pictures of every room and looks at each with axe. It fails on anything
 // that the console says, a request that fails, or what axe finds.
 //
-//   node scripts/shots.mjs [ADDRESS] [part of a name]
+//   node scripts/shots.mjs [ADDRESS] [parts of names, with commas between]
 //
 // Without an address it starts the example shop, with people in it. Pictures go
 // to .shots, or to the folder SHOTS.
@@ -69,7 +69,7 @@ async function all(browser, addresses, only) {
     page.on('response', (r) => { if (r.status() >= 400) said.push(`${r.status()} ${r.url()}`) })
     for (const { name, path, wait = 1200, steps = [], only: where, on = 'shop', offline, refused } of pages) {
       const base = addresses[on]
-      if (!base || (where ?? (size === 'zoom' ? 'others' : size)) !== size || !`${name}-${size}-${theme}`.includes(only)) continue
+      if (!base || (where ?? (size === 'zoom' ? 'others' : size)) !== size || !only.split(',').some((part) => `${name}-${size}-${theme}`.includes(part))) continue
       said = []
       await page.goto(base + path)
       await page.waitForTimeout(wait)
@@ -77,11 +77,10 @@ async function all(browser, addresses, only) {
       if (offline) {
         await context.setOffline(true) // what is open stays open
         await page.waitForTimeout(6000)
-        said = []
       }
       await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`) })
       if (process.env.DOCS && inDocs[`${name}-${size}-${theme}`]) await keep(page, inDocs[`${name}-${size}-${theme}`])
-      const found = [...(refused ? [] : said), ...await look(page)]
+      const found = [...(refused || offline ? [] : said), ...await look(page)]
       await context.setOffline(false)
       failed += found.length
       console.log(`${found.length === 0 ? 'ok  ' : 'FAIL'} ${name} ${size} ${theme}${found.map((f) => `\n    ${f}`).join('')}`)

@@ -108,6 +108,19 @@ export const whyRowsQuery = (params: Operations['explain-table-rows']['params'])
   getNextPageParam: (last) => last.next || undefined,
 })
 
+// A text that ends where a secret is wanted: what may be written there are those that are set.
+const wantsSecret = { path: 'sources/offered.yaml', text: 'kind: webhook\nsignature:\n  secret: ', line: 3, column: 11 }
+
+/** secretsQuery is the secrets that are set on the server, by name, as references to them. */
+export const secretsQuery = queryOptions({
+  queryKey: ['secrets'],
+  queryFn: async ({ signal }) => {
+    const { items } = await call('complete-file', { body: wantsSecret }, signal)
+    return items.flatMap((i) => i.kind === 'secret' ? /\$\{secret:[a-z0-9_]+\}/.exec(i.label) ?? [] : [])
+  },
+  staleTime: 10_000,
+})
+
 /** catalogQuery is every table with its columns, and the engine's functions: for completion. */
 export const catalogQuery = queryOptions({
   queryKey: ['tables', 'catalog'],

@@ -21,7 +21,7 @@ export function noteStatus(status: Status, at: number): void {
   for (const listener of listeners) listener()
 }
 
-/** ratesOf returns records a second by source, over the last seconds before the end of the samples. */
+/** ratesOf returns records a second by source, over the last seconds before the end of the samples: of none, when there was one look only. */
 export function ratesOf(all: readonly Sample[], end = all.length - 1): Map<string, Counts> {
   const last = all[end]
   const rates = new Map<string, Counts>()
@@ -30,9 +30,10 @@ export function ratesOf(all: readonly Sample[], end = all.length - 1): Map<strin
   while (from > 0 && last.at - (all[from - 1]?.at ?? 0) <= over) from--
   const first = all[from]
   const seconds = first ? (last.at - first.at) / 1000 : 0
+  if (seconds <= 0) return rates
   for (const [name, now] of last.sources) {
     const then = first?.sources.get(name)
-    const per = (a: number, b: number | undefined) => seconds > 0 && b !== undefined ? Math.max(0, a - b) / seconds : 0
+    const per = (a: number, b: number | undefined) => b !== undefined ? Math.max(0, a - b) / seconds : 0
     rates.set(name, { accepted: per(now.accepted, then?.accepted), duplicates: per(now.duplicates, then?.duplicates), rejected: per(now.rejected, then?.rejected) })
   }
   return rates

@@ -50,10 +50,10 @@ function One({ operation, document, open }: { operation: Operation; document: Do
   const { method, path, summary, description, params, body, answers } = operation
   return (
     <details open={open || undefined} className="group">
-      <summary className="flex min-h-9 list-none flex-wrap items-center gap-x-3 py-1.5 hover:bg-hover">
+      <summary className="flex min-h-9 list-none items-baseline gap-x-3 py-1.5 hover:bg-hover">
         <Icon name="right" size={12} className="text-faint transition-transform group-open:rotate-90" />
         <span className="w-14"><Badge meaning={colours[method] ?? 'neutral'} mono>{method}</Badge></span>
-        <code className="font-mono text-12 break-all">{path}</code><span className="text-soft">{summary}</span>
+        <span className="flex min-w-0 flex-wrap items-baseline gap-x-3"><code className="font-mono text-12 break-all">{path}</code><span className="text-soft">{summary}</span></span>
       </summary>
       <div className="grid grid-cols-[minmax(0,1fr)] gap-4 py-3 pb-6 wide:pl-8">
         {description && <p className="max-w-160">{description}</p>}

@@ -1,19 +1,25 @@
+import { Checkbox } from '@/design/Checkbox'
 import { Dialog } from '@/design/Dialog'
 import { Kbd } from '@/design/Kbd'
-import { useAllKeys } from '@/design/keys'
+import { bareKeys, useAllKeys } from '@/design/keys'
+import { useChoice } from '@/design/theme'
 
-const tables = [['Up', 'Move the cursor of a table, a tree or the open event'], ['Enter', 'Open the row'], ['Mod+c', 'Copy the cell; with Alt the row'], ['Escape', 'Close what is open']] as const
+const tables = [['Up Down', 'From row to row, or to the next open event'], ['Left Right', 'From cell to cell; fold and unfold a tree'], ['Home End', 'To the first and last; with Ctrl of all rows'], ['PageUp PageDown', 'A page on'], ['Enter', 'Open the row'], ['Mod+c', 'Copy the cell; with Alt the row'], ['Escape', 'Close what is open']] as const
+const editors = [['Mod+Enter', 'Run, or save'], ['Shift+Alt+F', 'Put SQL in order'], ['Ctrl+Space', 'What may stand here'], ['Mod+f', 'Search'], ['Escape', 'Leave: Tab then goes on, and does not indent']] as const
 
 /** The keys that work where one is. */
 export function KeyList({ onClose }: { onClose: () => void }) {
   const keys = useAllKeys()
+  const [bare, setBare] = useChoice(bareKeys)
   const groups = [...new Set(keys.map((k) => k.group))]
   return (
     <Dialog title="Keys" onClose={onClose} wide>
       <div className="grid gap-x-8 gap-y-5 wide:grid-cols-2">
         {groups.map((group) => <Group key={group} title={group} rows={keys.filter((k) => k.group === group).map((k) => [k.keys, k.label] as const)} />)}
         <Group title="In lists" rows={tables} />
+        <Group title="In an editor" rows={editors} />
       </div>
+      <div className="mt-5 border-t border-line pt-3"><Checkbox label="Keys without Ctrl work anywhere" hint="Turn them off when you speak to the computer, and words would press them." checked={bare} onChecked={setBare} /></div>
     </Dialog>
   )
 }

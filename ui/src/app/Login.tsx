@@ -31,7 +31,9 @@ export function Login({ onIn }: { onIn: () => void }) {
       <form className="grid w-full max-w-90 gap-4 rounded-outer bg-surface p-6 shadow-float" onSubmit={(e) => { e.preventDefault(); void submit() }}>
         <div className="flex items-center gap-2.5"><img src="/favicon.svg" alt="" width={28} height={28} /><h1 className="text-20 font-semibold">Millrace</h1></div>
         <input type="text" name="username" autoComplete="username" defaultValue="admin" className="sr-only" tabIndex={-1} aria-hidden="true" />
-        <Input label="Admin token" type="password" autoComplete="current-password" required value={token} onChange={(e) => { setToken(e.target.value) }} hint="What MILLRACE_ADMIN_TOKEN was when the server started" mono />
+        {/* There is nothing else to do here. */}
+        {/* eslint-disable-next-line jsx-a11y/no-autofocus */}
+        <Input autoFocus label="Admin token" type="password" autoComplete="current-password" required value={token} onChange={(e) => { setToken(e.target.value) }} hint={<>What <code className="font-mono">MILLRACE_ADMIN_TOKEN</code>, or the file of <code className="font-mono whitespace-nowrap">--admin-token-file</code>, held when the server started</>} mono />
         {problem && <ErrorBox problem={problem.status === 401 ? { title: 'This token does not open it', detail: sentence(problem.detail), request_id: problem.request_id } : problem} />}
         <Button look="main" type="submit" busy={busy} disabled={token.trim() === ''}>Sign in</Button>
       </form>

@@ -6,6 +6,7 @@ import { eventsFoundQuery, filesQuery, statusQuery, tablesQuery } from '@/api/qu
 import { cx } from '@/design/cx'
 import { useModal } from '@/design/Dialog'
 import { score } from '@/design/fuzzy'
+import { Ends } from '@/design/Ends'
 import { Icon, type IconName } from '@/design/Icon'
 import { Kbd } from '@/design/Kbd'
 import { useAllKeys } from '@/design/keys'
@@ -64,8 +65,9 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
     ...events.map((e): Command => ({ title: e.name, about: `Event of ${e.source}`, icon: 'live', run: go(`/sources/${e.source}`, { tab: 'events', event: e.name }) })),
     ...(files.data?.files ?? []).filter((f) => f.folder === 'queries' && f.path.endsWith('.sql')).map((f): Command => {
       const query = f.path.slice('queries/'.length, -'.sql'.length)
-      return { title: query, about: 'Saved query', icon: 'send', run: go('/warehouse', { query }) }
+      return { title: query, about: 'Saved query', icon: 'sql', run: go('/warehouse', { query }) }
     }),
+    ...(files.data?.files ?? []).filter((f) => f.folder !== 'queries').map((f): Command => ({ title: f.path, about: 'File', icon: 'file', run: go('/project', { file: f.path }) })),
     ...keys.filter((k) => !['Everywhere', 'Go to'].includes(k.group)).map((k): Command => ({ title: k.label, about: k.group, icon: 'keyboard', keys: k.keys, run: k.run })),
     { title: 'Light theme', about: 'Setting', icon: 'sun', run: () => { theme.set('light') } },
     { title: 'Dark theme', about: 'Setting', icon: 'moon', run: () => { theme.set('dark') } },
@@ -74,6 +76,10 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
     ...(localZone === 'UTC' ? [] : [{ title: `Times in ${localZone}`, about: 'Setting', icon: 'clock' as const, run: () => { zone.set(localZone) } }]),
     ...(typed.trim().length < 3 ? [] : zones.filter((z) => z !== localZone && z !== 'UTC' && `times in ${z}`.toLowerCase().replaceAll('_', ' ').includes(typed.trim().toLowerCase().replaceAll('_', ' '))).map((z): Command => ({ title: `Times in ${z}`, about: 'Setting', icon: 'clock', run: () => { zone.set(z) } }))),
     ...work,
+    { title: 'Find a record', about: 'By its ID or user, at any age', icon: 'search', run: go('/live/find') },
+    { title: 'Rejected one by one', about: 'Room', icon: 'rejected', run: go('/rejected', { tab: 'all' }) },
+    { title: 'The server over time', about: 'Status', icon: 'chart', run: go('/status', { tab: 'charts' }) },
+    { title: 'The server’s log', about: 'Status', icon: 'status', run: go('/status', { tab: 'log' }) },
     { title: 'New source', about: 'Action', icon: 'plus', run: go('/sources', { new: 'http' }) },
     { title: 'New webhook source', about: 'Action', icon: 'plus', run: go('/sources', { new: 'webhook' }) },
     { title: 'Copy a link to this view', about: 'Action', icon: 'link', run: () => { void copyText(location.href).then(() => { toast('Link copied') }) } },
@@ -132,7 +138,7 @@ export function Palette({ onClose, onKeys }: { onClose: () => void; onKeys: () =
           // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
           <div key={command.about + command.title} id={`${id}-${i}`} role="option" aria-selected={i === chosen} onPointerMove={() => { setAt(i) }} onClick={() => { run(command) }}
             className={cx('flex h-9 cursor-pointer items-center gap-2.5 rounded-inner px-2.5', i === chosen && 'bg-accent-tint')}>
-            <Icon name={command.icon} className="text-soft" /><span className="truncate">{command.title}</span><span className="grow truncate text-12 text-soft">{command.about}</span>{command.keys && <Kbd keys={command.keys} />}
+            <Icon name={command.icon} className="text-soft" /><Ends text={command.title} /><span className="max-w-[45%] shrink-0 truncate text-12 text-soft">{command.about}</span><span className="grow" />{command.keys && <Kbd keys={command.keys} />}
           </div>
         ))}
       </div>

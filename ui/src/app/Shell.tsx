@@ -7,6 +7,7 @@ import { StateDot } from '@/design/Badge'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Icon } from '@/design/Icon'
 import { IconButton } from '@/design/IconButton'
+import { Kbd } from '@/design/Kbd'
 import { listenForKeys, useKeys } from '@/design/keys'
 import { Menu, type MenuItem } from '@/design/Menu'
 import { useNow } from '@/design/now'
@@ -96,7 +97,7 @@ function Rail({ name, onFind, onKeys }: { name?: string; onFind: () => void; onK
           <img src="/favicon.svg" alt="" width={20} height={20} /><span className="truncate max-panes:sr-only">{name ?? 'Millrace'}</span>
         </Link>
         <button type="button" onClick={onFind} className="mb-2 flex h-8 items-center gap-2 rounded-outer border border-line-strong bg-surface px-2 text-12 text-soft hover:text-ink max-panes:border-0 max-panes:bg-transparent max-panes:px-3">
-          <Icon name="search" size={14} /><span className="grow text-left max-panes:sr-only">Find</span><span className="font-mono text-11 max-panes:hidden">⌘K</span>
+          <Icon name="search" size={14} /><span className="grow text-left max-panes:sr-only">Find</span><span className="max-panes:hidden"><Kbd keys="Mod+k" plain /></span>
         </button>
         {rooms.map((room) => <RoomLink key={room.to} room={room} />)}
         <div className="grow" />

@@ -15,10 +15,10 @@ const texts = <K extends string>(...names: K[]) => (search: Record<string, unkno
   return kept
 }
 
-const home = createRoute({ getParentRoute: () => root, path: '/', validateSearch: texts('range'), component: lazyRouteComponent(() => import('@/home/Home')) })
+const home = createRoute({ getParentRoute: () => root, path: '/', validateSearch: texts('range', 'peaks'), component: lazyRouteComponent(() => import('@/home/Home')) })
 const sources = createRoute({ getParentRoute: () => root, path: '/sources', validateSearch: texts('new'), component: lazyRouteComponent(() => import('@/sources/Sources')) })
-const source = createRoute({ getParentRoute: () => sources, path: '$source', validateSearch: texts('tab', 'event', 'q', 'range'), component: lazyRouteComponent(() => import('@/sources/Source')) })
-const sourceEdit = createRoute({ getParentRoute: () => sources, path: '$source/edit', component: lazyRouteComponent(() => import('@/sources/EditRoute')) })
+const source = createRoute({ getParentRoute: () => sources, path: '$source', validateSearch: texts('tab', 'event', 'q', 'range', 'peaks'), component: lazyRouteComponent(() => import('@/sources/Source')) })
+const sourceEdit = createRoute({ getParentRoute: () => sources, path: '$source/edit', validateSearch: texts('tab'), component: lazyRouteComponent(() => import('@/sources/EditRoute')) })
 const live = createRoute({ getParentRoute: () => root, path: '/live', validateSearch: texts('source', 'event', 'text', 'result', 'user', 'open'), component: lazyRouteComponent(() => import('@/live/Live')) })
 const find = createRoute({ getParentRoute: () => root, path: '/live/find', validateSearch: texts('id', 'user', 'source', 'open'), component: lazyRouteComponent(() => import('@/live/Find')) })
 const rejected = createRoute({ getParentRoute: () => root, path: '/rejected', validateSearch: texts('source', 'reason', 'group', 'tab', 'open'), component: lazyRouteComponent(() => import('@/rejected/Rejected')) })

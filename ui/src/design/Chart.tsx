@@ -1,4 +1,4 @@
-import { lazy, Suspense } from 'react'
+import { lazy, Suspense, type ReactNode } from 'react'
 import { Skeleton } from './Skeleton'
 import { number } from '@/format/format'
 import { huesOf } from './hues'
@@ -30,12 +30,16 @@ export interface ChartProps {
   marks?: ChartMark[]
   /** The part of time that the axis shows; otherwise that of x. */
   shown?: { from: number; until: number }
+  /** Values above are not drawn: signs at the top tell of them. */
+  cap?: number
   /** What is to be said of it. */
-  note?: string
+  note?: ReactNode
   height?: number
   onRange?: (from: number, until: number) => void
   /** One series needs no names. */
   legend?: boolean
+  /** All names that share the hues, also of what is not shown: each keeps its own whatever is. */
+  among?: string[]
 }
 
 const Plot = lazy(() => import('./Plot'))
@@ -43,7 +47,7 @@ const Plot = lazy(() => import('./Plot'))
 /** A chart of points that the server has binned. What it shows is also said in words. */
 export function Chart(props: ChartProps) {
   const { label, series, height = 180, legend = series.length > 1, write = number, note } = props
-  const named = huesOf(series.map((s) => s.name))
+  const named = huesOf(props.among ?? series.map((s) => s.name))
   return (
     <figure className="flex min-w-0 flex-col gap-1">
       <div role="img" aria-label={`${label}. ${series.map((s) => said(s, write)).join('; ')}`} className="min-w-0" style={{ height }}>

@@ -8,7 +8,7 @@ export function CodeBlock({ code, label = 'Code', wrap = false, className }: { c
       {/* Long lines scroll, also with the keyboard. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre tabIndex={0} role="region" aria-label={label} className={cx('max-h-120 overflow-auto p-3 pr-10 text-left font-mono text-12 leading-5 -outline-offset-2', wrap && 'break-words whitespace-pre-wrap')}><code>{code}</code></pre>
-      <span className="absolute top-1.5 right-1.5"><CopyButton text={code} label={`Copy ${label.toLowerCase()}`} /></span>
+      <span className="absolute top-1.5 right-1.5 rounded-inner bg-sunken"><CopyButton text={code} label={`Copy ${label.toLowerCase()}`} /></span>
     </div>
   )
 }

@@ -10,3 +10,8 @@ test('Escape and the cross close it', () => {
   fireEvent.click(screen.getByRole('button', { name: 'Close' }))
   expect(close).toHaveBeenCalledTimes(2)
 })
+
+test('what is asked for has the keyboard', () => {
+  render(<Dialog title="Save" onClose={() => undefined}><input type="checkbox" aria-label="sure" /><input aria-label="Name" /></Dialog>)
+  expect(screen.getByLabelText('Name')).toHaveFocus()
+})

@@ -31,7 +31,11 @@ export function useModal() {
   const box = useRef<HTMLDialogElement>(null)
   useLayoutEffect(() => {
     const dialog = box.current
-    if (dialog && !dialog.open) dialog.showModal()
+    if (dialog && !dialog.open) {
+      dialog.showModal()
+      // Whoever is asked for something can type it at once; otherwise the browser takes what comes first.
+      dialog.querySelector<HTMLElement>('input:not([type=checkbox], [type=radio], [type=hidden]), select, textarea')?.focus()
+    }
     return () => { dialog?.close() }
   }, [])
   return box

@@ -82,6 +82,10 @@ export default function EditorCode(props: EditorProps) {
     const root = element.shadowRoot ?? element.attachShadow({ mode: 'open' })
     const parent = document.createElement('div')
     parent.style.height = '100%'
+    parent.style.outline = 'none'
+    parent.tabIndex = -1
+    parent.setAttribute('role', 'group')
+    parent.setAttribute('aria-label', label)
     root.replaceChildren(parent)
     const made = new EditorView({
       root, parent,
@@ -95,7 +99,7 @@ export default function EditorCode(props: EditorProps) {
             { key: 'Mod-Enter', run: () => { current.current.onRun?.(); return true } },
             { key: 'Shift-Alt-f', run: () => { current.current.onFormat?.(); return current.current.onFormat !== undefined } },
             // Escape leaves the editor with the keyboard: Tab indents within it.
-            { key: 'Escape', run: (v) => { v.contentDOM.blur(); element.focus(); return true } },
+            { key: 'Escape', run: (v) => { leave(v, parent); return true } },
             ...closeBracketsKeymap, ...completionKeymap, ...searchKeymap, ...historyKeymap, ...defaultKeymap, indentWithTab,
           ]),
           EditorView.updateListener.of((update) => { if (update.docChanged) current.current.onChange?.(update.state.doc.toString()) }),
@@ -158,7 +162,14 @@ export default function EditorCode(props: EditorProps) {
       editor.focus()
     },
   }), [])
-  return <div ref={host} role="group" aria-label={label} tabIndex={-1} className="h-full min-h-0 outline-none" />
+  return <div ref={host} className="h-full min-h-0" />
+}
+
+/** leave puts the focus around the text: Tab goes on from there, and not back into it. */
+function leave(view: EditorView, around: HTMLElement): void {
+  view.contentDOM.tabIndex = -1
+  around.focus()
+  around.addEventListener('blur', () => { view.contentDOM.tabIndex = 0 }, { once: true })
 }
 
 /** changeTo is what has to be written in place of what, so that the cursor and the place stay. */

@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { clock, day, exact, number } from '@/format/format'
-import { together } from './axis'
+import { peaksOf, together } from './axis'
 import { colourOf, type ChartProps } from './Chart'
 import { huesOf } from './hues'
 import { useDark } from './theme'
@@ -14,7 +14,7 @@ export default function Plot(props: ChartProps) {
   const dark = useDark()
   const zone = useZone()
   const plot = useRef<uPlot>(undefined)
-  const shape = JSON.stringify([props.kind, props.series.map((s) => [s.name, s.meaning]), props.stacked, props.time, dark, zone, props.marks?.length, props.shown !== undefined])
+  const shape = JSON.stringify([props.kind, props.series.map((s) => [s.name, s.meaning]), props.stacked, props.time, dark, zone, props.marks?.length, props.shown !== undefined, props.cap !== undefined, props.among])
   const current = useRef(props)
   useEffect(() => { current.current = props })
   useEffect(() => {
@@ -59,7 +59,7 @@ function options(current: { current: ChartProps }, element: HTMLElement, zone: s
   const props = current.current
   const style = getComputedStyle(document.documentElement)
   const colour = (value: string) => style.getPropertyValue(value.slice(4, -1)).trim()
-  const named = huesOf(props.series.map((s) => s.name))
+  const named = huesOf(props.among ?? props.series.map((s) => s.name))
   const write = (v: number) => (current.current.write ?? number)(v)
   const faint = colour('var(--n10)')
   const grid = { stroke: colour('var(--n6)'), width: 1 }
@@ -80,14 +80,14 @@ function options(current: { current: ChartProps }, element: HTMLElement, zone: s
     width: element.clientWidth || 300, height: element.clientHeight || 160, legend: { show: false },
     padding: [8, props.time ? 30 : 8, 0, 0],
     cursor: { drag: { x: props.onRange !== undefined, y: false, setScale: false }, points: { size: 6 }, y: false },
-    scales: { x: { time: props.time === true, ...(words ? { range: (_u, least, most): [number, number] => [least - 0.5, most + 0.5] } : {}), ...(props.time && props.shown ? { range: (_u, least, most): [number, number] => { const shown = current.current.shown; return shown ? [shown.from / 1000, shown.until / 1000] : [least, most] } } : {}) }, y: { range: (_u, least, most) => [Math.min(0, least), most > 0 ? most * 1.08 : 1] } },
+    scales: { x: { time: props.time === true, ...(words ? { range: (_u, least, most): [number, number] => [least - 0.5, most + 0.5] } : {}), ...(props.time && props.shown ? { range: (_u, least, most): [number, number] => { const shown = current.current.shown; return shown ? [shown.from / 1000, shown.until / 1000] : [least, most] } } : {}) }, y: { range: (_u, least, most) => [Math.min(0, least), current.current.cap ?? (most > 0 ? most * 1.08 : 1)] } },
     axes: [
       { stroke: faint, font, grid: { show: false }, ticks: { show: false }, size: 28, gap: 8, space: 90, ...(props.time ? { incrs: steps } : {}),
         values: (u, splits) => splits.map((v) => words ? (Number.isInteger(v) ? String(current.current.x[v] ?? '') : '') : props.time ? (span(u) > 300 * 86400 ? day(v * 1000, zone).slice(0, 7) : span(u) > 2 * 86400 ? day(v * 1000, zone).slice(5) : span(u) > 300 ? clock(v * 1000, zone).slice(0, 5) : clock(v * 1000, zone)) : number(v)) },
       { stroke: faint, font, grid, ticks: { show: false }, size: 62, gap: 4, ...(props.scale ? { incrs: scales[props.scale] } : {}), values: (_u, splits) => splits.map(write) },
     ],
     series: [{}, ...series],
-    plugins: [hover(current, zone, write), marks(current, faint, colour('var(--n1)'))],
+    plugins: [hover(current, zone, write), marks(current, faint, colour('var(--n1)')), peaks(current, colour('var(--n11)'), colour('var(--n1)'), write)],
     hooks: {
       setSelect: [(u) => {
         if (u.select.width < 8) return
@@ -149,6 +149,44 @@ function marks(current: { current: ChartProps }, stroke: string, surface: string
         u.ctx.globalAlpha = 1
         u.ctx.fillStyle = stroke
         u.ctx.fillText(text, start, top + 8 * ratio)
+        free = start + wide + 8 * ratio
+      }
+      u.ctx.restore()
+    }
+  }] } }
+}
+
+/** peaks tells at the top of what is higher than the chart is cut at. */
+function peaks(current: { current: ChartProps }, stroke: string, surface: string, write: (v: number) => string): uPlot.Plugin {
+  return { hooks: { draw: [(u) => {
+    const { cap } = current.current
+    if (cap === undefined) return
+    const { left, top, width } = u.bbox
+    const ratio = uPlot.pxRatio
+    const tops = Array.from(u.data[0], (_, i) => Math.max(...u.data.slice(1).map((values) => values[i] ?? 0)))
+    let free = -Infinity // texts do not cover each other
+    for (const { at, value } of peaksOf(tops, cap)) {
+      const x = Math.round(u.valToPos(u.data[0][at] ?? 0, 'x', true))
+      const text = write(value)
+      u.ctx.save()
+      u.ctx.fillStyle = stroke
+      u.ctx.beginPath()
+      u.ctx.moveTo(x - 5 * ratio, top + 7 * ratio)
+      u.ctx.lineTo(x, top)
+      u.ctx.lineTo(x + 5 * ratio, top + 7 * ratio)
+      u.ctx.fill()
+      u.ctx.textAlign = 'left'
+      u.ctx.textBaseline = 'middle'
+      const wide = u.ctx.measureText(text).width
+      const start = Math.max(left, Math.min(x + 8 * ratio, left + width - wide - 2 * ratio))
+      if (start > free) {
+        // Beneath the names of marks.
+        u.ctx.globalAlpha = 0.8
+        u.ctx.fillStyle = surface
+        u.ctx.fillRect(start - 3 * ratio, top + 17 * ratio, wide + 6 * ratio, 16 * ratio)
+        u.ctx.globalAlpha = 1
+        u.ctx.fillStyle = stroke
+        u.ctx.fillText(text, start, top + 25 * ratio)
         free = start + wide + 8 * ratio
       }
       u.ctx.restore()

@@ -1,4 +1,4 @@
-import { cloneElement, useCallback, useId, useRef, useState, type ReactElement, type ReactNode } from 'react'
+import { cloneElement, useCallback, useEffect, useId, useRef, useState, type ReactElement, type ReactNode } from 'react'
 import { cx } from './cx'
 import { place, type Side } from './place'
 
@@ -35,11 +35,21 @@ export function Popover({ label, button, children, side = 'below', align = 'star
     const first = floating.querySelector<HTMLElement>('[autofocus], [data-first], input, select, textarea, button, a[href]')
     first?.focus()
   }, [side, align])
+  // What had the focus may go while it is open, such as the button that stops what has ended: the box takes it, and gives it back.
+  useEffect(() => {
+    const floating = box.current
+    if (!open || !floating) return
+    const lost = () => document.activeElement === null || document.activeElement === document.body
+    const seen = new MutationObserver(() => { if (lost()) floating.focus({ preventScroll: true }) })
+    seen.observe(floating, { childList: true, subtree: true })
+    const button = anchor.current?.querySelector('button')
+    return () => { seen.disconnect(); if (lost() || floating.contains(document.activeElement)) button?.focus({ preventScroll: true }) }
+  }, [open])
   return (
     <>
       <span ref={anchor} className="contents">{cloneElement(button, { popoverTarget: id, 'aria-expanded': open, 'aria-haspopup': role })}</span>
-      <div ref={box} id={id} popover="auto" role={role} aria-label={label} onToggle={(e) => { setOpen(e.newState === 'open') }}
-        className={cx('fixed max-h-[80vh] max-w-[calc(100vw-16px)] overflow-auto rounded-outer bg-surface text-13 text-ink shadow-float', open ? 'fade-in' : 'invisible', className)}>
+      <div ref={box} id={id} popover="auto" tabIndex={-1} role={role} aria-label={label} onToggle={(e) => { setOpen(e.newState === 'open') }}
+        className={cx('fixed max-h-[80vh] outline-none max-w-[calc(100vw-16px)] overflow-auto rounded-outer bg-surface text-13 text-ink shadow-float', open ? 'fade-in' : 'invisible', className)}>
         {open && <div ref={settle} className="contents">{children(close)}</div>}
       </div>
     </>

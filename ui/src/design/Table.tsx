@@ -182,8 +182,8 @@ function Head<Row>({ column, at, sort, onSort, resize }: HeadProps<Row>) {
     <div role="columnheader" aria-colindex={at + 1} aria-sort={sorted ? (sorted.down ? 'descending' : 'ascending') : undefined}
       className={cx('relative flex min-w-0 items-center px-3 text-12 font-medium first:pl-4 text-soft', column.align === 'right' && 'justify-end')}>
       {column.sortable && onSort
-        ? <button type="button" onClick={() => { onSort(next) }} className="flex min-w-0 items-center gap-1 hover:text-ink"><span className="truncate">{column.title}</span>{sorted && <Icon name={sorted.down ? 'down' : 'up'} size={12} />}</button>
-        : <span className="truncate">{column.title}</span>}
+        ? <button type="button" onClick={() => { onSort(next) }} className="flex h-8 min-w-0 items-center gap-1 -outline-offset-2 hover:text-ink"><span className="truncate">{column.title}</span>{sorted && <Icon name={sorted.down ? 'down' : 'up'} size={12} />}</button>
+        : <span className={column.title === '' ? 'sr-only' : 'truncate'}>{column.title || column.name}</span>}
       <span aria-hidden="true" onPointerDown={down} onPointerMove={drag} onPointerUp={() => { start.current = undefined }}
         className="absolute inset-y-1 right-0 w-2 cursor-col-resize touch-none border-r border-transparent hover:border-accent" />
     </div>

@@ -17,9 +17,11 @@ interface Props {
   className?: string
   panelClassName?: string
   trailing?: ReactNode
+  /** It stands among text: the first tab begins where the text does. */
+  among?: boolean
 }
 
-export function Tabs({ label, tabs, chosen, onChoose, children, className, panelClassName, trailing }: Props) {
+export function Tabs({ label, tabs, chosen, onChoose, children, className, panelClassName, trailing, among = false }: Props) {
   const id = useId()
   const onKey = (event: KeyboardEvent<HTMLDivElement>) => {
     const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
@@ -32,10 +34,10 @@ export function Tabs({ label, tabs, chosen, onChoose, children, className, panel
   }
   return (
     <div className={cx('flex min-h-0 flex-col', className)}>
-      <div className="flex items-center border-b border-line">
+      <div className={cx('flex items-center border-b border-line', among && '-mx-2')}>
         {/* The tabs inside take the focus, one at a time. */}
         {/* eslint-disable-next-line jsx-a11y/interactive-supports-focus */}
-        <div role="tablist" aria-label={label} onKeyDown={onKey} className="flex min-w-0 grow gap-1 overflow-x-auto px-2">
+        <div role="tablist" aria-label={label} onKeyDown={onKey} className={cx('flex min-w-0 grow gap-1 overflow-x-auto', !among && 'px-2')}>
           {tabs.map((tab) => (
             <button key={tab.id} id={`${id}-${tab.id}`} type="button" role="tab" aria-selected={tab.id === chosen} aria-controls={`${id}-panel`} tabIndex={tab.id === chosen ? 0 : -1}
               onClick={() => { onChoose(tab.id) }}

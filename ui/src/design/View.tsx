@@ -27,7 +27,7 @@ export function View({ crumbs, state, actions, children, scroll = false }: Props
           {crumbs.map((crumb, i) => (
             <span key={crumb.title} className={cx('flex min-w-0 items-center gap-1', i < crumbs.length - 1 && 'max-w-40 shrink-0 font-normal text-soft')}>
               {i > 0 && <Icon name="right" size={12} className="shrink-0 text-faint" />}
-              {crumb.to ? <Link to={crumb.to} className="truncate rounded-inner -outline-offset-1 hover:text-ink">{crumb.title}</Link> : <span className="truncate">{crumb.title}</span>}
+              {crumb.to ? <Link to={crumb.to} className="truncate rounded-inner py-1 -outline-offset-1 hover:text-ink">{crumb.title}</Link> : <span className="truncate">{crumb.title}</span>}
             </span>
           ))}
         </h1>
@@ -53,10 +53,10 @@ export function Part({ title, actions, children, className }: { title: string; a
   )
 }
 
-/** Names and what they are, one below the other. */
-export function Facts({ facts }: { facts: [string, ReactNode][] }) {
+/** Names and what they are, one below the other; even ones line up with those of the parts around. */
+export function Facts({ facts, even = false }: { facts: [string, ReactNode][]; even?: boolean }) {
   return (
-    <dl className="grid grid-cols-[minmax(96px,auto)_minmax(0,1fr)] gap-x-4 gap-y-0.5">
+    <dl className={cx('grid items-baseline gap-x-4 gap-y-0.5', even ? 'grid-cols-[minmax(0,148px)_minmax(0,1fr)]' : 'grid-cols-[minmax(96px,auto)_minmax(0,1fr)]')}>
       {facts.map(([name, value]) => <div key={name} className="contents"><dt className="py-0.5 text-soft">{name}</dt><dd className="flex min-h-6 min-w-0 flex-wrap items-center gap-x-1 break-words">{value}</dd></div>)}
     </dl>
   )

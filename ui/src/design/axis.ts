@@ -36,3 +36,28 @@ export function together(marks: readonly Mark[], placeOf: (at: number) => number
   }
   return groups.map(({ x, counts }) => ({ x, text: [...counts].map(([text, n]) => n > 1 ? `${text} ×${n}` : text).join(', ') }))
 }
+
+/**
+ * capOf is where a chart may be cut so that usual times are readable beside a
+ * burst, such as an import: a little above the highest of the usual values.
+ * Undefined when nothing stands out that far.
+ */
+export function capOf(values: readonly number[]): number | undefined {
+  const some = values.filter((v) => v > 0).sort((a, b) => a - b)
+  const usual = some[Math.floor(some.length * 0.8)]
+  const most = some.at(-1)
+  if (some.length < 6 || usual === undefined || most === undefined || most < usual * 10) return undefined
+  return (some.filter((v) => v <= usual * 4).at(-1) ?? usual) * 1.25
+}
+
+/** peaksOf finds the highest point of each stretch that lies above the cut. */
+export function peaksOf(values: readonly number[], cap: number): { at: number; value: number }[] {
+  const peaks: { at: number; value: number }[] = []
+  let inside = false
+  for (const [at, value] of values.entries()) {
+    const last = peaks.at(-1)
+    if (value <= cap) inside = false
+    else if (!inside || !last) { peaks.push({ at, value }); inside = true } else if (value > last.value) { last.at = at; last.value = value }
+  }
+  return peaks
+}

@@ -1,6 +1,6 @@
 import { fireEvent, render } from '@testing-library/react'
 import { expect, test, vi } from 'vitest'
-import { listenForKeys, useKeys } from './keys'
+import { bareKeys, listenForKeys, useKeys } from './keys'
 
 function Room({ go, filter }: { go: () => void; filter: () => void }) {
   useKeys([{ keys: 'g then l', label: 'Live', group: 'Go', run: go }, { keys: '/', label: 'Filter', group: 'Here', run: filter }])
@@ -19,6 +19,10 @@ test('keys in a row, and none while one types', () => {
   expect(filter).not.toHaveBeenCalled()
   fireEvent.keyDown(document.body, { key: '/' })
   expect(filter).toHaveBeenCalledTimes(1)
+  bareKeys.set(false)
+  fireEvent.keyDown(document.body, { key: '/' })
+  expect(filter).toHaveBeenCalledTimes(1)
+  bareKeys.set(true)
   unmount()
   fireEvent.keyDown(document.body, { key: '/' })
   expect(filter).toHaveBeenCalledTimes(1)

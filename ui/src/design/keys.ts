@@ -1,5 +1,6 @@
 // Keys that work anywhere in the page, or in the room that is open.
 import { useEffect, useRef, useSyncExternalStore } from 'react'
+import { choice } from './theme'
 
 export interface Shortcut {
   /** "?", "/", "Mod+k", "g then l", "Space" */
@@ -9,6 +10,9 @@ export interface Shortcut {
   /** Whose it is: the list of keys is grouped by this. */
   group: string
 }
+
+/** Whether keys without Ctrl work anywhere: who speaks to the computer may not want them to. */
+export const bareKeys = choice<boolean>('bareKeys', true, (v): v is boolean => typeof v === 'boolean')
 
 let all: Shortcut[] = []
 const listeners = new Set<() => void>()
@@ -52,7 +56,7 @@ export function listenForKeys(): () => void {
     const target = event.composedPath()[0]
     const inText = target instanceof Element && target.closest(typing) !== null
     const key = keyOf(event)
-    if (inText && !key.startsWith('Mod+')) return
+    if ((inText || !bareKeys.get()) && !key.startsWith('Mod+')) return
     if (document.querySelector('dialog[open]') && !key.startsWith('Mod+')) return
     // A key that a control in focus understands is the control's.
     if (key === 'Space' && target instanceof Element && target.closest('button, a, [role=treeitem]')) return

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bytes, clock, compact, day, duration, exact, number, parsePosition, percent, plural, rate, relative, shortId } from './format'
+import { bytes, clock, compact, day, duration, exact, number, percent, plural, position, rate, relative, shortId } from './format'
 import { midnight, parseRange } from './range'
 
 const at = Date.parse('2026-01-31T10:15:01.210Z')
@@ -37,13 +37,13 @@ describe('format', () => {
     expect(shortId('order-1001')).toBe('order-1001')
     expect(shortId('0198c0de-7c1e-7000-8000-3f1d2a6b9c55')).toBe('0198c0d…6b9c55')
   })
+  test('positions', () => {
+    expect(position('1769846400000-840-2')).toBe('1769846400000-840-2')
+    expect(position('1769846400000-840-2147483647')).toBe('1769846400000-840-end')
+  })
   test('plural', () => {
     expect(plural(1, 'event')).toBe('1 event')
     expect(plural(1200, 'event')).toBe('1,200 events')
-  })
-  test('positions', () => {
-    expect(parsePosition('1769846400000-840-2')).toEqual({ epoch: '1769846400000', frame: '840', index: '2' })
-    expect(parsePosition('elsewhere')).toBeUndefined()
   })
 })
 

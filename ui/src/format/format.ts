@@ -141,6 +141,11 @@ export function shortId(id: string, length = 14): string {
   return `${id.slice(0, length - 1 - tail)}…${id.slice(id.length - tail)}`
 }
 
+/** position writes where a record is in the log; one at the end of a frame says so. */
+export function position(text: string): string {
+  return text.replace(/-2147483647$/, '-end')
+}
+
 /** plural writes "1 event", "2 events". */
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${number(n)} ${n === 1 ? one : many}`
@@ -150,11 +155,4 @@ export function plural(n: number, one: string, many = `${one}s`): string {
 export function sentence(text: string): string {
   if (/^[a-z]+([A-Z_.]|\d)/.test(text)) return text
   return text.charAt(0).toUpperCase() + text.slice(1)
-}
-
-/** parsePosition tells the parts of a position: epoch-frame-index. */
-export function parsePosition(position: string): { epoch: string; frame: string; index: string } | undefined {
-  const match = /^(\d+)-(\d+)-(\d+)$/.exec(position)
-  if (!match) return undefined
-  return { epoch: match[1] ?? '', frame: match[2] ?? '', index: match[3] ?? '' }
 }

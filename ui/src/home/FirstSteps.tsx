@@ -36,9 +36,9 @@ export function FirstSteps({ status, steps }: { status: Status; steps: Steps }) 
     <Part title="First steps" actions={steps.asked ? <Button small icon="check" onClick={steps.done}>Done</Button> : <Button small look="quiet" onClick={steps.done}>Hide</Button>}>
       <ol className="grid gap-2">
         <Step done={steps.source} now={!steps.source} title="Have a source" about={source ? <>sources/{source.name}.yaml</> : undefined}>
-          <p className="mb-2">Save this as sources/web.yaml in the project. It is read as soon as it is saved.</p>
+          <p className="mb-3 text-soft">A source is where events come from: a site, an app, a server. Make one with the form, or save this as sources/web.yaml in the project; it is read as soon as it is saved.</p>
           <CodeBlock label="sources/web.yaml" code={'kind: http\nwrite_keys: [dev_web]'} />
-          <p className="mt-2 text-soft">Or <Link to="/sources" search={{ new: 'http' }} className="text-accent-text underline underline-offset-2">make a source with the form</Link>, which writes the file.</p>
+          <Link to="/sources" search={{ new: 'http' }} className="mt-3 inline-flex h-8 items-center gap-1.5 rounded-outer bg-accent px-3 font-medium text-on-solid hover:brightness-110"><Icon name="plus" size={14} />Make a source</Link>
         </Step>
         <Step done={steps.landed} now={steps.source && !steps.landed} title="Send the first event" about={landed && <>it landed <TimeText at={landed.last_received} /></>}>
           {source && <Send source={source.name} />}

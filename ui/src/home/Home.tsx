@@ -10,15 +10,14 @@ import { ErrorBox } from '@/design/ErrorBox'
 import { Icon } from '@/design/Icon'
 import { IconButton } from '@/design/IconButton'
 import { Menu } from '@/design/Menu'
-import { useNow } from '@/design/now'
 import { SkeletonRows } from '@/design/Skeleton'
-import { TimeChart } from '@/design/TimeChart'
+import { TimeChart, type Peaks } from '@/design/TimeChart'
 import { TimeRangePicker } from '@/design/TimeRangePicker'
 import { TimeText } from '@/design/TimeText'
 import { useSpan } from '@/design/useSpan'
 import { Part, View } from '@/design/View'
-import { zone } from '@/design/zone'
-import { duration, exact, rate, sentence } from '@/format/format'
+import { useZone, zone } from '@/design/zone'
+import { exact, rate, sentence } from '@/format/format'
 import { FirstSteps, useFirstSteps } from './FirstSteps'
 import { River } from './River'
 
@@ -39,11 +38,11 @@ export default function Home() {
 function Body({ status }: { status: Status }) {
   const steps = useFirstSteps(status)
   return (
-    <div className="mx-auto grid max-w-300 gap-8 p-4 wide:p-6">
+    <div className="mx-auto grid max-w-300 grid-cols-[minmax(0,1fr)] gap-8 p-4 wide:p-6">
       {steps.shown && <FirstSteps status={status} steps={steps} />}
       {status.sources.length > 0 && <River status={status} />}
       <Attention />
-      {status.sources.length > 0 && <Rates />}
+      {status.sources.length > 0 && <Rates sources={status.sources.map((s) => s.name)} />}
     </div>
   )
 }
@@ -54,7 +53,7 @@ const tints: Record<AttentionItem['severity'], [string, string]> = { bad: ['bg-b
 /** What needs a person, each with what to do and where to go. */
 function Attention() {
   const { data, error } = useQuery(attentionQuery)
-  const now = useNow()
+  const shownIn = useZone()
   if (error && !data) return <ErrorBox problem={problemOf(error)} />
   if (!data || data.items.length === 0) return null
   return (
@@ -67,7 +66,7 @@ function Attention() {
               <Icon name={one.severity === 'info' ? 'docs' : 'rejected'} className={`mt-0.5 ${text}`} />
               <span className="min-w-0 grow">
                 <span className="font-semibold break-words">{sentence(one.title)}</span>
-                {one.until && <span className={`ml-2 ${text}`}>in {duration(Date.parse(one.until) - now)}</span>}
+                {one.until && <span className={`ml-2 whitespace-nowrap ${text}`}>{exact(Date.parse(one.until), shownIn).slice(0, 16)}</span>}
                 {one.detail && <span className="block break-words">{sentence(one.detail)}</span>}
                 <span className="block break-words text-soft">{sentence(one.do)}</span>
               </span>
@@ -82,24 +81,26 @@ function Attention() {
 
 const metric = 'millrace_collect_events_total'
 
-function Rates() {
-  const { range = 'last 6h' } = route.useSearch()
+function Rates({ sources }: { sources: string[] }) {
+  const { range = 'last 6h', peaks } = route.useSearch()
   const navigate = route.useNavigate()
   const span = useSpan(range)
   const history = useHistory([metric], span)
   const marks = useQuery(marksQuery(span))
   const shown = (marks.data?.marks ?? []).map((m) => ({ at: Date.parse(m.at), text: m.kind }))
-  const to = (next: string) => { void navigate({ search: { range: next }, replace: true }) }
+  const to = (next: string) => { void navigate({ search: (before) => ({ ...before, range: next }), replace: true }) }
+  const onPeaks = (next: Peaks) => { void navigate({ search: (before) => ({ ...before, peaks: next === 'whole' ? next : undefined }), replace: true }) }
+  const how = peaks === 'whole' ? 'whole' : 'cut'
   const zoom = (from: number, until: number) => { to(`${iso(from)} to ${iso(until)}`) }
   const bySource = linesOf(history.data?.series ?? [], (s) => s.labels['source'])
   const byResult = linesOf(history.data?.series ?? [], (s) => s.labels['result'])
   return (
     <div className="grid gap-8">
       <Part title="Received, by source" actions={<TimeRangePicker small value={range} onValue={to} />}>
-        {history.error && !history.data ? <ErrorBox problem={problemOf(history.error)} /> : <TimeChart label="Events a second by source" kind="area" stacked x={bySource.x} lines={busy(bySource.lines)} span={span} loading={history.isPending} empty={none} write={rate} marks={shown} onRange={zoom} />}
+        {history.error && !history.data ? <ErrorBox problem={problemOf(history.error)} /> : <TimeChart label="Events a second by source" kind="area" stacked among={sources} x={bySource.x} lines={busy(bySource.lines)} span={span} loading={history.isPending} empty={none} write={rate} marks={shown} onRange={zoom} peaks={how} onPeaks={onPeaks} />}
       </Part>
       <Part title="Received, by result">
-        <TimeChart label="Events a second by result" kind="area" stacked x={byResult.x} lines={busy(byResult.lines).map((l) => ({ ...l, meaning: meaningOf(l.name) }))} span={span} loading={history.isPending} empty={none} write={rate} height={120} marks={shown} onRange={zoom} />
+        <TimeChart label="Events a second by result" kind="area" stacked x={byResult.x} lines={busy(byResult.lines).map((l) => ({ ...l, meaning: meaningOf(l.name) }))} span={span} loading={history.isPending} empty={none} write={rate} height={120} marks={shown} onRange={zoom} peaks={how} onPeaks={onPeaks} />
       </Part>
     </div>
   )

@@ -5,6 +5,7 @@ import { historyQuery } from '@/api/history'
 import { ratesOf, useSamples } from '@/api/rates'
 import type { HistorySeries, Status } from '@/api/schema'
 import { StateDot } from '@/design/Badge'
+import { Ends } from '@/design/Ends'
 import { Icon } from '@/design/Icon'
 import { useNow } from '@/design/now'
 import { curve, gapFor, nodeHeight, nodeWidth, placeOf, river, sizeOf, strength, type Node } from './river'
@@ -58,7 +59,7 @@ export function River({ status }: { status: Status }) {
           {nodes.map((node) => <Box key={node.id} node={node} style={{ left: placeOf(node, gap).x, top: placeOf(node, gap).y, width: nodeWidth, height: nodeHeight }} />)}
         </div>
       </div>
-      <ul className="grid gap-2 wide:hidden">
+      <ul className="grid grid-cols-[minmax(0,1fr)] gap-2 wide:hidden">
         {nodes.map((node) => <li key={node.id}><Box node={node} /></li>)}
       </ul>
     </>
@@ -67,8 +68,8 @@ export function River({ status }: { status: Status }) {
 
 function Box({ node, style }: { node: Node; style?: CSSProperties }) {
   return (
-    <Link to={node.to} style={style} className={`${style ? 'absolute' : ''} flex flex-col justify-center gap-0.5 rounded-outer border border-line bg-surface px-3 py-2 transition-colors hover:border-line-strong hover:bg-sunken`}>
-      <span className="flex items-center gap-2"><Icon name={node.icon} className="text-faint" /><span className="min-w-0 grow truncate font-semibold">{node.title}</span><span className="text-12 text-soft"><StateDot meaning={node.state.meaning}>{node.state.word}</StateDot></span></span>
+    <Link to={node.to} style={style} title={node.title} className={`${style ? 'absolute' : ''} flex flex-col justify-center gap-0.5 rounded-outer border border-line bg-surface px-3 py-2 transition-colors hover:border-line-strong hover:bg-sunken`}>
+      <span className="flex items-center gap-2"><Icon name={node.icon} className="text-faint" /><span className="flex min-w-0 grow font-semibold"><Ends text={node.title} /></span><span className="shrink-0 text-12 text-soft"><StateDot meaning={node.state.meaning}>{node.state.word}</StateDot></span></span>
       <span className={style ? 'contents' : 'flex items-baseline gap-2'}>
         {node.lines.filter(Boolean).map((line, i) => <span key={i} className={i === 0 ? 'shrink-0 truncate text-15 font-medium tabular-nums' : 'min-w-0 truncate text-12 text-soft'}>{line}</span>)}
       </span>

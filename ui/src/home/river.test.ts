@@ -11,10 +11,12 @@ const status = (names: string[], change: Partial<Status> = {}): Status => ({
 
 test('every source flows into the log, the log into its sinks', () => {
   const { nodes, edges } = river(status(['web', 'shop']), new Map([['web', { accepted: 5, duplicates: 1, rejected: 0 }]]), 0)
-  expect(nodes.map((n) => n.id)).toEqual(['source:web', 'source:shop', 'log', 'archive', 'warehouse'])
+  expect(nodes.map((n) => n.id)).toEqual(['source:shop', 'source:web', 'log', 'archive', 'warehouse'])
   expect(edges).toContainEqual({ from: 'source:web', to: 'log', perSecond: 6 })
   expect(edges).toContainEqual({ from: 'log', to: 'warehouse', perSecond: 6 })
   expect(sizeOf(nodes).height).toBeGreaterThan(0)
+  expect(nodes[1]?.lines[0]).toBe('6/s')
+  expect(river(status(['web']), new Map(), 0).nodes[0]?.lines[0]).toBe('–')
 })
 
 test('of many sources some are one node', () => {

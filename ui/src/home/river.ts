@@ -36,19 +36,22 @@ export function river(status: Status, rates: ReadonlyMap<string, Counts>, now: n
   const nodes: Node[] = []
   const edges: Edge[] = []
   const busiest = [...status.sources].sort((a, b) => total(rates.get(b.name)) - total(rates.get(a.name)) || b.accepted - a.accepted || a.name.localeCompare(b.name))
-  const shown = busiest.slice(0, busiest.length > mostSources ? mostSources - 1 : mostSources)
+  // Those that are shown keep their places, however their rates go.
+  const shown = busiest.slice(0, busiest.length > mostSources ? mostSources - 1 : mostSources).sort((a, b) => a.name.localeCompare(b.name))
   const rest = busiest.slice(shown.length)
+  // One look at counts tells no rate yet.
+  const told = (per: number) => rate(rates.size === 0 ? undefined : per)
   for (const [row, source] of shown.entries()) {
     const per = total(rates.get(source.name))
     const fresh = source.last_received !== undefined && now - Date.parse(source.last_received) < 60_000
     nodes.push({ id: `source:${source.name}`, title: source.name, icon: 'source', to: `/sources/${source.name}`, column: 0, row,
       state: source.silent ? { word: 'Fell silent', meaning: 'warning' } : fresh ? { word: 'Receiving', meaning: 'good' } : { word: source.last_received ? 'Quiet' : 'Nothing yet', meaning: 'neutral' },
-      lines: [rate(per), `${compact(source.accepted)} accepted${source.rejected > 0 ? `, ${compact(source.rejected)} rejected` : ''}`] })
+      lines: [told(per), `${compact(source.accepted)} accepted${source.rejected > 0 ? `, ${compact(source.rejected)} rejected` : ''}`] })
     edges.push({ from: `source:${source.name}`, to: 'log', perSecond: per })
   }
   if (rest.length > 0) {
     const per = rest.reduce((n, s) => n + total(rates.get(s.name)), 0)
-    nodes.push({ id: 'rest', title: plural(rest.length, 'more source'), icon: 'source', to: '/sources', column: 0, row: shown.length, state: { word: 'See them all', meaning: 'neutral' }, lines: [rate(per)] })
+    nodes.push({ id: 'rest', title: plural(rest.length, 'more source'), icon: 'source', to: '/sources', column: 0, row: shown.length, state: { word: 'See them all', meaning: 'neutral' }, lines: [told(per)] })
     edges.push({ from: 'rest', to: 'log', perSecond: per })
   }
   const rows = Math.max(2, nodes.length)
@@ -57,7 +60,7 @@ export function river(status: Status, rates: ReadonlyMap<string, Counts>, now: n
   const all = [...rates.values()].reduce((n, c) => n + total(c), 0)
   const log = status.log
   nodes.push({ id: 'log', title: 'Log', icon: 'live', to: '/live', column: 1, row: middle,
-    state: log?.refusing ? { word: 'Refusing', meaning: 'bad' } : { word: 'Taking', meaning: 'good' }, lines: [rate(all), log ? `${bytes(log.size_bytes)}, kept ${duration(log.retention_seconds * 1000)}` : ''] })
+    state: log?.refusing ? { word: 'Refusing', meaning: 'bad' } : { word: 'Taking', meaning: 'good' }, lines: [told(all), log ? `${bytes(log.size_bytes)}, kept ${duration(log.retention_seconds * 1000)}` : ''] })
   const place = (i: number) => sinks === 1 ? middle : Math.max(0, middle - 0.6) + i * (middle < 0.6 ? 1 : 1.2)
   if (status.archive) nodes.push(sink('archive', 'Archive', 'file', status, status.archive.problem, written.archive, [plural(status.archive.files ?? 0, 'file'), bytes(status.archive.size_bytes ?? 0)], place(0)))
   if (status.warehouse) nodes.push(sink('warehouse', 'Warehouse', 'warehouse', status, status.warehouse.problem, written.warehouse, [`${status.warehouse.backend}, ${bytes(status.warehouse.size_bytes)}`], place(sinks - 1)))

@@ -38,7 +38,7 @@ function Steps({ journey }: { journey: JourneyData }) {
                 <p className="flex flex-wrap items-baseline gap-x-2"><strong className="font-semibold">{words[step.step]}</strong><span className="sr-only">{word}</span>
                   {at !== undefined && <span className="text-12 text-soft"><TimeText at={at} full />{at > start && <> (+{duration(at - start)})</>}</span>}</p>
                 <p className="break-words text-soft">{sentence(step.detail)}</p>
-                {step.where && <p className="font-mono text-12 break-all">{step.where}</p>}
+                {step.where && !step.detail.includes(step.where) && <p className="font-mono text-12 break-all">{step.where}</p>}
                 {step.of && <Link to="/live/find" search={{ open: step.of }} className="text-accent-text underline underline-offset-2">The record that counts</Link>}
               </div>
             </li>

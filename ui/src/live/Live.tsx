@@ -83,6 +83,9 @@ export default function Live() {
     table.current?.reveal(head - opened + by)
   }
   const unseen = told.last - head
+  // That no part of the server answers is said above every room.
+  const status = useQuery(statusQuery)
+  const away = told.problem?.kind === 'unreachable' && status.dataUpdatedAt < told.problem.since + 3000
   return (
     <View crumbs={[{ title: 'Live' }]}
       state={<><ConnectionState connection={told.connection} paused={paused} /><span className="tabular-nums">{rate(told.rate)}</span>{told.dropped > 0 && <Badge meaning="warning">{plural(told.dropped, 'event')} not shown: too fast for this tab</Badge>}</>}
@@ -95,7 +98,7 @@ export default function Live() {
         ]} />
       </>}>
       <Filters filter={filter} onChange={change} />
-      {told.problem && <div className="px-4 pb-2"><ErrorBox problem={told.problem} /></div>}
+      {told.problem && !away && <div className="px-4 pb-2"><ErrorBox problem={told.problem} /></div>}
       <div className="relative flex min-h-0 grow">
         <Table name="live" label="Records as they arrive" columns={columns(zone)} count={count} compact ref={table}
           rowAt={(at) => rows.get(head - at)} rowKey={paused ? (row) => String(row.number) : undefined} chosen={opened === undefined ? undefined : head - opened} onOpen={openAt}

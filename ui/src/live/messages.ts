@@ -21,7 +21,8 @@ export interface Told {
   /** Records that this tab was too slow for. */
   dropped: number
   connection: Connection
-  problem?: { title: string; detail: string; request_id?: string }
+  /** Why it does not follow; since is when that was first so. */
+  problem?: { title: string; detail: string; request_id?: string; kind?: string; since: number }
 }
 
 export type News =

@@ -51,8 +51,8 @@ function params(): Operations['tail']['params'] {
 }
 
 function take(text: string): void {
-  const line = JSON.parse(text) as TailLine & { dropped?: number; error?: NonNullable<Told['problem']> }
-  if (line.error) { problem = line.error; return }
+  const line = JSON.parse(text) as TailLine & { dropped?: number; error?: Omit<NonNullable<Told['problem']>, 'since'> }
+  if (line.error) { problem = { ...line.error, since: Date.now() }; return }
   if (line.dropped !== undefined) { dropped += line.dropped; return }
   position = line.position
   ring.push(line)
@@ -70,7 +70,11 @@ async function read(signal: AbortSignal): Promise<void> {
   const splitter = new Splitter()
   const text = response.body.pipeThrough(new TextDecoderStream()).getReader()
   for (;;) {
-    const { done, value } = await text.read()
+    // An answer that breaks off has ended: why, the next one says.
+    const { done, value } = await text.read().catch((thrown: unknown) => {
+      if (signal.aborted) throw thrown
+      return { done: true, value: undefined } as const
+    })
     if (done) return
     for (const line of splitter.add(value)) take(line)
     if (full()) {
@@ -95,7 +99,7 @@ async function follow(): Promise<void> {
     } catch (thrown) {
       if (mine.signal.aborted) return
       const told = problemOf(thrown)
-      problem = { title: told.title, detail: told.detail, request_id: told.request_id }
+      problem = { title: told.title, detail: told.detail, request_id: told.request_id, kind: told.kind, since: problem?.kind === told.kind ? problem.since : Date.now() }
       if (told.kind === 'gone' || told.kind === 'ahead') position = '' // go on with what arrives
       if (['unauthorized', 'invalid', 'not_found'].includes(told.kind)) { connection = 'waiting'; changed = true; return }
     }

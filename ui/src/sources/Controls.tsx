@@ -16,6 +16,8 @@ export interface FormData {
   onValues: (values: Values) => void
   /** Columns that have a type, as table.column. */
   columns: string[]
+  /** Secrets that are set, as references to them. */
+  secrets: string[]
   /** Makes a key that nobody guesses. */
   makeKey: () => string
 }
@@ -36,7 +38,7 @@ export function FieldControl({ field, form }: Props) {
     case 'choice': return <Select label={field.label} value={written(value)} hint={field.hint} problem={problem} onValue={(v) => { set(v === '' ? undefined : v) }} options={choices(field, value, field.options)} />
     case 'flag': return <Select label={field.label} value={written(value)} hint={field.hint} problem={problem} onValue={(v) => { set(v === '' ? undefined : v === 'true') }} options={[{ value: '', label: `Default (${field.fallback === 'true' ? 'yes' : 'no'})` }, { value: 'true', label: 'Yes' }, { value: 'false', label: 'No' }]} />
     case 'number': return <Text field={field} value={value} problem={problem} read={numberOf} onText={set} />
-    case 'text': case 'secret': return <Text field={field} value={value} problem={problem} read={(t) => t === '' ? undefined : t} onText={set} />
+    case 'text': case 'secret': return <Text field={field} value={value} problem={problem} offers={field.control === 'secret' ? form.secrets : undefined} read={(t) => t === '' ? undefined : t} onText={set} />
   }
 }
 
@@ -65,7 +67,7 @@ function Untouched({ field, children }: { field: Field; children: ReactNode }) {
   return <div className="grid gap-1"><p className="text-12 font-medium text-soft">{field.label}</p><p className="rounded-outer bg-hover px-2.5 py-1.5 text-12">{children}</p></div>
 }
 
-function Text({ field, value, problem, read, onText }: { field: Field; value: Value | undefined; problem?: string; read: (typed: string) => Value | undefined; onText: (value: Value | undefined) => void }) {
+function Text({ field, value, problem, offers = field.offers.length > 1 ? field.offers : [], read, onText }: { field: Field; value: Value | undefined; problem?: string; offers?: string[]; read: (typed: string) => Value | undefined; onText: (value: Value | undefined) => void }) {
   // What was typed stays as it was typed ("1." on the way to "1.5") while it means what the file says.
   const [typed, setTyped] = useState(written(value))
   const shown = same(read(typed), value ?? undefined) ? typed : written(value)
@@ -74,8 +76,8 @@ function Text({ field, value, problem, read, onText }: { field: Field; value: Va
   return (
     <>
       <Input label={field.required ? `${field.label} (needed)` : field.label} mono={!plain} value={shown} problem={problem} hint={field.hint} placeholder={field.fallback ?? field.offers[0]} inputMode={field.control === 'number' ? 'decimal' : undefined}
-        list={field.offers.length > 1 ? list : undefined} onChange={(e) => { setTyped(e.target.value); onText(read(e.target.value)) }} />
-      {field.offers.length > 1 && <datalist id={list}>{field.offers.map((o) => <option key={o} value={o} />)}</datalist>}
+        list={offers.length > 0 ? list : undefined} onChange={(e) => { setTyped(e.target.value); onText(read(e.target.value)) }} />
+      {offers.length > 0 && <datalist id={list}>{offers.map((o) => <option key={o} value={o} />)}</datalist>}
     </>
   )
 }
@@ -90,18 +92,24 @@ function Group({ field, form }: Props) {
   )
 }
 
-function Head({ field, id, problem }: { field: Field; id: string; problem?: string }) {
-  return <><p id={id} className="text-12 font-medium text-soft">{field.label}</p><p className={problem ? 'text-12 text-bad-text' : 'text-12 text-faint'}>{problem ?? field.hint}</p></>
+/** Several are the rows of a field, between its name and its hint as with any other. */
+function Several({ field, problem, children }: { field: Field; problem?: string; children: ReactNode }) {
+  const id = useId()
+  return (
+    <div role="group" aria-labelledby={id} aria-describedby={`${id}-more`} className="grid grid-cols-[minmax(0,1fr)] gap-1">
+      <p id={id} className="text-12 font-medium text-soft">{field.label}</p>
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-1.5">{children}</div>
+      <p id={`${id}-more`} className={problem ? 'text-12 text-bad-text' : 'text-12 text-faint'}>{problem ?? field.hint}</p>
+    </div>
+  )
 }
 
 function List({ field, form, items, onItems, problem }: Props & { items: Value[]; onItems: (items: Value[]) => void; problem?: string }) {
-  const id = useId()
   const [typed, setTyped] = useState('')
   const keys = field.id === 'write_keys'
   const add = (text: string) => { onItems([...items, text]); setTyped('') }
   return (
-    <div role="group" aria-labelledby={id} className="grid gap-1.5">
-      <Head field={field} id={id} problem={problem} />
+    <Several field={field} problem={problem}>
       {items.map((item, i) => (
         <Row key={i} label={`${field.label} ${i + 1}`} value={written(item)} problem={problemAt(form.problems, [...field.path, i] as Path)} onValue={(v) => { onItems(items.map((other, j) => j === i ? v : other)) }} onRemove={() => { onItems(items.filter((_, j) => j !== i)) }} />
       ))}
@@ -111,7 +119,7 @@ function List({ field, form, items, onItems, problem }: Props & { items: Value[]
           <Button className="w-14" disabled={typed.trim() === ''} onClick={() => { add(typed.trim()) }}>Add</Button>
         </div>
       )}
-    </div>
+    </Several>
   )
 }
 
@@ -125,7 +133,6 @@ function Row({ label, value, problem, onValue, onRemove }: { label: string; valu
 }
 
 function Pairs({ field, form, pairs, onPairs, problem }: Props & { pairs: Values; onPairs: (pairs: Values) => void; problem?: string }) {
-  const id = useId()
   const list = useId()
   const [name, setName] = useState('')
   const first = field.options[0] ?? ''
@@ -134,8 +141,7 @@ function Pairs({ field, form, pairs, onPairs, problem }: Props & { pairs: Values
   const add = () => { if (clean && !Object.hasOwn(pairs, clean)) { onPairs({ ...pairs, [clean]: value }); setName('') } }
   const options = field.options.map((o) => ({ value: o, label: o }))
   return (
-    <div role="group" aria-labelledby={id} className="grid gap-1.5">
-      <Head field={field} id={id} problem={problem} />
+    <Several field={field} problem={problem}>
       {Object.entries(pairs).map(([key, v]) => {
         const wrong = problemAt(form.problems, [...field.path, key])
         return (
@@ -155,6 +161,6 @@ function Pairs({ field, form, pairs, onPairs, problem }: Props & { pairs: Values
         <Button className="w-14" disabled={clean === '' || Object.hasOwn(pairs, clean)} onClick={add}>Add</Button>
       </div>
       <datalist id={list}>{form.columns.filter((c) => !Object.hasOwn(pairs, c)).map((c) => <option key={c} value={c} />)}</datalist>
-    </div>
+    </Several>
   )
 }

@@ -6,5 +6,6 @@ const route = getRouteApi('/sources/$source/edit')
 /** The route of a source's form. */
 export default function EditRoute() {
   const { source } = route.useParams()
-  return <EditSource key={source} source={source} />
+  const { tab } = route.useSearch()
+  return <EditSource key={source} source={source} tab={tab} />
 }

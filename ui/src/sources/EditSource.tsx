@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useBlocker, useNavigate } from '@tanstack/react-router'
 import { useMemo, useState, type ReactNode } from 'react'
 import { call, problemOf } from '@/api/client'
-import { catalogQuery, editQuery, fileQuery, filesQuery, schemaQuery, statusQuery } from '@/api/queries'
+import { catalogQuery, editQuery, fileQuery, filesQuery, schemaQuery, secretsQuery, statusQuery } from '@/api/queries'
 import { StateDot } from '@/design/Badge'
 import { Button } from '@/design/Button'
 import { Diff } from '@/design/Diff'
@@ -22,14 +22,14 @@ import { fieldsOf, fileOf } from './form'
 import { newKey } from './key'
 import { useFileForm, type FileForm, type Saved } from './useFileForm'
 
-/** The file of a source, changed by a form and as text. */
-export default function EditSource({ source }: { source: string }) {
+/** The file of a source, changed by a form and as text; tab is where one came from, and goes back to. */
+export default function EditSource({ source, tab }: { source: string; tab?: string }) {
   const path = fileOf(source)
   const file = useQuery({ ...fileQuery(path), staleTime: Infinity, refetchOnMount: 'always' })
   if (file.error && !file.data) return <View crumbs={[{ title: 'Sources', to: '/sources' }, { title: source }]}><div className="p-4"><ErrorBox problem={problemOf(file.error)} onRetry={() => void file.refetch()} /></div></View>
   // What is edited is what was there when it was opened; later versions are told of.
   if (!file.data || !file.isFetchedAfterMount) return <View crumbs={[{ title: 'Sources', to: '/sources' }, { title: source }]}><SkeletonRows /></View>
-  return <Editing key={path} source={source} path={path} start={file.data} title="Edit" />
+  return <Editing key={path} source={source} path={path} start={file.data} title="Edit" tab={tab} />
 }
 
 interface Props {
@@ -38,6 +38,8 @@ interface Props {
   path: string
   start: Saved
   title: string
+  /** Of the source's page, to be on when one is through. */
+  tab?: string
   /** Of a new source: its name and kind. */
   head?: ReactNode
   /** Why it cannot be saved yet. */
@@ -47,7 +49,7 @@ interface Props {
 type Side = 'form' | 'file' | 'changes'
 
 /** Form and file side by side; on narrow screens one after the other. */
-export function Editing({ source, path, start, title, head, missing }: Props) {
+export function Editing({ source, path, start, title, tab, head, missing }: Props) {
   const form = useFileForm(path, start)
   const wide = useMedia('(min-width: 1000px)')
   const [side, setSide] = useState<Side>('form')
@@ -65,7 +67,7 @@ export function Editing({ source, path, start, title, head, missing }: Props) {
     const reloads = files.data?.reloads ?? true
     toast(problems > 0 ? `Saved, with ${plural(problems, 'mistake')}: the version before goes on` : reloads ? 'Saved, and served' : 'Saved; it is served when the server is started again', { meaning: problems > 0 ? 'warning' : 'good' })
     if (fresh && (!reloads || problems > 0)) void navigate({ to: '/sources', ignoreBlocker: true })
-    else void navigate({ to: '/sources/$source', params: { source }, search: fresh ? { tab: 'setup' } : {}, ignoreBlocker: true })
+    else void navigate({ to: '/sources/$source', params: { source }, search: { tab: fresh ? 'setup' : tab }, ignoreBlocker: true })
   }
   const go = () => { save.mutate(undefined, { onSuccess: (saved) => { ask(undefined); done(saved.problems.length) }, onError: (thrown) => { if (problemOf(thrown).conflict) ask('conflict') } }) }
   const able = form.changed && missing === undefined && !form.error
@@ -78,7 +80,7 @@ export function Editing({ source, path, start, title, head, missing }: Props) {
   return (
     <View crumbs={[{ title: 'Sources', to: '/sources' }, ...(fresh ? [] : [{ title: source, to: `/sources/${source}` }]), { title }]}
       state={<>{missing !== undefined ? null : mine.length > 0 ? <StateDot meaning="bad">{plural(mine.length, 'mistake')}</StateDot> : <StateDot meaning="good">No mistakes</StateDot>}<span className="max-wide:hidden">{fresh ? 'New, not saved' : form.changed ? 'Changed, not saved' : 'As it is saved'}</span></>}
-      actions={<><Button look="quiet" onClick={() => { void navigate(fresh ? { to: '/sources' } : { to: '/sources/$source', params: { source } }) }}>Cancel</Button><Button look="main" disabled={!able} title={missing} busy={save.isPending} onClick={onSave}>{fresh ? 'Create the source' : 'Save'}</Button></>}>
+      actions={<><Button look="quiet" onClick={() => { void navigate(fresh ? { to: '/sources' } : { to: '/sources/$source', params: { source }, search: { tab } }) }}>Cancel</Button><Button look="main" disabled={!able} title={missing} busy={save.isPending} onClick={onSave}>{fresh ? 'Create the source' : 'Save'}</Button></>}>
       {moved && <p role="status" className="flex flex-wrap items-center gap-3 bg-warning-tint px-4 py-1.5">{now ? 'Somebody has changed the file meanwhile.' : 'Somebody has removed the file meanwhile.'}{now && <Button small onClick={() => { ask('conflict') }}>Look at it</Button>}</p>}
       <div className="flex min-h-0 grow">
         {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
@@ -118,6 +120,7 @@ function FormSide({ form, path, source, head }: { form: FileForm; path: string; 
   const catalog = useQuery(catalogQuery)
   const kind = typeof form.values?.['kind'] === 'string' ? form.values['kind'] : ''
   const fields = useMemo(() => fieldsOf(schema.data, kind), [schema.data, kind])
+  const secrets = useQuery({ ...secretsQuery, enabled: fields.some((f) => f.control === 'secret' || f.fields.some((inner) => inner.control === 'secret')) })
   const columns = useMemo(() => Object.entries(catalog.data?.tables ?? {}).flatMap(([table, all]) => table.startsWith(`${source}.`) ? all.map((c) => `${table.slice(source.length + 1)}.${c}`) : []), [catalog.data, source])
   if (schema.error && !schema.data) return <div className="p-4"><ErrorBox problem={problemOf(schema.error)} onRetry={() => void schema.refetch()} /></div>
   const makeKey = () => newKey(status.data?.mode === 'dev')
@@ -131,7 +134,7 @@ function FormSide({ form, path, source, head }: { form: FileForm; path: string; 
         <>
           <FormNotes problems={form.problems} path={path} fields={fields} values={form.values} text={form.text} shared={form.shared} />
           {fields.length === 0 && <p className="text-soft">The form does not know the kind of this file: write it in the file, as kind: http or kind: webhook.</p>}
-          <FormFields key={kind} fields={fields} name={source} form={{ values: form.values, problems: form.problems.filter((p) => p.path === path), shared: form.shared, onValues: form.want, columns, makeKey }} />
+          <FormFields key={kind} fields={fields} name={source} form={{ values: form.values, problems: form.problems.filter((p) => p.path === path), shared: form.shared, onValues: form.want, columns, secrets: secrets.data ?? [], makeKey }} />
         </>
       )}
     </div>

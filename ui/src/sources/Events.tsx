@@ -30,10 +30,11 @@ const sorts = ['count', 'last_seen', 'name'] as const
 /** The names of events that a source has sent, and what each brings. */
 export function Events({ source, open, onOpen, wanted, onWanted }: { source: string; open: string | undefined; onOpen: (event: string | undefined) => void; wanted: string; onWanted: (q: string) => void }) {
   const [sort, setSort] = useState<Sorting>({ column: 'count', down: true })
-  useKeys([{ keys: '/', label: 'Filter events', group: 'Sources', run: () => { document.getElementById('events-filter')?.focus() } }])
   const table = useRef<TableHandle>(null)
   const list = useInfiniteQuery(eventsQuery(source, { q: wanted.trim() || undefined, sort: sorts.find((s) => s === sort.column) }))
   const rows = list.data?.pages.flatMap((p) => p.events) ?? []
+  const filtered = rows.length > 12 || wanted !== ''
+  useKeys(!filtered ? [] : [{ keys: '/', label: 'Filter events', group: 'Sources', run: () => { document.getElementById('events-filter')?.focus() } }])
   const at = rows.findIndex((e) => e.event === open)
   const step = (by: number) => at >= 0 && rows[at + by] ? () => { onOpen(rows[at + by]?.event); table.current?.reveal(at + by) } : undefined
   if (list.error && !list.data) return <div className="grow p-4"><ErrorBox problem={problemOf(list.error)} onRetry={() => void list.refetch()} /></div>
@@ -41,7 +42,7 @@ export function Events({ source, open, onOpen, wanted, onWanted }: { source: str
   return (
     <>
       <div className="flex min-w-0 grow flex-col">
-        {(rows.length > 12 || wanted !== '') && <div className="border-b border-line p-2"><Input id="events-filter" className="max-w-90" label="Filter events" hideLabel icon="search" placeholder="Filter events" value={wanted} onChange={(e) => { onWanted(e.target.value) }} /></div>}
+        {filtered && <div className="border-b border-line p-2"><Input id="events-filter" className="max-w-90" label="Filter events" hideLabel icon="search" placeholder="Filter events" value={wanted} onChange={(e) => { onWanted(e.target.value) }} /></div>}
         <Table name="source-events" label="Events of the source" columns={columns} ref={table} count={rows.length} rowAt={(i) => rows[i]} rowKey={(e) => `${e.kind}:${e.event}`} chosen={at < 0 ? undefined : at} onOpen={(i) => { onOpen(rows[i]?.event) }}
         // The server sorts in one way each: counts and times down, names up.
         sort={sort} onSort={(next) => { if (next) setSort({ column: next.column, down: next.column !== 'name' }) }}

@@ -13,7 +13,7 @@ let now: Values = {}
 function Form({ start, problems = [], shared = [] }: { start: Values; problems?: FileProblem[]; shared?: string[] }) {
   const [values, setValues] = useState(start)
   now = values
-  return <FormFields fields={fieldsOf(schema, String(values['kind']))} name="shop" form={{ values, problems, shared: new Set(shared), onValues: setValues, columns: ['order.total'], makeKey: () => 'made_key' }} />
+  return <FormFields fields={fieldsOf(schema, String(values['kind']))} name="shop" form={{ values, problems, shared: new Set(shared), onValues: setValues, columns: ['order.total'], secrets: ['${secret:github}', '${secret:shop}'], makeKey: () => 'made_key' }} />
 }
 
 const problem = (message: string) => ({ path: 'sources/shop.yaml', line: 2, column: 1, message })
@@ -54,6 +54,12 @@ test('a webhook is proven by keys or by a signature', () => {
   fireEvent.change(screen.getByLabelText('A delivery is proven by'), { target: { value: 'keys' } })
   expect(now).toMatchObject({ write_keys: ['made_key'] })
   expect(now).not.toHaveProperty('signature')
+})
+
+test('where a secret is wanted, those that are set are offered', () => {
+  render(<Form start={{ kind: 'webhook', signature: { header: 'X-Signature', secret: '${secret:shop}' } }} />)
+  const field = screen.getByLabelText('Secret (needed)')
+  expect([...document.querySelectorAll(`datalist[id="${field.getAttribute('list')}"] option`)].map((o) => o.getAttribute('value'))).toEqual(['${secret:github}', '${secret:shop}'])
 })
 
 test('mistakes are told at their fields', () => {

@@ -22,10 +22,10 @@ export function FormFields({ fields, form, name }: { fields: Field[]; form: Form
     else form.onValues({ ...rest, signature: { header: 'X-Signature', secret: `\${secret:${name || 'webhook'}}` } })
   }
   return (
-    <div className="grid gap-7">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-7">
       {sectionsOf(fields).map((section) => (
         <Part key={section.title} title={section.title}>
-          <div className="grid gap-4">
+          <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
             {section.about && <p className="-mt-2 text-12 text-soft">{section.about}</p>}
             {proof && section.fields.some((f) => f.id === 'signature') && <Proofs proof={proof} onProof={turn} form={form} name={name} />}
             {section.fields.filter(shown).map((f) => <FieldControl key={f.id} field={f} form={form} />)}

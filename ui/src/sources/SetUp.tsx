@@ -25,7 +25,7 @@ export function SetUp({ source }: { source: Source }) {
   return (
     <div className="grid gap-8 p-4">
       <Part title="Send from your code" actions={source.write_keys.length > 1 && <Select label="Write key" hideLabel className="w-48" value={key ?? data.key ?? ''} onValue={setKey} options={source.write_keys.map((k) => ({ value: k, label: k }))} />}>
-        {shown && <Tabs label="Languages" tabs={data.snippets.map((s) => ({ id: s.id, label: s.title }))} chosen={shown.id} onChoose={choose} panelClassName="pt-3"><Code snippet={shown} /></Tabs>}
+        {shown && <Tabs among label="Languages" tabs={data.snippets.map((s) => ({ id: s.id, label: s.title }))} chosen={shown.id} onChoose={choose} panelClassName="pt-3"><Code snippet={shown} /></Tabs>}
       </Part>
       <Test source={source.name} />
     </div>

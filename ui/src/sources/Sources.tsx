@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link, Outlet, useMatchRoute, useNavigate, useParams } from '@tanstack/react-router'
-import { lazy, Suspense, useState, type ReactNode } from 'react'
+import { lazy, Suspense, useMemo, useState, type ReactNode } from 'react'
 import { problemOf } from '@/api/client'
+import { linesOf, useHistory } from '@/api/history'
 import { filesQuery, statusQuery } from '@/api/queries'
 import { ratesOf, useSamples } from '@/api/rates'
 import type { Source } from '@/api/schema'
@@ -10,13 +11,16 @@ import { Button } from '@/design/Button'
 import { CodeBlock } from '@/design/CodeBlock'
 import { cx } from '@/design/cx'
 import { Empty } from '@/design/Empty'
+import { Ends } from '@/design/Ends'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Input } from '@/design/Input'
 import { useKeys } from '@/design/keys'
 import { useNow } from '@/design/now'
 import { NumberText } from '@/design/NumberText'
 import { SkeletonRows } from '@/design/Skeleton'
+import { Spark } from '@/design/Spark'
 import { TimeText } from '@/design/TimeText'
+import { useSpan } from '@/design/useSpan'
 import { View } from '@/design/View'
 import { plural, rate } from '@/format/format'
 import { stateOf, unserved } from './state'
@@ -48,6 +52,9 @@ export default function Sources() {
   )
 }
 
+// So many are found without a filter.
+const most = 6
+
 const example = `kind: http
 write_keys: [web_2026]`
 
@@ -55,7 +62,8 @@ function List({ sources, narrow, onNew }: { sources: Source[]; narrow: boolean; 
   const [typed, setTyped] = useState('')
   const files = useQuery(filesQuery)
   const waiting = unserved(files.data?.files ?? [], sources)
-  useKeys([{ keys: '/', label: 'Filter sources', group: 'Sources', run: () => { document.getElementById('sources-filter')?.focus() } }])
+  const past = usePast()
+  useKeys(sources.length <= most ? [] : [{ keys: '/', label: 'Filter sources', group: 'Sources', run: () => { document.getElementById('sources-filter')?.focus() } }])
   if (sources.length === 0 && waiting.length === 0) {
     return (
       <Empty icon="source" title="There is no source yet" action={<><Button look="main" icon="plus" onClick={() => { onNew() }}>New source</Button><Button onClick={() => { onNew('webhook') }}>New webhook</Button></>}>
@@ -67,17 +75,17 @@ function List({ sources, narrow, onNew }: { sources: Source[]; narrow: boolean; 
   const shown = sources.filter((s) => s.name.includes(wanted))
   return (
     <>
-      {sources.length > 6 && <div className="p-3"><Input className="max-w-90" id="sources-filter" label="Filter sources" hideLabel icon="search" placeholder="Filter sources" value={typed} onChange={(e) => { setTyped(e.target.value) }} /></div>}
+      {sources.length > most && <div className="p-3"><Input className="max-w-90" id="sources-filter" label="Filter sources" hideLabel icon="search" placeholder="Filter sources" value={typed} onChange={(e) => { setTyped(e.target.value) }} /></div>}
       {!narrow && sources.length > 0 && (
         <div aria-hidden="true" className={cx('grid items-center gap-x-4 border-b border-line px-4 py-1.5 text-12 font-medium text-soft max-wide:hidden', columns)}>
-          <span>Source</span><span>State</span><span className="text-right">Now</span><span className="text-right">Accepted</span><span className="text-right">Rejected</span><span className="text-right">Last</span>
+          <span>Source</span><span>State</span><span className="max-panes:hidden">Last hour</span><span className="text-right">Now</span><span className="text-right">Accepted</span><span className="text-right">Rejected</span><span className="text-right">Last</span>
         </div>
       )}
       <ul className="grid">
-        {shown.map((source) => <li key={source.name} className="border-b border-line/60"><Row source={source} narrow={narrow} /></li>)}
+        {shown.map((source) => <li key={source.name} className="border-b border-line/60"><Row source={source} narrow={narrow} past={past.get(source.name)} /></li>)}
         {waiting.filter((name) => name.includes(wanted)).map((name) => (
           <li key={name} className="border-b border-line/60">
-            <RowLink narrow={narrow} edit name={name}><StateDot meaning="warning">Not served</StateDot><span className={cx('text-12 text-soft', !narrow && 'wide:col-span-4 wide:text-right')}>its file waits to be read, or has a mistake</span></RowLink>
+            <RowLink narrow={narrow} edit name={name}><StateDot meaning="warning">Not served</StateDot><span className={cx('text-12 text-soft', !narrow && 'wide:col-span-4 wide:text-right panes:col-span-5')}>its file waits to be read, or has a mistake</span></RowLink>
           </li>
         ))}
       </ul>
@@ -86,26 +94,33 @@ function List({ sources, narrow, onNew }: { sources: Source[]; narrow: boolean; 
   )
 }
 
-const columns = 'wide:grid-cols-[minmax(120px,1.4fr)_130px_90px_110px_90px_110px]'
+/** usePast is how much each source received in the last hour, step by step. */
+function usePast(): Map<string, (number | null)[]> {
+  const { data } = useHistory(['millrace_collect_events_total'], useSpan('last 1h'))
+  return useMemo(() => new Map(linesOf(data?.series ?? [], (s) => s.labels['source']).lines.map((l) => [l.name, l.values])), [data])
+}
+
+const columns = 'wide:grid-cols-[minmax(120px,1.4fr)_120px_80px_100px_80px_100px] panes:grid-cols-[minmax(120px,1.4fr)_130px_140px_90px_110px_90px_110px]'
 
 function RowLink({ name, kind, narrow, edit = false, children }: { name: string; kind?: string; narrow: boolean; edit?: boolean; children: ReactNode }) {
   const chosen = useParams({ strict: false }).source
   return (
     <Link to={edit ? '/sources/$source/edit' : '/sources/$source'} params={{ source: name }} aria-current={chosen === name ? 'page' : undefined}
       className={cx('grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-0.5 px-4 py-2.5 -outline-offset-2 hover:bg-hover aria-[current]:bg-accent-tint', !narrow && columns)}>
-      <span title={name} className="min-w-0 truncate font-medium">{name}{kind && <span className="ml-2 font-normal text-soft">{kind}</span>}</span>{children}
+      <span title={name} className="flex min-w-0 font-medium"><Ends text={name} />{kind && <span className="ml-2 font-normal text-soft">{kind}</span>}</span>{children}
     </Link>
   )
 }
 
-function Row({ source, narrow }: { source: Source; narrow: boolean }) {
+function Row({ source, narrow, past = [] }: { source: Source; narrow: boolean; past?: (number | null)[] | undefined }) {
   const state = stateOf(source, useNow())
   const per = ratesOf(useSamples()).get(source.name)
   const word = (text: string) => <span className={cx(!narrow && 'wide:hidden')}> {text}</span>
   return (
     <RowLink name={source.name} kind={source.kind} narrow={narrow}>
       <span className={cx('justify-self-end', !narrow && 'wide:justify-self-start')}><StateDot meaning={state.meaning} hollow={state.hollow}>{state.word}</StateDot></span>
-      <span className={cx('text-right tabular-nums', narrow && 'hidden', 'max-wide:hidden')}>{rate(per ? per.accepted + per.duplicates + per.rejected : 0)}</span>
+      {!narrow && <span className="max-panes:hidden"><Spark values={past} /></span>}
+      <span className={cx('text-right tabular-nums', narrow && 'hidden', 'max-wide:hidden')}>{rate(per && per.accepted + per.duplicates + per.rejected)}</span>
       <span className={cx('text-12 text-soft', !narrow && 'wide:text-right wide:text-13 wide:text-ink')}><NumberText value={source.accepted} />{word('accepted')}</span>
       <span className={cx('text-right text-12', !narrow && 'wide:text-13', source.rejected > 0 ? 'text-bad-text' : 'text-faint')}><NumberText value={source.rejected} />{word('rejected')}</span>
       <span className={cx('text-right text-12 text-soft', narrow && 'hidden', 'max-wide:hidden')}><TimeText at={source.last_received} /></span>

@@ -1,9 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
-import { getRouteApi } from '@tanstack/react-router'
+import { getRouteApi, Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { curlOf, problemOf, urlOf } from '@/api/client'
 import { historyQuery } from '@/api/history'
-import { readinessQuery, statusQuery } from '@/api/queries'
+import { attentionQuery, readinessQuery, statusQuery } from '@/api/queries'
+import { ratesOf, useSamples } from '@/api/rates'
 import type { Reader, Status as StatusData } from '@/api/schema'
 import { StateDot, type Meaning } from '@/design/Badge'
 import { CopyButton } from '@/design/CopyButton'
@@ -19,8 +20,8 @@ import { SkeletonRows } from '@/design/Skeleton'
 import { Tabs } from '@/design/Tabs'
 import { TimeRangePicker } from '@/design/TimeRangePicker'
 import { TimeText } from '@/design/TimeText'
-import { Facts, Part, View } from '@/design/View'
-import { bytes, duration, sentence } from '@/format/format'
+import { Facts, Figure, Part, View } from '@/design/View'
+import { bytes, compact, duration, plural, position, rate, relative, sentence } from '@/format/format'
 import { Charts } from './Charts'
 import { Logs } from './Logs'
 import { ReaderDialog, type ReaderAct } from './ReaderDialog'
@@ -46,8 +47,11 @@ export default function Status() {
 }
 
 function Overall({ status }: { status: StatusData }) {
+  const urgent = useQuery(attentionQuery).data?.items.filter((one) => one.severity !== 'info').length ?? 0
   if (!status.ready) return <StateDot meaning="bad">Not ready</StateDot>
   if (status.problems.length > 0) return <StateDot meaning="warning">{status.problems.length === 1 ? 'One problem' : `${status.problems.length} problems`}</StateDot>
+  // The same as at Home, and beside the rooms.
+  if (urgent > 0) return <StateDot meaning="warning"><Link to="/" className="underline-offset-2 hover:underline">{urgent === 1 ? 'One thing needs attention' : `${urgent} things need attention`}</Link></StateDot>
   return <StateDot meaning="good">All well</StateDot>
 }
 
@@ -71,47 +75,48 @@ function Body({ status }: { status: StatusData }) {
           </ul>
         </Part>
       )}
+      <Glance status={status} />
       <Parts />
       <Readers readers={status.readers} />
       {status.log && <Log log={status.log} />}
       {status.warehouse && (
         <Part title="Warehouse">
-          <Facts facts={[
+          <Facts even facts={[
             ['Engine', engine(status.warehouse)],
             ['Behind the log', duration(status.warehouse.lag_seconds * 1000)],
             ['Size', <Bytes key="s" value={status.warehouse.size_bytes} />],
             ...(status.warehouse.rss_bytes ? [['Memory of its process', <Bytes key="m" value={status.warehouse.rss_bytes} />] as [string, React.ReactNode]] : []),
             ['Queries now', <NumberText key="q" value={status.warehouse.queries} />],
             ['Restarts', <NumberText key="r" value={status.warehouse.restarts} />],
-            ['Committed', <Mono key="c" text={status.warehouse.committed} />],
+            ['Committed', <Position key="c" text={status.warehouse.committed} of="where the warehouse is" />],
           ]} />
           {status.warehouse.problem && <Told text={status.warehouse.problem} meaning="bad" />}
         </Part>
       )}
       {status.archive && (
         <Part title="Archive">
-          <Facts facts={[
-            ['Where', <Mono key="w" text={status.archive.location} />],
+          <Facts even facts={[
+            ['Where', <Mono key="w" text={status.archive.location} of="where the archive is" />],
             ['Files', <NumberText key="f" value={status.archive.files} />],
             ['Size', <Bytes key="s" value={status.archive.size_bytes} />],
-            ['Archived through', <Mono key="t" text={status.archive.through} />],
+            ['Archived through', <Position key="t" text={status.archive.through} of="where the archive’s reader is" />],
           ]} />
           {status.archive.problem && <Told text={status.archive.problem} meaning="bad" />}
         </Part>
       )}
       {status.dedup && (
         <Part title="Duplicates">
-          <Facts facts={[
+          <Facts even facts={[
             ['Ids known', <NumberText key="i" value={status.dedup.ids} />],
             ['Size', <Bytes key="s" value={status.dedup.size_bytes} />],
             ['Duplicates dropped', <NumberText key="d" value={status.dedup.duplicates} />],
-            ['Judged through', <Mono key="t" text={status.dedup.through} />],
+            ['Judged through', <Position key="t" text={status.dedup.through} of="where duplicates are judged to" />],
           ]} />
         </Part>
       )}
       <Part title="This server">
-        <Facts facts={[
-          ['Project', status.name], ['Memory', <Memory key="m" />], ['Version', status.version], ['Mode', status.mode], ...(status.environment ? [['Environment', status.environment] as [string, string]] : []), ['Workspace', status.workspace],
+        <Facts even facts={[
+          ['Project', status.name], ['Version', status.version], ['Mode', status.mode], ...(status.environment ? [['Environment', status.environment] as [string, string]] : []), ['Workspace', status.workspace],
           ['Started', <TimeText key="s" at={status.started} full />],
           ...(status.project ? [['Project read', <TimeText key="p" at={status.project.loaded} full />] as [string, React.ReactNode]] : []),
         ]} />
@@ -128,6 +133,25 @@ function engine({ backend, version }: { backend: string; version?: string | unde
   return `${engines[backend] ?? backend}${version ? ` ${version}` : ''}`
 }
 
+/** How the server is, in a line. */
+function Glance({ status }: { status: StatusData }) {
+  const now = useNow()
+  const rates = [...ratesOf(useSamples()).values()]
+  const records = status.sources.reduce((n, s) => n + s.accepted + s.duplicates + s.rejected, 0)
+  const last = [...status.readers].sort((a, b) => b.lag_seconds - a.lag_seconds)[0]
+  const { log } = status
+  const room = log?.free_bytes !== undefined && log.reserve_bytes !== undefined ? Math.max(0, log.free_bytes - log.reserve_bytes) : undefined
+  return (
+    <section aria-label="At a glance" className="grid grid-cols-2 gap-x-10 gap-y-4 wide:flex wide:flex-wrap panes:col-span-2 panes:gap-x-16">
+      <Figure label="Running for" value={relative(Date.parse(status.started), now).replace(/ ago$/, '')} note={<>since <TimeText at={status.started} full /></>} />
+      <Figure label="Received now" value={rate(rates.length === 0 ? undefined : rates.reduce((n, r) => n + r.accepted + r.duplicates + r.rejected, 0))} note={`${compact(records)} so far, from ${plural(status.sources.length, 'source')}`} />
+      {last && <Figure label="Furthest behind" value={duration(last.lag_seconds * 1000)} note={last.lag_seconds > 0 ? `the reader ${last.name}` : 'every reader is at the end'} />}
+      {room !== undefined && <Figure label="Room on the disk" value={bytes(room)} note={log?.full_in_seconds === undefined ? 'before intake is refused' : `full in ${duration(log.full_in_seconds * 1000)} as it goes now`} />}
+      <Figure label="Memory" value={<Memory />} note={status.warehouse?.rss_bytes ? <>and <Bytes value={status.warehouse.rss_bytes} /> of the warehouse</> : undefined} />
+    </section>
+  )
+}
+
 function Told({ text, meaning }: { text: string; meaning: 'bad' | 'warning' }) {
   return <li className={`flex list-none gap-2 rounded-outer px-3 py-2 ${meaning === 'bad' ? 'bg-bad-tint' : 'bg-warning-tint'}`}><Icon name="rejected" className={`mt-0.5 ${meaning === 'bad' ? 'text-bad-text' : 'text-warning-text'}`} /><span className="min-w-0 break-words whitespace-pre-wrap">{sentence(text)}</span></li>
 }
@@ -141,9 +165,13 @@ function Memory() {
 
 const resident = 'process_resident_memory_bytes'
 
-function Mono({ text }: { text: string | undefined }) {
+function Position({ text, of }: { text: string | undefined; of: string }) {
+  return <Mono text={text && position(text)} of={of} />
+}
+
+function Mono({ text, of }: { text: string | undefined; of: string }) {
   if (!text) return <span className="text-faint">–</span>
-  return <span className="inline-flex max-w-full items-center gap-1"><code className="truncate font-mono text-12" title={text}>{text}</code><CopyButton text={text} /></span>
+  return <span className="inline-flex max-w-full items-center gap-1"><code className="truncate font-mono text-12" title={text}>{text}</code><CopyButton text={text} label={`Copy ${of}`} /></span>
 }
 
 function Parts() {
@@ -153,7 +181,7 @@ function Parts() {
       <ul className="grid">
         {(data?.parts ?? []).map((part) => (
           <li key={part.name} className="flex min-h-8 items-center gap-3 border-b border-line/60">
-            <span className="w-28 shrink-0 font-medium">{sentence(part.name)}</span>
+            <span className="w-28 shrink-0 font-medium max-wide:w-20">{sentence(part.name)}</span>
             <StateDot meaning={part.ready ? 'good' : part.required ? 'bad' : 'warning'}>{part.ready ? 'Ready' : 'Not ready'}</StateDot>
             {part.reason && <span className="min-w-0 truncate text-soft" title={part.reason}>{part.reason}</span>}
             {!part.required && <span className="ml-auto text-12 text-faint">intake goes on without</span>}
@@ -175,7 +203,7 @@ function Readers({ readers }: { readers: Reader[] }) {
           const [word, meaning, hollow] = states[reader.state]
           return (
             <li key={reader.name} className="flex min-h-8 flex-wrap items-center gap-x-3 border-b border-line/60">
-              <span className="w-28 shrink-0 font-medium">{sentence(reader.name)}</span>
+              <span className="w-28 shrink-0 font-medium max-wide:w-20">{sentence(reader.name)}</span>
               <StateDot meaning={meaning} hollow={hollow}>{word}</StateDot>
               <span className="text-soft">{reader.lag_seconds > 0 ? `${duration(reader.lag_seconds * 1000)} behind` : 'at the end of the log'}</span>
               <span className="ml-auto">{reader.actions.length > 0 && <ReaderMenu reader={reader} onAct={(act) => { ask({ reader, act }) }} />}</span>
@@ -203,13 +231,13 @@ function Log({ log }: { log: NonNullable<StatusData['log']> }) {
   const room = log.free_bytes !== undefined && log.reserve_bytes !== undefined ? log.free_bytes - log.reserve_bytes : undefined
   return (
     <Part title="Log">
-      <Facts facts={[
+      <Facts even facts={[
         ['An acknowledgement', <span key="p">{log.promise}</span>],
         ['Holds', <span key="h"><Bytes value={log.size_bytes} />{log.size_limit_bytes ? <> of <Bytes value={log.size_limit_bytes} /></> : null}, kept {duration(log.retention_seconds * 1000)}</span>],
         ...(log.size_limit_bytes ? [['', <Progress key="b" label="Log" share={log.size_bytes / log.size_limit_bytes} meaning={log.size_bytes > 0.9 * log.size_limit_bytes ? 'warning' : 'accent'} className="mt-1" />] as [string, React.ReactNode]] : []),
         ['From', <TimeText key="f" at={log.first_time} full />],
         ['To', <TimeText key="t" at={log.last_time} full />],
-        ['Last position', <Mono key="l" text={log.last} />],
+        ['Last position', <Position key="l" text={log.last} of="the last position" />],
         ...(room === undefined ? [] : [['Disk', <span key="d">{bytes(Math.max(0, room))} until intake is refused <span className="text-soft">({bytes(log.free_bytes)} free, {bytes(log.reserve_bytes)} kept back)</span>{log.full_in_seconds !== undefined && <strong className="font-semibold text-warning-text"> in {duration(log.full_in_seconds * 1000)} as it goes now</strong>}</span>] as [string, React.ReactNode]]),
         ['Backend', engine(log)],
       ]} />

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import { Chart } from '@/design/Chart'
+import { cx } from '@/design/cx'
 import { Figure } from '@/design/View'
 import { useZone } from '@/design/zone'
 import { compact, exact, number, percent } from '@/format/format'
@@ -11,7 +12,7 @@ interface SummaryProps { filled: number; share: string; distinct: number; min?: 
 /** How full a column is, and from where to where it goes. */
 export function Summary({ filled, share, distinct, min, max, mean }: SummaryProps) {
   return (
-    <div className="flex flex-wrap gap-x-8 gap-y-3">
+    <div className={cx('grid grid-cols-2 gap-x-5 gap-y-3', mean === undefined ? 'wide:grid-cols-[88px_108px_minmax(0,1fr)_minmax(0,1fr)]' : 'wide:grid-cols-[88px_108px_88px_minmax(0,1fr)_minmax(0,1fr)]')}>
       <Figure label="Filled" value={share} note={number(filled)} />
       <Figure label="Different values" value={compact(distinct)} />
       {mean !== undefined && <Figure label="Mean" value={compact(mean)} />}
@@ -23,7 +24,13 @@ export function Summary({ filled, share, distinct, min, max, mean }: SummaryProp
 
 function Side({ label, value }: { label: string; value: unknown }) {
   const text = shown(value)
-  return <div className="max-w-70 min-w-0"><div className="text-12 text-soft">{label}</div><div className="truncate font-mono text-13" title={text}>{text}</div></div>
+  return (
+    <div className="min-w-0">
+      <div className="text-12 text-soft">{label}</div>
+      {/* It stands on the line of the numbers beside it, in two lines at most. */}
+      <div className="flex items-baseline" title={text}><span aria-hidden="true" className="invisible w-0 text-20">0</span><span className="max-h-8 min-w-0 overflow-hidden font-mono text-12 break-words">{text}</span></div>
+    </div>
+  )
 }
 
 // Profiles have times as seconds, results as texts.

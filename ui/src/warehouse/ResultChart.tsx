@@ -28,8 +28,8 @@ export function ResultChart({ result, filters }: { result: StoredResult; filters
   const set = (next: Partial<ResultChartQuery>) => { choose((before) => ({ ...before, ...next })) }
   const setMeasure = (next: ResultMeasure) => { set({ y: [next.fn === 'count' ? { fn: 'count' } : { ...next, column: next.column ?? result.columns.find((c) => isNumber(c.type))?.name ?? result.columns[0]?.name }] }) }
   return (
-    <div className="grid min-h-0 gap-4 overflow-auto p-3">
-      <div className="flex flex-wrap items-end gap-2">
+    <div className="grid min-h-0 gap-4 overflow-auto px-4 py-3">
+      <div className="flex flex-wrap items-end gap-2 max-wide:grid max-wide:grid-cols-2 max-wide:*:w-full">
         <Select label="Chart" className="w-28" value={chosen.kind} onValue={(v) => { set({ kind: kinds.find((k) => k === v) ?? 'bar', x: v === 'number' ? undefined : chosen.x ?? result.columns[0]?.name }) }} options={kinds.map((k) => ({ value: k, label: k }))} />
         {chosen.kind !== 'number' && <Select label="Across" className="w-40" value={chosen.x ?? ''} onValue={(x) => { set({ x }) }} options={names} />}
         <Select label="Measure" className="w-28" value={measure.fn} onValue={(v) => { setMeasure({ ...measure, fn: functions.find((f) => f === v) ?? 'count' }) }} options={functions.map((f) => ({ value: f, label: f }))} />

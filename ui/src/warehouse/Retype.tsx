@@ -129,7 +129,7 @@ function Rebuild({ job, schema, table, onSwap }: { job: Job | undefined; schema:
 function Preview({ preview: p, old }: { preview: TypePreview; old: boolean }) {
   return (
     <div className={cx('grid gap-4 *:min-w-0', old && 'opacity-55')}>
-      <dl className="grid grid-cols-[repeat(auto-fit,minmax(150px,1fr))] gap-x-6 gap-y-3">
+      <dl className="grid gap-x-6 gap-y-2 wide:grid-cols-3">
         <Count label={p.kept === 1 ? 'row keeps its value' : 'rows keep their value'} n={p.kept} note={`of ${plural(p.filled, 'row')} that ${p.filled === 1 ? 'has' : 'have'} one`} />
         <Count label={p.lost === 1 ? `row would lose it: it is no ${p.to}` : `rows would lose it: it is no ${p.to}`} n={p.lost} note="it would go to discards" bad />
         <Count label={p.regained === 1 ? 'value would come back' : 'values would come back'} n={p.regained} note={`of ${number(p.discarded)} in discards`} good />
@@ -143,7 +143,11 @@ function Preview({ preview: p, old }: { preview: TypePreview; old: boolean }) {
 }
 
 function Count({ label, n, note, good = false, bad = false }: { label: string; n: number; note: string; good?: boolean; bad?: boolean }) {
-  return <div><dd className={cx('text-20 font-semibold', n > 0 && good && 'text-good-text', n > 0 && bad && 'text-bad-text')}>{number(n)}</dd><dt>{label}</dt><dd className="text-12 text-soft">{note}</dd></div>
+  return (
+    <div className="max-wide:grid max-wide:grid-cols-[76px_minmax(0,1fr)] max-wide:items-baseline max-wide:gap-x-3">
+      <dd className={cx('text-20 font-semibold max-wide:text-right max-wide:text-15', n > 0 && good && 'text-good-text', n > 0 && bad && 'text-bad-text')}>{number(n)}</dd><dt>{label}</dt><dd className="text-12 text-soft max-wide:col-start-2">{note}</dd>
+    </div>
+  )
 }
 
 function Values({ title, values, of }: { title: string; values: ValueCount[]; of: number }) {

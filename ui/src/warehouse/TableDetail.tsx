@@ -24,11 +24,11 @@ import { Why } from './Why'
 const route = getRouteApi('/warehouse/$schema/$table')
 
 const fieldsOf = (table: { kind: string; schema: string }, change: (column: TableColumn) => void): Column<TableColumn>[] => [
-  { id: 'name', title: 'Column', width: 176, mono: true, cell: (f) => f.name, text: (f) => f.name },
+  { id: 'name', title: 'Column', mono: true, cell: (f) => f.name, text: (f) => f.name },
   { id: 'type', title: 'Type', width: 112, cell: (f) => <Badge mono>{f.type}</Badge>, text: (f) => f.type },
   { id: 'change', title: '', name: 'Change', width: 116, cell: (f) => {
     const fixed = whyNot(table.kind, table.schema, f) !== undefined
-    return <Button small look="quiet" className={fixed ? 'text-faint' : undefined} aria-label={fixed ? `Why the type of ${f.name} is fixed` : `Change the type of ${f.name}`} onClick={(e) => { e.stopPropagation(); change(f) }}>{fixed ? 'Fixed' : 'Change type'}</Button>
+    return <Button small look="quiet" className={fixed ? 'text-faint' : undefined} aria-label={fixed ? `Fixed: why ${f.name} has its type` : `Change type of ${f.name}`} onClick={(e) => { e.stopPropagation(); change(f) }}>{fixed ? 'Fixed' : 'Change type'}</Button>
   } },
   { id: 'original', title: 'As it was sent', cell: (f) => f.original ?? (f.fixed ? <span className="text-faint">in every table of its kind</span> : f.name), text: (f) => f.original ?? '' },
 ]
