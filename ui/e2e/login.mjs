@@ -5,6 +5,7 @@ export async function scenes(play, { token }) {
   await play.scene('login', {}, async (tab) => {
     await tab.go('/status')
     const field = await tab.see(tab.page.getByLabel('Admin token'))
+    same('it can be typed at once', await field.evaluate((e) => e === document.activeElement), true)
     await tab.sound('the login')
     tab.allow(401)
     await field.fill('this is not the token of this server')

@@ -33,6 +33,7 @@ async function ask(base, sql) {
 export async function scenes(play, { project }) {
   const read = (path) => readFileSync(join(project, path), 'utf8')
   await play.scene('the type of a column', {}, (tab) => retyped(tab, read))
+  await play.scene('the keyboard in the warehouse', {}, byKeys)
   await play.scene('a saved query', {}, (tab) => saved(tab, read, (path) => existsSync(join(project, path))))
   await play.scene('SQL in order', {}, formatted)
   await play.scene('the place of a mistake', {}, mistaken)
@@ -231,4 +232,34 @@ async function linked(tab) {
   await tab.see(tab.role('grid', 'Result').getByRole('gridcell', { name: '42', exact: true }))
   await tab.page.goBack()
   await tab.see(editorOf(tab).getByText(numbers))
+}
+
+/** Tables are one stop of the Tab key, the editor is left, and a dialog takes what is typed. */
+async function byKeys(tab) {
+  await tab.go('/warehouse')
+  await tab.see(tab.role('link', 'order_completed'))
+  const list = tab.role('region', 'Saved queries and tables')
+  await until('the list is reached', async () => { await tab.press('Tab'); return (await tab.focus()).startsWith('region Saved queries') })
+  await tab.press('ArrowDown')
+  await tab.press('ArrowDown')
+  await until('a table has the focus', async () => (await tab.focus()).startsWith('a '))
+  await tab.press('Tab')
+  same('the next stop is behind the list', await list.evaluate((e) => e.contains(document.activeElement)), false)
+  await until('the editor is reached', async () => { await tab.press('Tab'); return await tab.focus() === 'textbox SQL' })
+  await tab.type('SELECT 7 AS seven')
+  await tab.see(editorOf(tab).getByText('SELECT 7 AS seven'))
+  await tab.press('Escape', 'Escape') // of what is offered, and of the editor
+  await until('the editor is left', async () => await tab.focus() !== 'textbox SQL')
+  await tab.press('Tab')
+  same('and not entered again', await tab.focus() === 'textbox SQL', false)
+  await tab.kept('behind the editor')
+  await tab.press('Shift+Tab')
+  same('the way back leads into it', await tab.focus(), 'textbox SQL')
+  await tab.press('Control+s')
+  const dialog = tab.role('dialog', 'Save the query')
+  await tab.see(dialog)
+  await until('the name has the keyboard', () => tab.page.evaluate(() => document.activeElement?.labels?.[0]?.textContent === 'Name'))
+  await tab.press('Escape')
+  await tab.gone(dialog)
+  await until('the editor has it again', async () => await tab.focus() === 'textbox SQL')
 }

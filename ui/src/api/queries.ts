@@ -183,6 +183,8 @@ export const eventsQuery = (source: string, filter: { q?: string; sort?: 'count'
   getNextPageParam: (last) => last.next || undefined,
   placeholderData: keepPreviousData,
   staleTime: 5000,
+  // What has just been sent shows up without a reload; who has read on stays where they are.
+  refetchInterval: (query) => (query.state.data?.pages.length ?? 0) > 1 ? false : filter.q === undefined && query.state.data?.pages[0]?.events.length === 0 ? 1500 : 10_000,
 })
 
 /** eventsFoundQuery is the events of a source whose names hold a text, the most frequent first. */
