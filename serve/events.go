@@ -355,7 +355,7 @@ func (s *server) registerEvents() {
 			return &bodyOf[eventPage]{Body: out}, nil
 		})
 	register(s, operation{id: "get-source-event", needs: access.SourceRead, method: http.MethodGet, path: "/api/v1/sources/{source}/events/{event}", tag: "sources",
-		summary: "An event and its properties", description: "With how many events have each property, since when, and examples.",
+		summary: "An event and its properties", description: "With how many events have each property, since when, and, for who may read records, examples.",
 		errors: []int{http.StatusNotFound, http.StatusGatewayTimeout}},
 		func(ctx context.Context, in *struct {
 			SourcePath
@@ -366,6 +366,11 @@ func (s *server) registerEvents() {
 				return nil, err
 			}
 			found, err := s.event(ctx, in.Source, in.Kind, in.Event)
+			if sp := s.space(ctx); !principal(ctx).Can(access.RecordRead, sp.Workspace, sp.ID) {
+				for i := range found.Properties {
+					found.Properties[i].Examples = []any{} // who may read no records is shown no values of them
+				}
+			}
 			return &bodyOf[EventDetail]{Body: found}, err
 		})
 	s.registerChanges()

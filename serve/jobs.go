@@ -42,13 +42,17 @@ func (s *server) registerJobs() {
 	}
 	register(s, operation{id: "list-jobs", needs: access.JobRead, method: http.MethodGet, path: "/api/v1/jobs", tag: "jobs", summary: "List jobs, newest first"},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[jobList], error) {
-			return &bodyOf[jobList]{Body: jobList{s.space(ctx).Jobs.List()}}, nil
+			all := s.space(ctx).Jobs.List()
+			for i := range all {
+				all[i] = s.seen(ctx, all[i])
+			}
+			return &bodyOf[jobList]{Body: jobList{all}}, nil
 		})
 	register(s, operation{id: "get-job", needs: access.JobRead, method: http.MethodGet, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Get a job",
 		errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *named) (*bodyOf[job.Job], error) {
 			j, err := s.space(ctx).Jobs.Get(in.ID)
-			return &bodyOf[job.Job]{Body: j}, err
+			return &bodyOf[job.Job]{Body: s.seen(ctx, j)}, err
 		})
 	register(s, operation{id: "cancel-job", needs: access.JobCancel, method: http.MethodDelete, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Cancel a job",
 		description: "Asks it to end and answers at once; its state says when it has. A job that has ended stays as it is.",
@@ -58,7 +62,7 @@ func (s *server) registerJobs() {
 			if err == nil {
 				s.tell(ctx, "job.cancel", audit.Object{Kind: "job", ID: in.ID, Name: j.Kind}, nil, nil)
 			}
-			return &bodyOf[job.Job]{Body: j}, err
+			return &bodyOf[job.Job]{Body: s.seen(ctx, j)}, err
 		})
 	s.registerStarts()
 }
@@ -67,6 +71,19 @@ func (s *server) registerJobs() {
 type started struct {
 	Location string `header:"Location" doc:"Where the job is."`
 	Body     job.Job
+}
+
+// dataful are the kinds of jobs whose words and results tell what is in tables or
+// records.
+var dataful = map[string]bool{"query": true, "table.profile": true, "rejected.resend": true}
+
+// seen is a job as who asks may see it: who may see no rows sees none of it.
+func (s *server) seen(ctx context.Context, j job.Job) job.Job {
+	sp := s.space(ctx)
+	if dataful[j.Kind] && !principal(ctx).Can(access.QueryRun, sp.Workspace, sp.ID) {
+		j.Message, j.Error, j.Result = "", "", nil
+	}
+	return j
 }
 
 // told are the kinds of jobs that change something.

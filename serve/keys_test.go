@@ -9,12 +9,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/audit"
 	meta "github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/sqlite"
+	"github.com/millrace/millrace/serve/job"
 	"github.com/millrace/millrace/warehouse"
 )
 
@@ -214,5 +216,30 @@ func TestAuditOfWhatIsDone(t *testing.T) {
 	}
 	if got := fmt.Sprint(resp.Header["Location"]); !strings.Contains(got, "/api/v1/jobs/") {
 		t.Errorf("location %s", got)
+	}
+}
+
+// TestViewersSeeNoRows: what a job found in tables is for those who may ask them.
+func TestViewersSeeNoRows(t *testing.T) {
+	t.Parallel()
+	o := newWorld().guarded(t)
+	s := start(t, o)
+	_, viewer := makeKey(t, s.URL, `{"name":"looks","role":"viewer"}`)
+	_, analyst := makeKey(t, s.URL, `{"name":"asks","role":"analyst"}`)
+	j, err := o.Jobs.Start("table.profile", func(context.Context, func(job.Progress)) (any, error) { return "canary", nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/api/v1/jobs", "/api/v1/jobs/" + j.ID} {
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			if _, text := call(t, "GET", s.URL+path, "", headers(analyst)...); strings.Contains(text, "canary") {
+				break
+			} else if time.Now().After(deadline) {
+				t.Fatalf("%s: an analyst does not see what was found: %s", path, text)
+			}
+		}
+		if resp, text := call(t, "GET", s.URL+path, "", headers(viewer)...); resp.StatusCode != 200 || strings.Contains(text, "canary") {
+			t.Errorf("%s: a viewer is answered %d %s", path, resp.StatusCode, text)
+		}
 	}
 }
