@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -20,14 +21,14 @@ func (a *App) settle(ctx context.Context, until time.Time) {
 		return
 	}
 	var both sync.WaitGroup
-	stores := map[string]func() error{"archive": func() error { return a.settleArchive(ctx, last) }}
+	stores := map[*slog.Logger]func() error{a.logger("archive"): func() error { return a.settleArchive(ctx, last) }}
 	for _, sp := range a.spaces.all() {
-		stores["warehouse of "+sp.id] = func() error { return sp.settle(ctx, last) }
+		stores[a.logger("warehouse").With("workspace", sp.id)] = func() error { return sp.settle(ctx, last) }
 	}
-	for name, store := range stores {
+	for logger, store := range stores {
 		both.Go(func() {
 			if err := store(); err != nil {
-				a.logger(name).Warn("not everything is stored before the stop: the log has it, and it goes on from there after the next start", "error", err)
+				logger.Warn("not everything is stored before the stop: the log has it, and it goes on from there after the next start", "error", err)
 			}
 		})
 	}

@@ -428,7 +428,7 @@ func (p *power) onQuiet() {
 	// warehouse falls back as a whole, and log and archive have what follows.
 	names := regexp.MustCompile(`/data/warehouse(/spill.*|/default\.duckdb(\.wal)?)?$`)
 	may := func(path string) bool {
-		return path == filepath.Join(p.data, "lock") || path == filepath.Join(p.data, "history.db-shm")
+		return path == filepath.Join(p.data, "lock") || path == filepath.Join(p.data, "history.db-shm") || path == filepath.Join(p.data, "catalog.db-shm")
 	}
 	for _, path := range slices.Sorted(maps.Keys(p.files)) {
 		if f := p.files[path]; f.dirty() && !may(path) {
