@@ -58,6 +58,13 @@ type catalogs struct {
 	last catalog
 }
 
+// forget makes the next who asks look again.
+func (c *catalogs) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = nil
+}
+
 // catalog reads what tables there are. Nobody changes it.
 func (s *server) catalog(ctx context.Context) (catalog, error) {
 	return s.catalogWith(ctx, func(catalog) bool { return true })

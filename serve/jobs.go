@@ -116,7 +116,10 @@ func (s *server) registerStarts() {
 			}
 			return s.start(ctx, "warehouse.rebuild", r, func(ctx context.Context, progress func(job.Progress)) (any, error) {
 				defer s.space(ctx).changed.forget()
-				return s.space(ctx).Rebuilder.Rebuild(ctx, s.space(ctx).ID, r, progress)
+				sp := s.space(ctx)
+				out, err := sp.Rebuilder.Rebuild(ctx, sp.ID, r, progress)
+				sp.catalogs.forget() // who sees that it is done sees the new tables
+				return out, err
 			})
 		})
 	register(s, operation{id: "start-archive-verification", needs: access.ServerVerify, method: http.MethodPost, path: "/api/v1/archive/verifications", tag: "jobs",
