@@ -9,6 +9,6 @@ INSERT INTO release_running (workspace, environment, version, previous, deploy, 
 INSERT INTO release_run (workspace, environment, number, version, deploy, began, ended) VALUES
 	('w_1', 'production', 1, 1, 'd_1', 1772323200000000, 1772323300000000), ('w_1', 'production', 2, 2, 'd_2', 1772323300000000, 0);
 INSERT INTO release_deploy (id, workspace, environment, number, base, version, tree, source, origin, author_kind, author_id, author_name, message, state, error, holder, begun, changed, ended) VALUES
-	('d_1', 'w_1', 'production', 1, 0, 1, 'pruned', 0, 'folder', 'local', '', 'local', '', 'done', '', 'server', 1772323200000000, 1772323200000001, 1772323200000001),
-	('d_3', 'w_1', 'production', 2, 2, 0, 'tree', 1, 'rollback', 'person', 'p_1', 'Änne Öz', 'back', 'failed', 'unhealthy', 'server', 1772323400000000, 1772323400000001, 1772323400000001);
+	('d_1', 'w_1', 'production', 1, 0, 1, 'pruned', 0, 'folder', 'local', '', 'local', '', 'healthy', '', 'server', 1772323200000000, 1772323200000001, 1772323200000001),
+	('d_3', 'w_1', 'production', 2, 2, 0, 'tree', 1, 'rollback', 'person', 'p_1', 'Änne Öz', 'back', 'rolled_back', 'unhealthy', 'server', 1772323400000000, 1772323400000001, 1772323400000001);
 INSERT INTO release_folder (workspace, environment, version, tree, seen) VALUES ('w_1', 'production', 1, 'pruned', 1772323200000000);

@@ -1,0 +1,1 @@
+INSERT INTO usage_day (space, day, events, rejected, bytes, query_micros, storage, log_bytes, archive_bytes, warehouse_bytes, event_tables) VALUES ('1abc', 20514, 12, 3, 4567, 1500000, 600, 100, 200, 300, 7);
