@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,9 @@ type Options struct {
 	// Record tells of a change in its transaction; required. An error of it
 	// undoes the change. It may be called again when a transaction is repeated.
 	Record func(context.Context, catalog.Tx, Change) error
+	// MayAdd says whether a workspace may have so many members, with invitations
+	// that are open; it is asked in the transaction that adds one. Default: any number.
+	MayAdd func(workspace string, members int64) error
 	Hasher *password.Hasher // default: one with the default options
 	// AdminToken is what a server still starts with instead of keys; or empty. Who
 	// sends it may do everything.
@@ -64,6 +68,8 @@ type Access struct {
 	seen    *seen
 	guesses *guesses // of the admin token
 	lookUps *guesses // of keys and links that there are not
+	admins  adminSessions
+	owned   atomic.Bool // it was seen that there is an owner
 	costs   costs
 	metrics *metrics
 }
@@ -112,7 +118,7 @@ func (a *Access) Notices() []string {
 	if a.o.AdminToken == "" {
 		return nil
 	}
-	return []string{"This server still starts with an admin token (MILLRACE_ADMIN_TOKEN or --admin-token-file), which may do everything in every workspace, and of which the audit trail cannot say who used it. Make API keys that may do what is needed, then start the server without the token."}
+	return []string{"This server starts with an admin token (MILLRACE_ADMIN_TOKEN or --admin-token-file), which may do everything in every workspace, and of which the audit trail cannot say who used it. Make API keys that may do what is needed (millrace key create NAME --role ROLE) and sign in as a person, then start the server without the token."}
 }
 
 // now is the time as the catalog keeps it.

@@ -292,10 +292,10 @@ var flows = map[string]func(*testing.T, *world){
 	"SetUp": testSetUp, "SignIn": testSignIn, "Throttle": testThrottle, "NoEnumeration": testNoEnumeration, "Rehash": testRehash,
 	"Sessions": testSessions, "Renew": testRenew, "IdleAndExpiry": testIdleAndExpiry, "Seen": testSeen,
 	"Password": testPassword, "Reset": testReset, "ResetEscalation": testResetEscalation, "Email": testEmail,
-	"Invitations": testInvitations, "InvitationOfDemoted": testInvitationOfDemoted, "Members": testMembers, "LastOwner": testLastOwner,
+	"Invitations": testInvitations, "InvitationOfDemoted": testInvitationOfDemoted, "FirstOwner": testFirstOwner, "Members": testMembers, "LastOwner": testLastOwner,
 	"Environments": testEnvironments, "Suspended": testSuspended, "DeletePerson": testDeletePerson, "Purge": testPurge,
 	"Keys": testKeys, "KeyEscalation": testKeyEscalation, "KeyHolder": testKeyHolder, "Rotation": testRotation, "RotationRevives": testRotationRevives, "RevokeKey": testRevokeKey,
-	"AdminToken": testAdminToken, "Standby": testStandby, "Backup": testBackup, "Audit": testAudit, "Forgetting": testForgetting, "CatalogAway": testCatalogAway, "RecordFails": testRecordFails, "Clean": testClean,
+	"KeyWork": testKeyWork, "AdminToken": testAdminToken, "Standby": testStandby, "Backup": testBackup, "Audit": testAudit, "Forgetting": testForgetting, "CatalogAway": testCatalogAway, "RecordFails": testRecordFails, "Clean": testClean,
 	"Races": testRaces, "Lists": testLists, "NothingSecret": testNothingSecret,
 }
 

@@ -47,7 +47,8 @@ func (a *Access) invitation(r linkRow) Invitation {
 }
 
 // Invite makes a link that gives a role. Nobody invites to a role that can do more than
-// their own, neither now nor when the link is followed.
+// their own, neither now nor when the link is followed. A workspace that has no members
+// gets its first owner from who may make workspaces.
 func (a *Access) Invite(ctx context.Context, by Caller, in Invite) (Link, error) {
 	if err := checkRole(in.Role, in.Workspace, in.Environment); err != nil {
 		return Link{}, err
@@ -68,16 +69,49 @@ func (a *Access) Invite(ctx context.Context, by Caller, in Invite) (Link, error)
 		if err != nil {
 			return err
 		}
-		if err := by.mayGive(in.Role, in.Workspace, in.Environment); err != nil {
+		if err := mayInvite(ctx, tx, by.Principal, in.Role, in.Workspace, in.Environment); err != nil {
 			return err
 		}
 		if l, err = a.insertLink(ctx, tx, token.Invitation, by, r, min(in.Holds, maxInviteTime)); err != nil {
+			return err
+		}
+		if err := a.mayAdd(ctx, tx, in.Workspace); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, by, Change{Action: "invitation.create", Object: l.ID, Workspace: in.Workspace, Environment: in.Environment,
 			After: map[string]any{"email": r.Email, "role": r.Role, "expires": l.Expires}})
 	})
 	return l, err
+}
+
+// mayInvite is mayGive, and lets who may make workspaces invite the owner of one that has
+// no members.
+func mayInvite(ctx context.Context, tx catalog.Tx, by Principal, role Role, workspace, environment string) error {
+	err := by.mayGive(role, workspace, environment)
+	if err == nil || role != Owner || workspace == Installation || !by.Can(WorkspaceCreate, "", "") {
+		return err
+	}
+	members, failed := catalog.One[int64](ctx, tx, `SELECT count(*) FROM access_member WHERE workspace = $1`, workspace)
+	if failed == nil && members > 0 {
+		return millrace.Errorf(millrace.Conflict, "this workspace has members already: who manages them invites others")
+	}
+	return failed
+}
+
+// mayAdd asks whether a workspace may have the members that it has now, and the
+// people with invitations that are open: each once.
+func (a *Access) mayAdd(ctx context.Context, tx catalog.Tx, workspace string) error {
+	if a.o.MayAdd == nil || workspace == Installation {
+		return nil
+	}
+	n, err := catalog.One[int64](ctx, tx, `SELECT (SELECT count(DISTINCT person) FROM access_member WHERE workspace = $1)
+		+ (SELECT count(DISTINCT CASE WHEN l.email = '' THEN l.id ELSE lower(l.email) END) FROM access_link l
+			WHERE l.workspace = $1 AND l.purpose = 'inv' AND l.used_at = 0 AND l.revoked_at = 0 AND l.expires_at > $2 AND NOT EXISTS (
+				SELECT 1 FROM access_member m JOIN access_person p ON p.id = m.person WHERE m.workspace = $1 AND lower(p.email) = lower(l.email)))`, workspace, a.now())
+	if err != nil {
+		return err
+	}
+	return a.o.MayAdd(workspace, n)
 }
 
 // Invitations lists those of a workspace, or of the Installation, newest first.
@@ -272,8 +306,10 @@ func (a *Access) maker(ctx context.Context, tx catalog.Tx, r linkRow) (Caller, e
 		}
 		by.Principal = k
 	}
-	if by.mayGive(Role(r.Role), r.Workspace, r.Environment) != nil {
+	switch err := mayInvite(ctx, tx, by.Principal, Role(r.Role), r.Workspace, r.Environment); millrace.KindOf(err) {
+	case millrace.Forbidden, millrace.NotFound, millrace.Conflict:
 		return by, gone
+	default:
+		return by, err
 	}
-	return by, nil
 }

@@ -74,7 +74,7 @@ func (a *Access) authenticateAdmin(text string, from From) (Principal, error) {
 		a.guesses.fail(from.Address)
 		return Principal{}, millrace.Errorf(millrace.Unauthorized, "this is neither an API key, which begins with mr_key_, nor this server's admin token")
 	}
-	return Principal{Kind: KeyKind, Key: adminTokenID, Name: "admin token", rights: &rights{anything: true}}, nil
+	return adminPrincipal(), nil
 }
 
 // secret returns a secret by its public part. That there is none is remembered

@@ -161,6 +161,11 @@ func (a *Access) setRole(ctx context.Context, tx catalog.Tx, t *touched, by Call
 		ON CONFLICT (person, workspace, environment) DO UPDATE SET role = excluded.role`, person, workspace, environment, role, a.now()); err != nil {
 		return err
 	}
+	if len(before) == 0 { // of an invitation too: the quota may be another by now
+		if err := a.mayAdd(ctx, tx, workspace); err != nil {
+			return err
+		}
+	}
 	if before[""] == Owner {
 		if err := keepOwners(ctx, tx, []string{workspace}); err != nil {
 			return err

@@ -122,6 +122,39 @@ func testInvitationOfDemoted(t *testing.T, w *world) {
 	is(t, err, millrace.Unauthorized)
 }
 
+// testFirstOwner: a workspace that a program made gets its owner from who may make
+// workspaces, once.
+func testFirstOwner(t *testing.T, w *world) {
+	ctx, owner := t.Context(), w.as(w.setUp())
+	_, tok, err := w.CreateKey(ctx, owner, access.NewKey{Name: "sales", Workspace: access.Installation, Permissions: []access.Permission{access.WorkspaceCreate}})
+	ok(t, err)
+	sales, err := w.key(tok)
+	ok(t, err)
+	_, err = w.Invite(ctx, sales, access.Invite{Workspace: "w_b", Role: access.Admin})
+	is(t, err, millrace.NotFound)
+	_, tok, err = w.CreateKey(ctx, owner, access.NewKey{Name: "reports", Workspace: access.Installation, Role: access.Viewer})
+	ok(t, err)
+	reports, err := w.key(tok)
+	ok(t, err)
+	_, err = w.Invite(ctx, reports, access.Invite{Workspace: "w_b", Role: access.Owner})
+	is(t, err, millrace.NotFound)
+	var links []string
+	for range 2 {
+		l, err := w.Invite(ctx, sales, access.Invite{Workspace: "w_b", Role: access.Owner, Email: "bob@example.com"})
+		ok(t, err)
+		links = append(links, l.Token.Reveal())
+	}
+	bob, err := w.Accept(ctx, anyone(home), links[0], access.NewPerson{Name: "Bob", Password: good})
+	ok(t, err)
+	ok(t, w.as(bob).Allow(access.MemberManage, "w_b", ""))
+	_, err = w.Accept(ctx, w.as(bob), links[1], access.NewPerson{})
+	is(t, err, millrace.Gone)
+	_, err = w.Invite(ctx, sales, access.Invite{Workspace: "w_b", Role: access.Owner})
+	is(t, err, millrace.Conflict)
+	_, err = w.Invite(ctx, sales, access.Invite{Workspace: "w_a", Role: access.Owner})
+	is(t, err, millrace.Conflict)
+}
+
 func testMembers(t *testing.T, w *world) {
 	ctx, owner := t.Context(), w.as(w.setUp())
 	admin, editor, viewer := w.as(w.invite("bob", "w_a", "", access.Admin)), w.as(w.invite("cleo", "w_a", "", access.Editor)), w.as(w.invite("dan", "w_a", "", access.Viewer))

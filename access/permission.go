@@ -27,6 +27,7 @@ const (
 	ServerAudit      Permission = "server:audit"
 	ServerBackup     Permission = "server:backup"
 	ServerRestore    Permission = "server:restore"
+	ServerRekey      Permission = "server:rekey"
 	ServerKeyRead    Permission = "server_key:read"
 	ServerKeyManage  Permission = "server_key:manage"
 	OperatorRead     Permission = "operator:read"
@@ -128,8 +129,9 @@ var table = []Info{
 	{ServerSupport, OfServer, false, "Download the support bundle", managing},
 	{ServerVerify, OfServer, false, "Verify the log and the archive of all workspaces", managing},
 	{ServerAudit, OfServer, false, "Read the audit trail of the server, and verify all of it", managing},
-	{ServerBackup, OfServer, false, "Back up everything, and verify backups", managing},
+	{ServerBackup, OfServer, false, "Back up everything, verify backups, delete them", managing},
 	{ServerRestore, OfServer, false, "Restore a backup over the server", owning},
+	{ServerRekey, OfServer, false, "Change the master key that all secrets and records are encrypted under", owning},
 	{ServerKeyRead, OfServer, false, "List the API keys of the server, without their secrets", managing},
 	{ServerKeyManage, OfServer, false, "Create, rotate and revoke API keys of the server, which can do no more than who makes them", managing},
 	{OperatorRead, OfServer, false, "List who runs the server", watching},

@@ -238,39 +238,61 @@ func (a *Access) DeletePerson(ctx context.Context, by Caller, person string) err
 		if err != nil {
 			return err
 		}
-		p, err := findPerson(ctx, tx, person)
-		if err != nil {
-			return err
-		}
-		owned, err := ownedBy(ctx, tx, person)
-		if err != nil {
-			return err
-		}
-		keys, err := catalog.All[string](ctx, tx, `SELECT id FROM access_key WHERE holder = $1 AND revoked_at = 0 ORDER BY id`, person)
-		if err != nil {
-			return err
-		}
-		t.people, t.sessionsOf, t.keys = append(t.people, person), append(t.sessionsOf, person), append(t.keys, keys...)
-		for _, sql := range []string{
-			`DELETE FROM access_member WHERE person = $1`,
-			`DELETE FROM access_session WHERE person = $1`,
-			`DELETE FROM access_link WHERE person = $1`,
-			`DELETE FROM access_person WHERE id = $1`,
-		} {
-			if _, err := tx.Exec(ctx, sql, person); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.Exec(ctx, `UPDATE access_key SET revoked_at = $2 WHERE holder = $1 AND revoked_at = 0`, person, a.now()); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `UPDATE access_link SET revoked_at = $2 WHERE maker = $1 AND used_at = 0 AND revoked_at = 0`, person, a.now()); err != nil {
-			return err
-		}
-		if err := keepOwners(ctx, tx, owned); err != nil {
-			return err
-		}
-		return a.record(ctx, tx, by, Change{Action: "person.delete", Object: person, Name: p.Name,
-			Before: map[string]any{"name": p.Name, "email": p.Email, "keys": strings.Join(keys, " ")}})
+		return a.deletePerson(ctx, tx, t, by, person)
 	})
+}
+
+// DeleteOwn removes the account of who is signed in, who says their password again.
+func (a *Access) DeleteOwn(ctx context.Context, by Caller, text string) error {
+	_, try, err := a.confirm(ctx, by, text)
+	if err != nil {
+		return err
+	}
+	return a.change(ctx, func(tx catalog.Tx, t *touched) error {
+		by, err := a.current(ctx, tx, by)
+		if err != nil {
+			return err
+		}
+		if err := try.forgive(ctx, tx); err != nil {
+			return err
+		}
+		return a.deletePerson(ctx, tx, t, by, by.Person)
+	})
+}
+
+func (a *Access) deletePerson(ctx context.Context, tx catalog.Tx, t *touched, by Caller, person string) error {
+	p, err := findPerson(ctx, tx, person)
+	if err != nil {
+		return err
+	}
+	owned, err := ownedBy(ctx, tx, person)
+	if err != nil {
+		return err
+	}
+	keys, err := catalog.All[string](ctx, tx, `SELECT id FROM access_key WHERE holder = $1 AND revoked_at = 0 ORDER BY id`, person)
+	if err != nil {
+		return err
+	}
+	t.people, t.sessionsOf, t.keys = append(t.people, person), append(t.sessionsOf, person), append(t.keys, keys...)
+	for _, sql := range []string{
+		`DELETE FROM access_member WHERE person = $1`,
+		`DELETE FROM access_session WHERE person = $1`,
+		`DELETE FROM access_link WHERE person = $1`,
+		`DELETE FROM access_person WHERE id = $1`,
+	} {
+		if _, err := tx.Exec(ctx, sql, person); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, `UPDATE access_key SET revoked_at = $2 WHERE holder = $1 AND revoked_at = 0`, person, a.now()); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE access_link SET revoked_at = $2 WHERE maker = $1 AND used_at = 0 AND revoked_at = 0`, person, a.now()); err != nil {
+		return err
+	}
+	if err := keepOwners(ctx, tx, owned); err != nil {
+		return err
+	}
+	return a.record(ctx, tx, by, Change{Action: "person.delete", Object: person, Name: p.Name,
+		Before: map[string]any{"name": p.Name, "email": p.Email, "keys": strings.Join(keys, " ")}})
 }

@@ -60,6 +60,9 @@ func (a *Access) Authenticate(ctx context.Context, text string, from From) (Sign
 	if err != nil {
 		return Signed{}, err
 	}
+	if signed, found, err := a.admins.authenticate(tok, a.o.Now(), a.o.SessionIdle, from.Background); found {
+		return signed, err
+	}
 	if err := a.fresh(ctx); err != nil {
 		return Signed{}, err
 	}
@@ -282,6 +285,9 @@ func (a *Access) SignOut(ctx context.Context, by Caller) error {
 
 // EndSession ends one session of who is signed in.
 func (a *Access) EndSession(ctx context.Context, by Caller, id string) error {
+	if by.Key == adminTokenID && id == by.Session {
+		return a.endAdminSession(ctx, by, id)
+	}
 	return a.change(ctx, func(tx catalog.Tx, t *touched) error {
 		person, found, err := catalog.Find[string](ctx, tx, `SELECT person FROM access_session WHERE id = $1`, id)
 		if err != nil {

@@ -221,6 +221,12 @@ func (a *Access) endPrevious(ctx context.Context, tx catalog.Tx, t *touched, tex
 	if err != nil {
 		return nil //nolint:nilerr // there was none
 	}
+	if _, found, err := a.admins.authenticate(tok, a.o.Now(), a.o.SessionIdle, true); found {
+		if err == nil {
+			a.admins.end(tok.ID())
+		}
+		return nil
+	}
 	hash, found, err := catalog.Find[[]byte](ctx, tx, `SELECT hash FROM access_session WHERE id = $1`, tok.ID())
 	if err != nil || !found {
 		return err
