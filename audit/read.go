@@ -83,6 +83,17 @@ func (l *Log) After(ctx context.Context, seq int64, n int) ([]Kept, error) {
 	return out, err
 }
 
+// Begin returns the number of the last entry that was cut off by its age, behind
+// which the trail begins; 0 when none was.
+func (l *Log) Begin(ctx context.Context) (seq int64, err error) {
+	err = l.o.Catalog.View(ctx, func(tx catalog.Tx) error {
+		cut, err := anchorOf(ctx, tx, "")
+		seq = cut.Number
+		return err
+	})
+	return seq, err
+}
+
 // collect reads the entries that a query returns.
 func collect(ctx context.Context, tx catalog.Tx, sql string, args ...any) ([]Kept, error) {
 	var out []Kept

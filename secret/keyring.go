@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -46,7 +47,11 @@ type KeyRingOptions struct {
 // wrapped by a master key that is not in it. It is safe for concurrent use.
 type KeyRing struct {
 	o       KeyRingOptions
-	masters *masters
+	masters atomic.Pointer[masters]
+	// making is held for reading while a key may be made: another master key
+	// waits until it is there.
+	making   sync.RWMutex
+	rekeying sync.Mutex
 
 	mu    sync.Mutex
 	known map[keyName]knownKey
@@ -100,14 +105,23 @@ func OpenKeyRing(ctx context.Context, o KeyRingOptions) (*KeyRing, error) {
 		return nil, millrace.Errorf(millrace.Invalid, "the master key is another one: keys in the catalog are wrapped by %s, and %s holds %s. Put the right one back, or both when keys are being changed, the new one first",
 			strings.Join(missing, ", "), m.where, m.ids())
 	}
-	return &KeyRing{o: o, masters: m, known: map[keyName]knownKey{}}, nil
+	r := &KeyRing{o: o, known: map[keyName]knownKey{}}
+	r.masters.Store(m)
+	return r, nil
 }
 
 // MasterID is the id of the master key that wraps.
-func (r *KeyRing) MasterID() string { return r.masters.current().id }
+func (r *KeyRing) MasterID() string { return r.masters.Load().current().id }
+
+// MasterFile is the file of the master keys; empty when they come from the
+// environment.
+func (r *KeyRing) MasterFile() string { return r.masters.Load().file }
+
+// Made says whether the master key was made when the KeyRing was opened.
+func (r *KeyRing) Made() bool { return r.masters.Load().made }
 
 // Data returns the key that encrypts the data of a space, and makes the first
-// one when there is none.
+// one when there is none. Gone: the keys of the space were destroyed.
 func (r *KeyRing) Data(ctx context.Context, space string) (k *Key, err error) {
 	newest := keyName{purpose: forData, owner: space} // remembered without a number
 	if k := r.remembered(newest); k != nil {
@@ -118,8 +132,16 @@ func (r *KeyRing) Data(ctx context.Context, space string) (k *Key, err error) {
 		return err
 	})
 	if millrace.KindOf(err) == millrace.NotFound {
+		r.making.RLock()
+		defer r.making.RUnlock()
 		err = r.o.Catalog.Update(ctx, func(tx catalog.Tx) error {
-			k, err = r.currentOrNew(ctx, tx, forData, space)
+			gone, err := catalog.One[int64](ctx, tx, "SELECT count(*) FROM secret_key WHERE purpose = $1 AND owner = $2 AND state = $3", forData, space, keyDestroyed)
+			if err == nil && gone > 0 {
+				err = millrace.Errorf(millrace.Gone, "the keys of %s were destroyed: nothing is stored for it any more", space)
+			}
+			if err == nil {
+				k, err = r.currentOrNew(ctx, tx, forData, space)
+			}
 			return err
 		})
 	}
@@ -146,6 +168,8 @@ func (r *KeyRing) Key(ctx context.Context, space string, id uint32) (k *Key, err
 // the ones before encrypted they still decrypt.
 func (r *KeyRing) RotateData(ctx context.Context, space string, who Who) (id uint32, err error) {
 	defer r.Forget(space)
+	r.making.RLock()
+	defer r.making.RUnlock()
 	err = r.o.Catalog.Update(ctx, func(tx catalog.Tx) error {
 		if id, err = r.make(ctx, tx, forData, space); err != nil {
 			return err
@@ -240,7 +264,7 @@ func (r *KeyRing) find(ctx context.Context, tx catalog.Tx, name keyName) (*Key, 
 }
 
 func (r *KeyRing) unwrap(name keyName, row keyRow) (*Key, error) {
-	m, found := r.masters.find(row.Master)
+	m, found := r.masters.Load().find(row.Master)
 	if !found {
 		return nil, millrace.Errorf(millrace.Unavailable, "key %d of %s is wrapped by master key %s, which this server does not have: give it both keys, the new one first, and start it again", name.number, name.owner, row.Master)
 	}
@@ -290,7 +314,7 @@ func (r *KeyRing) make(ctx context.Context, tx catalog.Tx, purpose, owner string
 	if _, err := tx.Exec(ctx, "UPDATE secret_key SET state = $3 WHERE purpose = $1 AND owner = $2 AND state = $4", purpose, owner, keyRetired, keyCurrent); err != nil {
 		return 0, err
 	}
-	name, m := keyName{purpose, owner, last + 1}, r.masters.current()
+	name, m := keyName{purpose, owner, last + 1}, r.masters.Load().current()
 	_, err = tx.Exec(ctx, "INSERT INTO secret_key (purpose, owner, number, master, wrapped, state, made) VALUES ($1, $2, $3, $4, $5, $6, $7)",
 		purpose, owner, name.number, m.id, m.key.Seal(nil, newSecret(), name.about(m.id)), keyCurrent, r.o.Now())
 	return name.number, err
@@ -303,7 +327,7 @@ const rewrapAtOnce = 200
 // change of the master key, after a start with both. When it returns nil the
 // others are not needed any more. It may be ended at any moment and called again.
 func (r *KeyRing) Rewrap(ctx context.Context, who Who) (keys int64, err error) {
-	m := r.masters.current()
+	m := r.masters.Load().current()
 	for {
 		n := 0
 		err := r.o.Catalog.Update(ctx, func(tx catalog.Tx) error {

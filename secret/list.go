@@ -174,6 +174,27 @@ func (v *Vault) Shred(ctx context.Context, tx catalog.Tx, workspace string, who 
 	return v.o.Keys.destroy(ctx, tx, forSecrets, workspace, "secret_key.destroy", audit.Object{Kind: "workspace", ID: workspace}, who)
 }
 
+// ShredEnvironment deletes the secrets of one environment, in the transaction in
+// which it is deleted. The workspace goes on, and so does the key of its secrets:
+// RotateKey makes copies of them that lie elsewhere unreadable too.
+func (v *Vault) ShredEnvironment(ctx context.Context, tx catalog.Tx, workspace, environment string, who Who) error {
+	if environment == "" {
+		return millrace.Errorf(millrace.Invalid, "name the environment whose secrets are deleted")
+	}
+	deleted := int64(0)
+	for _, table := range []string{"secret_use", "secret_version", "secret"} {
+		n, err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE workspace = $1 AND environment = $2", workspace, environment)
+		if err != nil {
+			return err
+		}
+		deleted += n
+	}
+	if deleted == 0 {
+		return nil
+	}
+	return v.o.Record(ctx, tx, who.entry("secret.purge", audit.Object{Kind: "environment", ID: environment}, workspace, environment, nil, nil))
+}
+
 // Forget drops what is in memory of a workspace.
 func (v *Vault) Forget(workspace string) {
 	v.o.Keys.Forget(workspace)

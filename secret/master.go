@@ -32,6 +32,8 @@ const (
 type masters struct {
 	keys  []master
 	where string // for people: where they come from
+	file  string // that they come from, or empty
+	made  bool   // just now
 }
 
 type master struct {
@@ -91,7 +93,10 @@ func loadMasters(getenv func(string) (string, bool), folder string, mayMake bool
 	if err := makeMaster(file); err != nil {
 		return nil, fmt.Errorf("the master key cannot be made: %w", err)
 	}
-	return readMasters(file)
+	if m, err = readMasters(file); err == nil {
+		m.made = true
+	}
+	return m, err
 }
 
 func readMasters(file string) (*masters, error) {
@@ -114,7 +119,11 @@ func readMasters(file string) (*masters, error) {
 	if err != nil {
 		return nil, millrace.Errorf(millrace.Invalid, "the master key cannot be read: %w", err)
 	}
-	return parseMasters(string(text), "the file "+file)
+	m, err := parseMasters(string(text), "the file "+file)
+	if err == nil {
+		m.file = file
+	}
+	return m, err
 }
 
 // parseMasters reads keys. Its errors say which one is wrong, not what it is.

@@ -269,3 +269,84 @@ func TestKilledWhileRekeying(t *testing.T) {
 		}
 	}
 }
+
+// TestRekey changes the master key under a vault that is used meanwhile.
+func TestRekey(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c, err := sqlite.Open(context.Background(), sqlite.Options{File: filepath.Join(folder, "catalog.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	file := filepath.Join(folder, secret.MasterFile)
+	open := func() *secret.KeyRing {
+		t.Helper()
+		r, err := secret.OpenKeyRing(t.Context(), secret.KeyRingOptions{Catalog: c, Folder: folder, Getenv: noEnvironment})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	r := open()
+	if !r.Made() || r.MasterFile() != file || open().Made() {
+		t.Error("who is told that the key was made")
+	}
+	for i := range 5 {
+		if _, err := r.Data(t.Context(), fmt.Sprint("space", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, making := r.MasterID(), make(chan error, 1)
+	go func() {
+		for i := range 40 {
+			if _, err := r.Data(t.Context(), fmt.Sprint("more", i)); err != nil {
+				making <- err
+				return
+			}
+		}
+		making <- nil
+	}()
+	for range 3 {
+		if _, err := r.Rekey(t.Context(), owner); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-making; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secret.AddMasterKey(file); err != nil { // as a crash leaves it
+		t.Fatal(err)
+	}
+	q := open()
+	done, err := q.Rekey(t.Context(), owner)
+	if err != nil || done.Keys != 45 || done.Before != "" || done.File != file || len(done.Unneeded) != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if wraps, err := q.Masters(t.Context()); err != nil || len(wraps) != 1 || wraps[done.Master] != 45 || done.Master == first {
+		t.Errorf("%v, %v", wraps, err)
+	}
+	if text, err := os.ReadFile(file); err != nil || strings.Count(string(text), "\n") != 1 {
+		t.Errorf("%d lines, %v", strings.Count(string(text), "\n"), err)
+	}
+	open()
+	_, err = openIn(t, c, environment(7)).Rekey(t.Context(), owner)
+	wantKind(t, err, millrace.Conflict, "a comma and the old one")
+}
+
+// openIn opens keys of the environment over a catalog that has others: none are
+// left to open.
+func openIn(t *testing.T, c catalog.Catalog, getenv func(string) (string, bool)) *secret.KeyRing {
+	t.Helper()
+	if err := c.Update(t.Context(), func(tx catalog.Tx) error {
+		_, err := tx.Exec(t.Context(), "DELETE FROM secret_key")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := secret.OpenKeyRing(t.Context(), secret.KeyRingOptions{Catalog: c, Getenv: getenv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

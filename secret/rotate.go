@@ -16,6 +16,7 @@ const reencryptAtOnce = 100
 func (v *Vault) RotateKey(ctx context.Context, workspace string, who Who) (values int, err error) {
 	keys := v.o.Keys
 	begun := false
+	keys.making.RLock()
 	err = v.o.Catalog.Update(ctx, func(tx catalog.Tx) error {
 		// One that is not done yet is finished first; no further key is made.
 		old, err := catalog.One[int64](ctx, tx, "SELECT count(*) FROM secret_key WHERE purpose = $1 AND owner = $2 AND state = $3", forSecrets, workspace, keyRetired)
@@ -31,6 +32,7 @@ func (v *Vault) RotateKey(ctx context.Context, workspace string, who Who) (value
 		begun = true
 		return v.o.Record(ctx, tx, who.entry("secret_key.rotate", audit.Object{Kind: "workspace", ID: workspace}, workspace, "", nil, nil))
 	})
+	keys.making.RUnlock()
 	if err != nil || !begun {
 		return 0, err
 	}

@@ -33,6 +33,15 @@ func newKey(id uint32, secret []byte) *Key { return &Key{id, func() []byte { ret
 // ID is the number of the key among those of its owner, from 1.
 func (k *Key) ID() uint32 { return k.id }
 
+// Derive returns 32 bytes that only who has the key can tell, others for each
+// purpose: a key for what is not encrypted by Seal.
+func (k *Key) Derive(purpose string) (out [32]byte) {
+	mac := hmac.New(sha256.New, k.secret())
+	_, _ = mac.Write([]byte("millrace derive 1\n" + purpose))
+	mac.Sum(out[:0])
+	return out
+}
+
 // Format shows none of it.
 func (k *Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, Redacted) }
 
@@ -46,8 +55,8 @@ func (k *Key) LogValue() slog.Value { return slog.StringValue(Redacted) }
 // opens only beside the same data: it says what and where the text is.
 func (k *Key) Seal(dst, text, data []byte) []byte {
 	var nonce [nonceBytes]byte
-	_, _ = rand.Read(nonce[:]) // never fails
-	return k.message(nonce[:12]).Seal(append(dst, nonce[:]...), nonce[12:], text, data)
+	_, _ = rand.Read(nonce[:])                                                          // never fails
+	return k.message(nonce[:12]).Seal(append(dst, nonce[:]...), nonce[12:], text, data) // #nosec G407 -- it is random
 }
 
 // Open appends the decrypted text to dst. It fails with Invalid when the text

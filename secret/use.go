@@ -43,6 +43,13 @@ func (v *Vault) Use(ctx context.Context, ref Ref, by By) (Value, error) {
 	return c.value, nil
 }
 
+// Peek returns a value so that it can be told where it would be sent: an address
+// has its host within it. It is for who asks Use before the value goes anywhere.
+func (v *Vault) Peek(ctx context.Context, ref Ref) (Value, error) {
+	c, err := v.get(ctx, ref)
+	return c.value, err
+}
+
 // Check says whether Use would be refused, without using it: for plans and for
 // the check of a project.
 func (v *Vault) Check(ctx context.Context, ref Ref, by By) error {
@@ -109,9 +116,15 @@ func (v *Vault) load(ctx context.Context, tx catalog.Tx, ref Ref) (n name, uses 
 	fail := func(err error) (name, Uses, int64, Value, error) { return name{}, Uses{}, 0, Value{}, err }
 	n = name{ref.Workspace, ref.Environment, ref.Path}
 	s, found, err := find(ctx, tx, n)
-	if err == nil && (!found || s.Deleted != nil) && n.Environment != "" {
+	if own := n; err == nil && (!found || s.Deleted != nil) && n.Environment != "" {
 		n.Environment = ""
-		s, found, err = find(ctx, tx, n)
+		var all record
+		var inAll bool
+		if all, inAll, err = find(ctx, tx, n); inAll || !found {
+			s, found = all, inAll
+		} else {
+			n = own // what is told is that it was deleted
+		}
 	}
 	switch {
 	case err != nil:

@@ -104,8 +104,11 @@ type Put struct {
 	Environment string // empty: for all environments that have none of their own
 	Path        string
 	Value       Value
-	Uses        *Uses   // who may use it from now on; nil leaves it as it is
-	Note        *string // for people; nil leaves it as it is
+	Uses        *Uses     // who may use it from now on; nil leaves it as it is
+	Resources   *[]string // of Uses alone, in place of Uses
+	Hosts       *[]string // of Uses alone, in place of Uses
+	Note        *string   // for people; nil leaves it as it is
+	Existing    bool      // NotFound when there is no such secret yet
 }
 
 // Put stores a new version of a secret, which becomes the current one, and
@@ -128,6 +131,8 @@ func (v *Vault) Put(ctx context.Context, p Put, who Who) (version int64, err err
 	}
 	v.learn(p.Value)
 	defer v.forget(n)
+	v.o.Keys.making.RLock()
+	defer v.o.Keys.making.RUnlock()
 	err = v.o.Catalog.Update(ctx, func(tx catalog.Tx) error {
 		version, err = v.put(ctx, tx, n, p, who)
 		return err
@@ -135,10 +140,30 @@ func (v *Vault) Put(ctx context.Context, p Put, who Who) (version int64, err err
 	return version, err
 }
 
+// uses are who may use the secret from now on.
+func (p Put) uses(s record) (u Uses, changed bool, err error) {
+	if p.Uses != nil {
+		return *p.Uses, true, nil
+	}
+	if u, err = s.uses(); err != nil {
+		return u, false, err
+	}
+	if p.Resources != nil {
+		u.Resources = *p.Resources
+	}
+	if p.Hosts != nil {
+		u.Hosts = *p.Hosts
+	}
+	return u, p.Resources != nil || p.Hosts != nil, nil
+}
+
 func (v *Vault) put(ctx context.Context, tx catalog.Tx, n name, p Put, who Who) (int64, error) {
 	old, found, err := find(ctx, tx, n)
 	if err != nil {
 		return 0, err
+	}
+	if p.Existing && (!found || old.Deleted != nil) {
+		return 0, millrace.Errorf(millrace.NotFound, "there is no secret %s: millrace secret set makes it", n.where())
 	}
 	now, s := v.o.Now(), old
 	if !found {
@@ -150,8 +175,13 @@ func (v *Vault) put(ctx context.Context, tx catalog.Tx, n name, p Put, who Who) 
 	if p.Note != nil {
 		s.Note = *p.Note
 	}
-	if p.Uses != nil {
-		if err := s.allow(n, *p.Uses, who); err != nil {
+	if text := p.Value.Reveal(); len(text) >= MinRedacted && strings.Contains(s.Note, text) {
+		return 0, millrace.Errorf(millrace.Invalid, "the note of the secret %s has its value in it: notes are shown to all who may list secrets", n.where())
+	}
+	if uses, changed, err := p.uses(s); err != nil {
+		return 0, err
+	} else if changed {
+		if err := s.allow(n, uses, who); err != nil {
 			return 0, err
 		}
 	}
@@ -181,6 +211,21 @@ func (v *Vault) SetUses(ctx context.Context, workspace, environment, path string
 			return notThere(n)
 		}
 		return s.allow(n, u, who)
+	})
+}
+
+// AddUses lets others use a secret besides those that may already.
+func (v *Vault) AddUses(ctx context.Context, workspace, environment, path string, u Uses, who Who) error {
+	return v.change(ctx, name{workspace, environment, path}, "secret.set_uses", who, func(s *record, n name) error {
+		if s.Deleted != nil {
+			return notThere(n)
+		}
+		may, err := s.uses()
+		if err != nil {
+			return err
+		}
+		may.Resources, may.Hosts = append(may.Resources, u.Resources...), append(may.Hosts, u.Hosts...)
+		return s.allow(n, may, who)
 	})
 }
 
