@@ -10,11 +10,11 @@ import (
 )
 
 // limits are Quotas as the gate needs them.
-type limits struct{ events, bytes, queryMicros, storage int64 }
+type limits struct{ events, bytes, queryMicros, storage, tables int64 }
 
 func (q Quotas) limits() limits {
-	l := limits{none, none, none, none}
-	for name, to := range map[string]*int64{EventsPerDay: &l.events, BytesPerDay: &l.bytes, StorageBytes: &l.storage, QuerySecondsPerDay: &l.queryMicros} {
+	l := limits{none, none, none, none, none}
+	for name, to := range map[string]*int64{EventsPerDay: &l.events, BytesPerDay: &l.bytes, StorageBytes: &l.storage, EventTables: &l.tables, QuerySecondsPerDay: &l.queryMicros} {
 		*to, _ = q.Of(name)
 	}
 	if l.queryMicros < none/1_000_000 {
@@ -26,7 +26,8 @@ func (q Quotas) limits() limits {
 // A use is what a workspace has used, as far as it is known in memory.
 type use struct {
 	day     atomic.Pointer[dayUse]
-	storage atomic.Int64
+	storage atomic.Int64 // bytes that all environments keep
+	tables  atomic.Int64 // tables of events that they have
 }
 
 // A dayUse is of one day.
@@ -178,4 +179,18 @@ func (m *Meter) AdmitQuery(space string, at time.Time) error {
 	}
 	_, wait, reason := sp.usedUp(at, sp.limits.queryMicros/1_000_000, QuerySecondsPerDay)
 	return &millrace.Error{Kind: millrace.Limited, Message: reason, RetryAfter: wait}
+}
+
+// QueryTime is how long queries of the workspace of a space ran on the day that at
+// lies in, as far as it is known in memory.
+func (m *Meter) QueryTime(space string, at time.Time) time.Duration {
+	sp, known := m.o.Store.Spaces().Space(space)
+	if !known {
+		return 0
+	}
+	d := sp.use.on(Day(at))
+	if d == nil {
+		return 0
+	}
+	return time.Duration(d.queryMicros.Load()) * time.Microsecond
 }

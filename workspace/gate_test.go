@@ -83,12 +83,12 @@ func TestQuotas(t *testing.T) {
 		t.Error("a space that is not known yet is refused")
 	}
 	ok(t)(w.SetQuotas(t.Context(), acme.ID, workspace.Quotas{StorageBytes: limit(100)}))
-	m.SetStorage(acme.Main, w.time(), 60)
-	m.SetStorage(staging.Space, w.time(), 39)
+	m.SetStored(acme.Main, w.time(), workspace.Stored{Log: -1, Archive: -1, Warehouse: 60, EventTables: -1})
+	m.SetStored(staging.Space, w.time(), workspace.Stored{Log: -1, Archive: -1, Warehouse: 39, EventTables: -1})
 	if yes, _, _ := m.Admit(acme.Main, w.time(), 1, 1); !yes {
 		t.Error("refused below the quota")
 	}
-	m.SetStorage(staging.Space, w.time(), 40)
+	m.SetStored(staging.Space, w.time(), workspace.Stored{Log: -1, Archive: -1, Warehouse: 40, EventTables: -1})
 	if yes, wait, reason := m.Admit(acme.Main, w.time(), 1, 1); yes || wait < 240*time.Second || !strings.Contains(reason, "bytes of storage") {
 		t.Error(yes, wait, reason)
 	}

@@ -97,6 +97,10 @@ func TestIntake(t *testing.T) {
 	if answer := post("/v1/w/acme/webhook/form", "acme_form", "{}"); answer.Code != 403 {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
+	if _, last, err = log.Bounds(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	counted(t, m, last)
 	stop()
 	if u := w.sum(acme.ID); u.Events != int64(acknowledged)+1 {
 		t.Errorf("%+v, %d were acknowledged", u, acknowledged+1)

@@ -36,8 +36,9 @@ type Meter struct {
 	o MeterOptions
 
 	mu      sync.Mutex
-	pending map[cell]*amounts // of queries and storage, not written yet
-	storage map[string]int64  // by space
+	pending map[cell]*amounts  // of queries and storage, not written yet
+	stored  map[string]measure // by space
+	full    map[string]int64   // workspaces that keep nearly what they may, and the day
 	stats   Stats
 
 	// of the goroutine that follows the log:
@@ -64,8 +65,8 @@ type cell struct {
 
 type amounts struct {
 	events, rejected, bytes, queryMicros int64
-	storage                              int64
-	measured                             bool // storage is known
+	stored                               Stored
+	measured                             bool // stored is known
 }
 
 // totals of a workspace on a day.
@@ -96,7 +97,7 @@ func NewMeter(o MeterOptions) (*Meter, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Meter{o: o, pending: map[cell]*amounts{}, storage: map[string]int64{}, buried: map[string]bool{}, noted: map[noteKey]bool{}}, nil
+	return &Meter{o: o, pending: map[cell]*amounts{}, stored: map[string]measure{}, full: map[string]int64{}, buried: map[string]bool{}, noted: map[noteKey]bool{}}, nil
 }
 
 // Begin is called before intake takes the first request: what the log holds now
@@ -107,7 +108,7 @@ func (m *Meter) Begin(ctx context.Context) error {
 		return err
 	}
 	m.base = last
-	return nil
+	return m.o.Store.catalog.View(ctx, func(tx catalog.Tx) error { return m.loadStored(ctx, tx) })
 }
 
 // Stats returns how it is.
@@ -130,25 +131,6 @@ func (m *Meter) Queried(space string, at time.Time, took time.Duration) {
 			d.queryMicros.Add(took.Microseconds())
 		}
 	}
-}
-
-// SetStorage says how many bytes a space keeps, as they were measured.
-func (m *Meter) SetStorage(space string, at time.Time, bytes int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	c := m.cell(cell{space, Day(at)})
-	c.storage, c.measured = bytes, true
-	m.storage[space] = bytes
-	sp, ok := m.o.Store.Spaces().Space(space)
-	if !ok {
-		delete(m.storage, space)
-		return
-	}
-	sum := int64(0)
-	for _, other := range m.o.Store.Spaces().Of(sp.Workspace) {
-		sum += m.storage[other.ID]
-	}
-	sp.use.storage.Store(sum)
 }
 
 func (m *Meter) cell(c cell) *amounts {

@@ -90,8 +90,8 @@ func testMeter(t *testing.T, c catalog.Catalog) {
 	m, stop := w.on(log)
 	counted(t, m, last)
 	m.Queried(acme.Main, midnight, 1500*time.Millisecond)
-	m.SetStorage(acme.Main, midnight, 7)
-	m.SetStorage(acme.Main, midnight, 9)
+	m.SetStored(acme.Main, midnight, workspace.Stored{Log: -1, Archive: -1, Warehouse: 7, EventTables: -1})
+	m.SetStored(acme.Main, midnight, workspace.Stored{Log: -1, Archive: -1, Warehouse: 9, EventTables: -1})
 	stop() // writes what there is
 	got, next, err := w.Usage(t.Context(), workspace.UsageOptions{Workspace: acme.ID, To: workspace.Day(midnight)})
 	if err != nil || next != nil || len(got) != 3 {
@@ -99,12 +99,13 @@ func testMeter(t *testing.T, c catalog.Catalog) {
 	}
 	text, _ := json.Marshal(got)
 	first, second := acme.Main, staging.Space
-	production := `{"day":"2026-11-22","workspace":"acme","environment":"production","space":"` + first + `","events":4,"rejected":1,"bytes":50,"query_seconds":1.5,"storage_bytes":9}`
-	stage := `{"day":"2026-11-22","workspace":"acme","environment":"staging","space":"` + second + `","events":5,"rejected":0,"bytes":50,"query_seconds":0,"storage_bytes":null}`
+	unmeasured := `"storage_bytes":null,"log_bytes":null,"archive_bytes":null,"warehouse_bytes":null,"event_tables":null`
+	production := `{"day":"2026-11-22","workspace":"acme","environment":"production","space":"` + first + `","events":4,"rejected":1,"bytes":50,"query_seconds":1.5,"storage_bytes":9,"log_bytes":null,"archive_bytes":null,"warehouse_bytes":9,"event_tables":null}`
+	stage := `{"day":"2026-11-22","workspace":"acme","environment":"staging","space":"` + second + `","events":5,"rejected":0,"bytes":50,"query_seconds":0,` + unmeasured + `}`
 	if second < first {
 		production, stage = stage, production
 	}
-	if want := `[{"day":"2026-11-21","workspace":"acme","environment":"production","space":"` + first + `","events":3,"rejected":0,"bytes":30,"query_seconds":0,"storage_bytes":null},` + production + "," + stage + "]"; string(text) != want {
+	if want := `[{"day":"2026-11-21","workspace":"acme","environment":"production","space":"` + first + `","events":3,"rejected":0,"bytes":30,"query_seconds":0,` + unmeasured + `},` + production + "," + stage + "]"; string(text) != want {
 		t.Errorf("%s\nwant %s", text, want)
 	}
 	if u := w.sum(beta.ID); u.Events != 2 || u.Bytes != 20 {
@@ -221,6 +222,58 @@ func testNotices(t *testing.T, c catalog.Catalog) {
 	}
 }
 
+// What a space keeps is known to another server, counts for all environments, and
+// is told of when it comes near to its quota.
+func testStored(t *testing.T, c catalog.Catalog) {
+	w := open(t, c)
+	acme := w.create("acme")
+	acme = ok(t)(w.AddEnvironment(t.Context(), acme.ID, "staging"))
+	staging, _ := acme.Find("staging")
+	ok(t)(w.SetQuotas(t.Context(), acme.ID, workspace.Quotas{StorageBytes: limit(100), EventTables: limit(10)}))
+	log := w.log()
+	var mu sync.Mutex
+	told := map[string]bool{}
+	m, stop := w.on(log, func(o *workspace.MeterOptions) {
+		o.Notify = func(_ context.Context, n workspace.Notice) {
+			mu.Lock()
+			defer mu.Unlock()
+			told[fmt.Sprint(n.Quota, n.Percent)] = true
+		}
+	})
+	most := func(space string, want int64) {
+		t.Helper()
+		if got := m.MostTables(space); got == nil || *got != want {
+			t.Errorf("%s may have %v event tables, want %d", space, got, want)
+		}
+	}
+	most(acme.Main, 10)
+	counted(t, m, appendTo(t, log, events(acme.Main, w.time(), 1))) // it runs
+	m.SetStored(acme.Main, w.time(), workspace.Stored{Log: 10, Archive: 20, Warehouse: 30, EventTables: 3})
+	m.SetStored(staging.Space, w.time(), workspace.Stored{Log: -1, Archive: -1, Warehouse: 20, EventTables: 4})
+	m.SetStored(acme.Main, w.time(), workspace.Stored{Log: 11, Archive: -1, Warehouse: -1, EventTables: 4})
+	most(acme.Main, 6)
+	most(staging.Space, 6)
+	stop()
+	if len(told) != 2 || !told["storage_bytes80"] || !told["event_tables80"] {
+		t.Errorf("told of %v", told)
+	}
+	m, stop = w.on(log) // another server, before it has measured anything
+	defer stop()
+	most(acme.Main, 6)
+	if got, want := m.Stored(acme.Main), (workspace.Stored{Log: 11, Archive: 20, Warehouse: 30, EventTables: 4}); got != want {
+		t.Errorf("another server knows %+v, want %+v", got, want)
+	}
+	near := m.Near(staging.Space, w.time())
+	if len(near) != 2 || near[0].Quota != workspace.StorageBytes || near[0].Used != 81 || near[1].Used != 8 || near[1].Percent() != 80 {
+		t.Errorf("%+v", near)
+	}
+	w.pass(3 * 24 * time.Hour)
+	m.SetStored(staging.Space, w.time(), workspace.Stored{Log: 20, Archive: -1, Warehouse: -1, EventTables: -1})
+	if yes, _, reason := m.Admit(acme.Main, w.time(), 1, 1); yes || !strings.Contains(reason, "100 bytes of storage") {
+		t.Errorf("beyond the quota: %v %s", yes, reason)
+	}
+}
+
 func testUsage(t *testing.T, c catalog.Catalog) {
 	w := open(t, c)
 	acme := w.create("acme")
@@ -241,7 +294,7 @@ func testUsage(t *testing.T, c catalog.Catalog) {
 		if err := w.Export(t.Context(), &out, format, workspace.UsageOptions{Workspace: acme.ID, From: 1, Limit: 7}); err != nil || bytes.Count(out.Bytes(), []byte("\n")) != lines {
 			t.Errorf("%s: %v\n%s", format, err, &out)
 		}
-		if !strings.Contains(out.String(), "2026-11-21") || format == workspace.CSV && !strings.Contains(out.String(), "\n2026-11-20,acme,production,"+acme.Main+",39,0,390,0,\n") {
+		if !strings.Contains(out.String(), "2026-11-21") || format == workspace.CSV && !strings.Contains(out.String(), "\n2026-11-20,acme,production,"+acme.Main+",39,0,390,0,,,,,\n") {
 			t.Errorf("%s", &out)
 		}
 	}

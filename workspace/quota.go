@@ -18,7 +18,7 @@ type Quotas struct {
 	Sources            *int64 `json:"sources,omitempty" doc:"Sources, in all environments"`
 	EventTables        *int64 `json:"event_tables,omitempty" doc:"Tables of events, in all environments"`
 	Members            *int64 `json:"members,omitempty" doc:"People, with invitations"`
-	StorageBytes       *int64 `json:"storage_bytes,omitempty" doc:"Bytes kept in archive and warehouse; nothing is taken beyond it"`
+	StorageBytes       *int64 `json:"storage_bytes,omitempty" doc:"Bytes kept in log, archive and warehouse; nothing is taken beyond it"`
 }
 
 // The names of quotas, as in JSON.

@@ -94,6 +94,16 @@ func (a *Spaces) Find(address string) (*Space, bool) {
 	return a.Space(address)
 }
 
+// Workspace returns the id of the workspace that is named by an address of one of
+// its spaces, or by its id.
+func (a *Spaces) Workspace(name string) (id string, ok bool) {
+	if sp, ok := a.Find(name); ok {
+		return sp.Workspace, true
+	}
+	_, ok = a.workspaces[name]
+	return name, ok
+}
+
 // Of returns the spaces of a workspace by its id, its default environment first.
 func (a *Spaces) Of(workspace string) []*Space { return a.workspaces[workspace] }
 

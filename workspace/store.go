@@ -66,7 +66,7 @@ func (s *Store) first(ctx context.Context) error {
 		if err != nil || there {
 			return err
 		}
-		return s.insert(ctx, tx, newWorkspace{id: newID(), space: millrace.DefaultWorkspace, name: firstName, title: "Default", environment: DefaultEnvironment})
+		return s.insert(ctx, tx, newWorkspace{id: millrace.DefaultWorkspace, space: millrace.DefaultWorkspace, name: firstName, title: "Default", environment: DefaultEnvironment})
 	})
 }
 
@@ -164,7 +164,8 @@ func (s *Store) claim(ctx context.Context, tx catalog.Tx, workspace, name string
 const maxOldNames = 5
 
 // Rename gives a workspace another name. The old one goes on meaning it for
-// Options.NameHold, and nobody else can have it in that time.
+// Options.NameHold, and nobody else can have it in that time. A title that is
+// nothing but the name goes with it.
 func (s *Store) Rename(ctx context.Context, id, name string) (Workspace, error) {
 	if err := CheckName(name); err != nil {
 		return Workspace{}, err
@@ -179,7 +180,7 @@ func (s *Store) Rename(ctx context.Context, id, name string) (Workspace, error) 
 		if err := s.claim(ctx, tx, w.ID, name); err != nil {
 			return Change{}, err
 		}
-		if _, err := tx.Exec(ctx, "UPDATE workspace SET name = $1 WHERE id = $2", name, w.ID); err != nil {
+		if _, err := tx.Exec(ctx, "UPDATE workspace SET name = $1, title = CASE WHEN title = name THEN $1 ELSE title END WHERE id = $2", name, w.ID); err != nil {
 			return Change{}, err
 		}
 		if _, err := tx.Exec(ctx, "UPDATE workspace_name SET until = $1 WHERE name = $2", s.now().Add(s.o.NameHold), w.Name); err != nil {

@@ -17,9 +17,12 @@ type usageRow struct {
 	Day                                  int64
 	Events, Rejected, Bytes, QueryMicros int64
 	Storage                              int64 // -1: not measured that day
+	Log, Archive, Warehouse, EventTables int64
 }
 
-const usageColumns = "space, day, events, rejected, bytes, query_micros, storage"
+func (r *usageRow) stored() Stored { return Stored{r.Log, r.Archive, r.Warehouse, r.EventTables} }
+
+const usageColumns = "space, day, events, rejected, bytes, query_micros, storage, log_bytes, archive_bytes, warehouse_bytes, event_tables"
 
 // A Usage is what a space used on a day.
 type Usage struct {
@@ -31,7 +34,13 @@ type Usage struct {
 	Rejected     int64   `json:"rejected"` // refused and kept
 	Bytes        int64   `json:"bytes"`    // of both
 	QuerySeconds float64 `json:"query_seconds"`
-	StorageBytes *int64  `json:"storage_bytes"` // the last that were measured on the day; nil: they were not
+	// The last that was measured on the day; nil: it was not. StorageBytes is the
+	// sum of the three that follow.
+	StorageBytes   *int64 `json:"storage_bytes"`
+	LogBytes       *int64 `json:"log_bytes"`
+	ArchiveBytes   *int64 `json:"archive_bytes"`
+	WarehouseBytes *int64 `json:"warehouse_bytes"`
+	EventTables    *int64 `json:"event_tables"`
 }
 
 // UsageOptions choose days of usage.
@@ -99,8 +108,10 @@ func (s *Store) Usage(ctx context.Context, o UsageOptions) (page []Usage, next *
 	for _, r := range rows {
 		u := Usage{Day: DayStart(r.Day).Format(time.DateOnly), Workspace: w.Name, Environment: names[r.Space].Name, Space: r.Space,
 			Events: r.Events, Rejected: r.Rejected, Bytes: r.Bytes, QuerySeconds: float64(r.QueryMicros) / 1e6}
-		if r.Storage >= 0 {
-			u.StorageBytes = &r.Storage
+		for n, to := range map[*int64]**int64{&r.Storage: &u.StorageBytes, &r.Log: &u.LogBytes, &r.Archive: &u.ArchiveBytes, &r.Warehouse: &u.WarehouseBytes, &r.EventTables: &u.EventTables} {
+			if *n >= 0 {
+				*to = n
+			}
 		}
 		page = append(page, u)
 	}
@@ -117,7 +128,7 @@ const (
 	CSV    = "csv"
 )
 
-var csvHeader = []string{"day", "workspace", "environment", "space", "events", "rejected", "bytes", "query_seconds", "storage_bytes"}
+var csvHeader = []string{"day", "workspace", "environment", "space", "events", "rejected", "bytes", "query_seconds", "storage_bytes", "log_bytes", "archive_bytes", "warehouse_bytes", "event_tables"}
 
 // Export writes all that Usage would return, page by page: as lines of JSON, or
 // as CSV with a header.
@@ -130,13 +141,16 @@ func (s *Store) Export(ctx context.Context, w io.Writer, format string, o UsageO
 	case CSV:
 		table := csv.NewWriter(w)
 		write = func(u Usage) error {
-			storage := ""
-			if u.StorageBytes != nil {
-				storage = strconv.FormatInt(*u.StorageBytes, 10)
-			}
 			whole := func(n int64) string { return strconv.FormatInt(n, 10) }
-			_ = table.Write([]string{u.Day, u.Workspace, u.Environment, u.Space, whole(u.Events), whole(u.Rejected), whole(u.Bytes),
-				strconv.FormatFloat(u.QuerySeconds, 'f', -1, 64), storage}) // Flush tells
+			row := []string{u.Day, u.Workspace, u.Environment, u.Space, whole(u.Events), whole(u.Rejected), whole(u.Bytes), strconv.FormatFloat(u.QuerySeconds, 'f', -1, 64)}
+			for _, n := range []*int64{u.StorageBytes, u.LogBytes, u.ArchiveBytes, u.WarehouseBytes, u.EventTables} {
+				if n == nil {
+					row = append(row, "")
+				} else {
+					row = append(row, whole(*n))
+				}
+			}
+			_ = table.Write(row) // Flush tells
 			table.Flush()
 			return table.Error()
 		}

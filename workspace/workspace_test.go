@@ -22,7 +22,8 @@ func TestStore(t *testing.T) {
 		"first": testFirst, "create": testCreate, "names": testNames, "list": testList, "suspend": testSuspend, "delete": testDelete,
 		"environments": testEnvironments, "record": testRecord, "standby": testStandby, "watch": testWatch, "purge": testPurge,
 		"purge faults": testPurgeFaults, "life": testLife, "meter": testMeter, "meter crashes": testMeterCrashes, "two meters": testTwoMeters,
-		"notices": testNotices, "usage": testUsage, "usage of the purged": testUsageOfPurged, "ungated": testUngated,
+		"notices": testNotices,
+		"stored":  testStored, "usage": testUsage, "usage of the purged": testUsageOfPurged, "ungated": testUngated,
 	})
 }
 
@@ -240,7 +241,7 @@ func testNames(t *testing.T, c catalog.Catalog) {
 	}
 	acme = ok(t)(w.Rename(t.Context(), acme.ID, "acmeinc")) // its own looks
 	acme = ok(t)(w.Rename(t.Context(), acme.ID, "zenith"))
-	if len(acme.OldNames) != 2 || acme.Name != "zenith" {
+	if len(acme.OldNames) != 2 || acme.Name != "zenith" || acme.Title != "zenith" {
 		t.Errorf("%+v", acme)
 	}
 	for _, address := range []string{"zenith", "acme-inc", "acmeinc@production", "zenith@production"} {
@@ -259,7 +260,10 @@ func testNames(t *testing.T, c catalog.Catalog) {
 		t.Errorf("%+v", sp)
 	}
 	acme = ok(t)(w.SetTitle(t.Context(), acme.ID, "Zenith"))
-	if sp, _ := w.Spaces().Find("acme-inc"); sp.Workspace != beta.ID || acme.Title != "Zenith" || len(acme.OldNames) != 0 {
+	if acme = ok(t)(w.Rename(t.Context(), acme.ID, "apex")); acme.Title != "Zenith" {
+		t.Errorf("a title of its own went with the name: %s", acme.Title)
+	}
+	if sp, _ := w.Spaces().Find("acme-inc"); sp.Workspace != beta.ID || acme.Title != "Zenith" || len(acme.OldNames) != 1 {
 		t.Errorf("%+v %+v", sp, acme)
 	}
 	// Back to an old name, and no more of them than one may keep.

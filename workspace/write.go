@@ -34,6 +34,12 @@ func (m *Meter) drain() map[cell]*amounts {
 	m.mu.Lock()
 	drained := m.pending
 	m.pending = map[cell]*amounts{}
+	for workspace, day := range m.full {
+		if m.total(workspace, day) != nil {
+			m.notable[workspace] = true
+		}
+	}
+	clear(m.full)
 	m.mu.Unlock()
 	spaces := m.o.Store.Spaces()
 	for c, a := range drained {
@@ -57,7 +63,7 @@ func (m *Meter) drain() map[cell]*amounts {
 func (a *amounts) take(b *amounts) {
 	a.queryMicros += b.queryMicros
 	if b.measured {
-		a.storage, a.measured = b.storage, true
+		a.stored, a.measured = b.stored, true
 	}
 }
 
@@ -82,7 +88,7 @@ const idleMove = time.Minute
 // write makes durable what was counted.
 func (m *Meter) write(ctx context.Context) error {
 	drained := m.drain()
-	if len(m.counts) == 0 && (m.at == m.written || time.Since(m.lastMove) < idleMove) {
+	if len(m.counts)+len(m.notable) == 0 && (m.at == m.written || time.Since(m.lastMove) < idleMove) {
 		return nil
 	}
 	began := time.Now()
@@ -116,15 +122,15 @@ func (m *Meter) write(ctx context.Context) error {
 	}
 	clear(m.counts)
 	clear(m.notable)
-	m.mu.Lock()
-	m.stats.Counted = m.written
-	m.mu.Unlock()
 	for _, n := range told {
 		m.noted[n] = true
 		if m.o.Notify != nil {
 			m.o.Notify(ctx, Notice{Workspace: n.workspace, Day: n.day, Quota: n.quota, Percent: n.percent, Told: m.o.Store.now()})
 		}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stats.Counted = m.written // last: who waits for it finds all that follows from it done
 	return nil
 }
 
@@ -154,6 +160,15 @@ func (m *Meter) goneSince(ctx context.Context, tx catalog.Tx) (now int64, gone [
 	return now, gone, err
 }
 
+// lastMeasured keeps what was measured before where nothing was since.
+var lastMeasured = func() string {
+	var set []string
+	for _, column := range []string{"storage", "log_bytes", "archive_bytes", "warehouse_bytes", "event_tables"} {
+		set = append(set, fmt.Sprintf("%[1]s = CASE WHEN excluded.%[1]s < 0 THEN usage_day.%[1]s ELSE excluded.%[1]s END", column))
+	}
+	return strings.Join(set, ", ")
+}()
+
 // rowsAtOnce bounds the rows of one statement.
 const rowsAtOnce = 100
 
@@ -171,7 +186,7 @@ func (m *Meter) addRows(ctx context.Context, tx catalog.Tx, gone []string) error
 		}
 		_, err := tx.Exec(ctx, "INSERT INTO usage_day ("+usageColumns+") VALUES "+strings.Join(values, ", ")+` ON CONFLICT (space, day) DO UPDATE SET
 			events = usage_day.events + excluded.events, rejected = usage_day.rejected + excluded.rejected, bytes = usage_day.bytes + excluded.bytes,
-			query_micros = usage_day.query_micros + excluded.query_micros, storage = CASE WHEN excluded.storage < 0 THEN usage_day.storage ELSE excluded.storage END`, args...)
+			query_micros = usage_day.query_micros + excluded.query_micros, `+lastMeasured, args...)
 		values, args = values[:0], args[:0]
 		return err
 	}
@@ -179,12 +194,16 @@ func (m *Meter) addRows(ctx context.Context, tx catalog.Tx, gone []string) error
 		if skip[c.space] || m.buried[c.space] {
 			continue
 		}
-		n, storage := len(args), int64(-1)
+		stored := Unknown
 		if a.measured {
-			storage = a.storage
+			stored = a.stored
 		}
-		values = append(values, fmt.Sprintf("($%d, $%d, $%d, $%d, $%d, $%d, $%d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7))
-		args = append(args, c.space, c.day, a.events, a.rejected, a.bytes, a.queryMicros, storage)
+		row := []any{c.space, c.day, a.events, a.rejected, a.bytes, a.queryMicros, stored.Bytes(), stored.Log, stored.Archive, stored.Warehouse, stored.EventTables}
+		places := make([]string, len(row))
+		for i := range row {
+			places[i] = place(len(args) + i + 1)
+		}
+		values, args = append(values, "("+strings.Join(places, ", ")+")"), append(args, row...)
 		if len(values) == rowsAtOnce {
 			if err := flush(); err != nil {
 				return err
@@ -207,7 +226,8 @@ func (m *Meter) notices(ctx context.Context, tx catalog.Tx) (told []noteKey, err
 		for _, q := range []struct {
 			name        string
 			used, limit int64
-		}{{EventsPerDay, t.events, l.events}, {BytesPerDay, t.bytes, l.bytes}, {QuerySecondsPerDay, t.queryMicros, l.queryMicros}} {
+		}{{EventsPerDay, t.events, l.events}, {BytesPerDay, t.bytes, l.bytes}, {QuerySecondsPerDay, t.queryMicros, l.queryMicros},
+			{StorageBytes, of[0].use.storage.Load(), l.storage}, {EventTables, of[0].use.tables.Load(), l.tables}} {
 			for _, percent := range percents {
 				key := noteKey{workspace, t.day, q.name, percent, q.limit}
 				if q.limit == none || q.limit == 0 || q.used < part(q.limit, percent) || m.noted[key] {
