@@ -164,14 +164,14 @@ func (s *Store) Prune(ctx context.Context, workspace string, o PruneOptions) (tr
 		if err != nil {
 			return err
 		}
-		files, err = pruneBlobs(ctx, tx, workspace, now)
+		files, err = pruneBlobs(ctx, tx, workspace, now.Add(-putGrace))
 		return err
 	})
 	return trees, files, err
 }
 
-// pruneBlobs removes the bytes that no tree has.
-func pruneBlobs(ctx context.Context, tx catalog.Tx, workspace string, now time.Time) (gone int64, err error) {
+// pruneBlobs removes the bytes that no tree has, of those that were put before then.
+func pruneBlobs(ctx context.Context, tx catalog.Tx, workspace string, before time.Time) (gone int64, err error) {
 	used := map[tree.Hash]bool{}
 	for manifest, err := range catalog.Each[[]byte](ctx, tx, `SELECT manifest FROM release_tree WHERE workspace = $1`, workspace) {
 		if err != nil {
@@ -185,7 +185,7 @@ func pruneBlobs(ctx context.Context, tx catalog.Tx, workspace string, now time.T
 			used[f.Hash] = true
 		}
 	}
-	all, err := catalog.All[tree.Hash](ctx, tx, `SELECT hash FROM release_blob WHERE workspace = $1 AND used < $2`, workspace, now.Add(-putGrace))
+	all, err := catalog.All[tree.Hash](ctx, tx, `SELECT hash FROM release_blob WHERE workspace = $1 AND used < $2`, workspace, before)
 	if err != nil {
 		return 0, err
 	}
@@ -200,6 +200,33 @@ func pruneBlobs(ctx context.Context, tx catalog.Tx, workspace string, now time.T
 		gone += n
 	}
 	return gone, nil
+}
+
+// PurgeEnvironment removes what is kept of an environment, in the transaction that
+// deletes it: what ran, its deployments, and the files that it alone had, but for
+// those that were put after it was deleted. Versions are the workspace's: those
+// that ran nowhere else stay in its list, and Tree of them is Gone.
+func PurgeEnvironment(ctx context.Context, tx catalog.Tx, t Target, deleted time.Time) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM release_tree WHERE workspace = $1 AND used < $3
+		AND hash IN (SELECT tree FROM release_deploy WHERE workspace = $1 AND environment = $2)
+		AND hash NOT IN (SELECT tree FROM release_deploy WHERE workspace = $1 AND environment <> $2)
+		AND hash NOT IN (SELECT tree FROM release_version WHERE workspace = $1 AND number IN (
+			SELECT version FROM release_run WHERE workspace = $1 AND environment <> $2
+			UNION SELECT version FROM release_running WHERE workspace = $1 AND environment <> $2
+			UNION SELECT previous FROM release_running WHERE workspace = $1 AND environment <> $2
+			UNION SELECT version FROM release_folder WHERE workspace = $1 AND environment <> $2))`,
+		t.Workspace, t.Environment, deleted); err != nil {
+		return err
+	}
+	if _, err := pruneBlobs(ctx, tx, t.Workspace, deleted); err != nil {
+		return err
+	}
+	for _, table := range []string{"release_folder", "release_run", "release_running", "release_deploy"} {
+		if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE workspace = $1 AND environment = $2`, t.Workspace, t.Environment); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Purge removes everything of a workspace, in the transaction that deletes it.

@@ -37,6 +37,9 @@ type Switch struct {
 	// Load reads the files with the settings of the environment, and finds every
 	// mistake. Required.
 	Load func(ctx context.Context, files fs.FS) (*project.Project, error)
+	// Check says why a project that was read may not be deployed, beside its
+	// mistakes. It is not asked of what runs already. Default: it may.
+	Check func(ctx context.Context, p *project.Project) error
 	// Apply makes a project run in the place of the one that does: all of it, or
 	// nothing with an error. It may be called with what runs already. nil is to
 	// run nothing, as before the first version. Required.
@@ -148,7 +151,7 @@ func insertDeploy(ctx context.Context, tx catalog.Tx, d *Deploy) error {
 		return err
 	}
 	if found {
-		return millrace.Errorf(millrace.Conflict, "%s began a deployment at %s and it is %s: wait for its end", orSomebody(open.Author), open.Begun.UTC().Format("15:04:05 UTC"), open.State)
+		return millrace.Errorf(millrace.Conflict, "%s began a deployment at %s and it is %s: wait for its end, which millrace release deploys shows, and deploy again", orSomebody(open.Author), open.Begun.UTC().Format("15:04:05 UTC"), open.State)
 	}
 	if d.Number, err = catalog.One[int64](ctx, tx, `SELECT coalesce(max(number), 0) + 1 FROM release_deploy WHERE workspace = $1 AND environment = $2`, d.Workspace, d.Environment); err != nil {
 		return err
@@ -186,6 +189,7 @@ type run struct {
 	files  *tree.Tree
 	by     By
 	before served // what ran
+	failed string // what became of the version that is taken back
 }
 
 func (r *run) do(ctx context.Context) error {
@@ -194,6 +198,9 @@ func (r *run) do(ctx context.Context) error {
 	next, err := r.w.Load(ctx, r.files.FS())
 	if err == nil && next == nil {
 		err = millrace.Errorf(millrace.Internal, "the files were read to nothing")
+	}
+	if err == nil && r.w.Check != nil {
+		err = r.w.Check(ctx, next)
 	}
 	if err != nil {
 		return r.end(ctx, Refused, err)
@@ -208,6 +215,7 @@ func (r *run) do(ctx context.Context) error {
 	}
 	s.step("switching")
 	ctx = context.WithoutCancel(ctx)
+	r.failed = "cannot run here"
 	err = r.guarded(ctx, "applying it", next, r.w.Apply)
 	s.step("applied")
 	if err == nil {
@@ -215,10 +223,12 @@ func (r *run) do(ctx context.Context) error {
 	}
 	if err == nil {
 		s.step("checking")
+		r.failed = "was not healthy"
 		err = r.guarded(ctx, "the check of its health", next, r.w.Healthy)
 	}
 	if err == nil {
 		s.step("checked")
+		r.failed = "could not be written down as what runs"
 		err = r.commit(ctx, next)
 	}
 	if err != nil {

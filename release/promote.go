@@ -46,7 +46,10 @@ func (s *Stale) Error() string {
 	if conflicts[0].Field != "" {
 		where += ", " + conflicts[0].Field
 	}
-	if n := len(conflicts) - 1; n > 0 {
+	switch n := len(conflicts) - 1; {
+	case n == 1:
+		where += ", and one more place"
+	case n > 1:
 		where += fmt.Sprintf(", and %d more places", n)
 	}
 	return text + ": both changed " + where + ": decide what is to stand there"
@@ -78,6 +81,11 @@ func (s *Store) stale(ctx context.Context, p *Proposal, now int64) error {
 // sides reads what a proposal is merged with.
 func sides(ctx context.Context, tx catalog.Tx, workspace string, base, now int64) (out *Stale, from, theirs *tree.Tree, err error) {
 	out = &Stale{Base: base, Running: now}
+	if base > 0 {
+		if _, err := version(ctx, tx, workspace, base); err != nil { // a mistake, such as another server's number
+			return out, nil, nil, err
+		}
+	}
 	if from, err = treeOrNone(ctx, tx, workspace, base); err != nil || now == 0 {
 		return out, from, nil, err
 	}
@@ -137,10 +145,14 @@ func (s *Store) Promote(ctx context.Context, t Target, number int64, by By, mess
 			return err
 		}
 		apart, a, b, err := sides(ctx, tx, t.Workspace, common, now.Version)
-		if err == nil && ours.Hash() != b.Hash() {
-			stale, from, theirs = apart, a, b
+		switch {
+		case err != nil || ours.Hash() == b.Hash():
+			return err
+		case common == number:
+			return millrace.Errorf(millrace.Conflict, "version %d runs there, and was made of version %d: to go back, say millrace release rollback %d with --env", now.Version, number, number)
 		}
-		return err
+		stale, from, theirs = apart, a, b
+		return nil
 	})
 	switch {
 	case err != nil:

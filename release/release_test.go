@@ -144,7 +144,7 @@ func TestOnBothEngines(t *testing.T) {
 	catalogtest.Each(t, map[string]func(*testing.T, catalog.Catalog){
 		"Versions": testVersions, "Refused": testRefused, "Unhealthy": testUnhealthy, "Stale": testStale, "AtOnce": testAtOnce, "Promote": testPromote, "Rollback": testRollback,
 		"Prune": testPrune, "Content": testContent, "Folder": testFolder, "Crashes": testCrashes, "Pages": testPages, "Never": testNeverChanged, "Stuck": testStuck, "CommitUnknown": testCommitUnknown,
-		"Workspaces": testWorkspaces, "Asker": testAskerLeaves,
+		"Workspaces": testWorkspaces, "EnvironmentGone": testEnvironmentGone, "Asker": testAskerLeaves,
 	})
 }
 
@@ -440,6 +440,49 @@ func testWorkspaces(t *testing.T, c catalog.Catalog) {
 			}
 		}
 		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func testEnvironmentGone(t *testing.T, c catalog.Catalog) {
+	ctx, s := t.Context(), newServer(t, c)
+	shared, own := files(t, nil), files(t, map[string]string{"own.md": "of staging alone"})
+	s.mustDeploy(staging, 0, shared, "")
+	s.mustDeploy(staging, 1, own, "")
+	deployed := s.mustDeploy(production, 0, shared, "")
+	purge := func() {
+		t.Helper()
+		if err := c.Update(ctx, func(tx catalog.Tx) error { return PurgeEnvironment(ctx, tx, staging, time.Now()) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	purge()
+	purge() // as after a crash
+	if _, err := s.Tree(ctx, "w_shop", 2); millrace.KindOf(err) != millrace.Gone {
+		t.Errorf("the files that staging alone had: %v", err)
+	}
+	if got, err := s.Tree(ctx, "w_shop", deployed.Version); err != nil || got.Hash() != shared.Hash() {
+		t.Errorf("the files that run in production: %v", err)
+	}
+	if _, runs, err := s.Running(ctx, staging); runs || err != nil {
+		t.Errorf("staging runs %v, %v", runs, err)
+	}
+	if now, _, err := s.Running(ctx, production); now.Version != deployed.Version || err != nil {
+		t.Errorf("production runs %+v, %v", now, err)
+	}
+	err := c.View(ctx, func(tx catalog.Tx) error {
+		for _, table := range []string{"release_running", "release_run", "release_deploy", "release_folder"} {
+			if n, err := catalog.One[int](ctx, tx, "SELECT count(*) FROM "+table+" WHERE environment = 'staging'"); n > 0 || err != nil {
+				t.Errorf("%s has %d rows, %v", table, n, err)
+			}
+		}
+		n, err := catalog.One[int](ctx, tx, "SELECT count(*) FROM release_blob WHERE workspace = 'w_shop'")
+		if n != len(shared.Files()) {
+			t.Errorf("%d files are kept, %d are production's", n, len(shared.Files()))
+		}
+		return err
 	})
 	if err != nil {
 		t.Error(err)

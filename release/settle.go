@@ -144,11 +144,11 @@ func (r *run) revert(ctx context.Context, why error) error {
 	if r.before.version > 0 {
 		before = fmt.Sprintf("version %d goes on", r.before.version)
 	}
-	result := fmt.Errorf("version %d was not healthy, so %s: %w", r.d.Version, before, why)
+	result := fmt.Errorf("version %d %s, so %s: %w", r.d.Version, r.failed, before, why)
 	s.serves(t, r.before)
 	if failed != nil {
 		to, action = Stuck, "release.stuck"
-		result = millrace.Errorf(millrace.Internal, "version %d was not healthy (%w), and version %d could not be applied again (%w): restart the server, which begins with version %d", r.d.Version, why, r.before.version, failed, r.before.version)
+		result = millrace.Errorf(millrace.Internal, "version %d %s (%w), and version %d could not be applied again (%w): restart the server, which begins with version %d", r.d.Version, r.failed, why, r.before.version, failed, r.before.version)
 		s.mu.Lock()
 		delete(s.serving, t) // so that Settle applies it
 		s.mu.Unlock()

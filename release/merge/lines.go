@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -105,9 +106,29 @@ const (
 	markEnd    = ">>>>>>> theirs\n"
 )
 
+// FirstMark is the line, from 1, at which a text has the first mark that Marked
+// makes; 0: it has none.
+func FirstMark(text []byte) int {
+	n := 0
+	for line := range bytes.Lines(text) {
+		if n++; string(bytes.TrimRight(line, "\r\n")) == strings.TrimSuffix(markOurs, "\n") {
+			return n
+		}
+	}
+	return 0
+}
+
 // Marked merges three texts, with both sides and the base of a conflict between
-// marks.
+// marks. There is always one: where the lines go together, and what they say does
+// not, it is everything.
 func Marked(base, ours, theirs string) string {
+	if text := marked(base, ours, theirs); strings.Contains(text, markOurs) || ours == theirs {
+		return text
+	}
+	return marked("", ours, theirs)
+}
+
+func marked(base, ours, theirs string) string {
 	var b strings.Builder
 	put := func(lines []string) {
 		for _, l := range lines {

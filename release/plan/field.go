@@ -3,6 +3,9 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -144,6 +147,14 @@ func written(v any) string {
 			items[i] = f.Name + ": " + written(f.Value)
 		}
 		return clip("{" + strings.Join(items, ", ") + "}")
+	case map[string]any: // of a plan that was read from JSON
+		var fields project.Fields
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			fields = append(fields, project.Field{Name: name, Value: v[name]})
+		}
+		return written(fields)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	case json.Number:
 		return v.String()
 	}

@@ -36,8 +36,9 @@ func (s Severity) rank() int {
 type Effect struct {
 	Severity Severity `json:"severity"`
 	// Kind names it for programs: table_created, column_type, key_added,
-	// key_removed, key_moved, flow_stops, tables_stay, renamed, window, limit,
-	// origins, signature, expression, restart, engine, retention, other, unknown.
+	// key_removed, key_moved, key_taken, flow_stops, tables_stay, renamed, window, limit,
+	// origins, signature, expression, restart, engine, retention, bounded, hidden,
+	// other, unknown.
 	Kind     string `json:"kind"`
 	Resource string `json:"resource,omitempty"` // "sources/web"; absent: the project's settings
 	Field    string `json:"field,omitempty"`
@@ -118,6 +119,12 @@ type Options struct {
 	Kinds    project.Kinds
 	Project  project.Options // how both are read: environment, secrets, engines
 	Facts    Facts           // nil: nothing is known
+	// Server has the limits of queries of the server that the version runs on; nil:
+	// it is the version that says them.
+	Server *project.QuerySettings
+	// Holder says which source of which other environment has a write key, which
+	// can be of one environment only. nil: none has.
+	Holder func(key string) (environment, source string, taken bool)
 }
 
 // Make plans. The error is project.Problems when the new version is wrong.
@@ -133,7 +140,7 @@ func Make(ctx context.Context, o Options) (*Plan, error) {
 		return nil, err
 	}
 	p := &planner{o: o, facts: &known{from: o.Facts, ctx: ctx}, next: side{project: next, tree: o.New, cache: o.Project.Cache}, plan: &Plan{
-		Environment: o.Project.Environment, From: o.From, To: o.To, Tree: o.New.Hash(),
+		Environment: o.Project.Overrides(), From: o.From, To: o.To, Tree: o.New.Hash(),
 		Resources: []ResourceChange{}, Files: []FileChange{}, Effects: []Effect{},
 	}}
 	p.next.index()
@@ -214,6 +221,7 @@ func (p *planner) effect(e Effect) {
 // compare goes through the files that differ.
 func (p *planner) compare() {
 	p.followKeys()
+	p.takenKeys()
 	old, next := p.old.tree.Files(), p.next.tree.Files()
 	for i, j := 0, 0; i < len(old) || j < len(next); {
 		switch {
@@ -250,11 +258,14 @@ func (p *planner) file(op diff.Op, path string) {
 	if has {
 		change.Kind = next.Kind
 	}
-	before, after := p.old.values(path), p.next.values(path)
+	saysOld, saysNext := p.old.values(path), p.next.values(path)
+	environment := p.o.Project.Overrides()
+	before, after := effective(saysOld, environment), effective(saysNext, environment)
 	if op != diff.Removed {
 		change.Fields = fieldChanges(before, after)
 	}
-	if op == diff.Changed && len(change.Fields) == 0 { // comments, order, spaces
+	p.overrides(folder+"/"+name, environment, saysOld, saysNext, change.Fields)
+	if op == diff.Changed && len(change.Fields) == 0 { // comments, order, spaces, or other environments
 		p.plan.Files = append(p.plan.Files, FileChange{Op: op, Path: path})
 		return
 	}

@@ -178,9 +178,20 @@ func TestEffects(t *testing.T) {
 		"an expression": {next: map[string]string{"sources/hook.yaml": replaced(hook, "body.type", "body.kind") + "id: body.id\n"}, outcome: WithChanges, effects: []string{"careful expression sources/hook event|other tables", "careful expression sources/hook id|twice"}},
 		"engines": {next: map[string]string{"millrace.yaml": replaced(config, "warehouse: duckdb", "warehouse: postgres://a@b/c\narchive: s3://x/y")}, outcome: WithBreaking,
 			effects: []string{"breaking engine  warehouse", "breaking engine  archive", "careful restart  warehouse|warehouse, archive"}},
-		"an override of this environment":   {next: map[string]string{"millrace.yaml": replaced(config, "30d", "60d")}, environment: "production", outcome: WithChanges, effects: []string{"info retention  log.retention"}},
-		"an override of another":            {next: map[string]string{"millrace.yaml": replaced(config, "30d", "60d")}, environment: "staging", outcome: WithChanges, effects: []string{"info other  environments|of production change"}},
-		"a setting that is overridden here": {next: map[string]string{"millrace.yaml": config + "log: {retention: 5d}\n"}, environment: "production", outcome: WithChanges},
+		"a default that is written":      {next: map[string]string{"millrace.yaml": replaced(config, "warehouse: duckdb\n", "archive: file:archive\narchive_interval: 60s\n")}, outcome: WithChanges},
+		"a setting within a new mapping": {next: map[string]string{"millrace.yaml": config + "log: {reserve: 5GiB}\n"}, outcome: WithChanges, effects: []string{"careful restart  log.reserve"}},
+		"an engine by a secret": {next: map[string]string{"millrace.yaml": replaced(config, "warehouse: duckdb", "warehouse: ${secret:hook_url}")}, outcome: WithBreaking,
+			effects: []string{"breaking engine  warehouse", "careful restart  warehouse"}},
+		"an override of this environment": {next: map[string]string{"millrace.yaml": replaced(config, "30d", "60d")}, environment: "production", outcome: WithChanges, effects: []string{"info retention  log.retention"}},
+		"an override of another":          {next: map[string]string{"millrace.yaml": replaced(config, "30d", "60d")}, environment: "staging", outcome: WithChanges, effects: []string{"info other  environments|What millrace.yaml says for production changes: log.retention."}},
+		"a key of another environment": {next: map[string]string{"sources/web.yaml": web + "environments:\n  staging:\n    write_keys: [stg_1]\n"}, environment: "production", outcome: WithChanges,
+			effects: []string{"info other sources/web environments|What the file says for staging changes: write_keys."}},
+		"a key of this environment": {next: map[string]string{"sources/web.yaml": web + "environments:\n  staging:\n    write_keys: [web_2026, stg_1]\n"}, environment: "staging", outcome: WithBreaking,
+			effects: []string{"breaking key_removed sources/web write_keys|web_old stops", "info key_added sources/web write_keys|stg_1"}},
+		"a field within an override": {next: map[string]string{"sources/stripe.yaml": stripe + "environments: {staging: {signature: {header: X-Other}}}\n"}, environment: "staging", outcome: WithChanges,
+			effects: []string{"careful signature sources/stripe signature.header"}},
+		"a setting that is overridden here": {next: map[string]string{"millrace.yaml": config + "log: {retention: 5d}\n"}, environment: "production", outcome: WithChanges,
+			effects: []string{"careful hidden  log.retention|log.retention is changed in the file, but not in production: what stands there under environments.production holds instead."}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

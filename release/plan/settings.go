@@ -2,7 +2,7 @@ package plan
 
 import (
 	"fmt"
-	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -11,41 +11,70 @@ import (
 )
 
 // needRestart are the settings that a running server does not change.
-var needRestart = []string{"warehouse", "archive", "archive_interval", "log.reserve", "collect",
+var needRestart = []string{"catalog", "warehouse", "archive", "archive_interval", "log.reserve", "collect",
 	"query.timeout", "query.memory", "query.spill", "query.rows", "query.login", "query.concurrency"}
 
-// NeedsRestart says whether a setting, such as "log.reserve", takes effect only
+// needsRestart says whether a setting, such as "log.reserve", takes effect only
 // when the server is started again.
-func NeedsRestart(path string) bool {
+func needsRestart(path string) bool {
 	return slices.ContainsFunc(needRestart, func(s string) bool { return path == s || strings.HasPrefix(path, s+".") })
+}
+
+// NeedRestart names the settings in which two differ that take effect only when
+// the server is started again, such as "log.reserve". It compares what they come
+// to, with the values of secrets, and not how they are written.
+func NeedRestart(old, next project.Settings) []string {
+	fields := differing(reflect.ValueOf(old), reflect.ValueOf(next), "")
+	return slices.DeleteFunc(fields, func(field string) bool { return !needsRestart(field) })
+}
+
+// differing are the paths of the fields in which two settings differ.
+func differing(a, b reflect.Value, path string) (fields []string) {
+	if reflect.DeepEqual(a.Interface(), b.Interface()) {
+		return nil
+	}
+	t := a.Type()
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		x, y, at := a.Field(i), b.Field(i), join(path, name)
+		switch {
+		case x.Kind() == reflect.Struct:
+			fields = append(fields, differing(x, y, at)...)
+		case !reflect.DeepEqual(x.Interface(), y.Interface()):
+			fields = append(fields, at)
+		}
+	}
+	return fields
 }
 
 // settings compares millrace.yaml as the environment has it.
 func (p *planner) settings(op diff.Op) {
 	before, after := p.old.values(project.ConfigFile), p.next.values(project.ConfigFile)
-	change := ResourceChange{Op: op, Name: project.ConfigFile, File: project.ConfigFile, Fields: fieldChanges(p.effective(before), p.effective(after))}
-	p.elsewhere(before, after)
+	environment := p.o.Project.Environment
+	change := ResourceChange{Op: op, Name: project.ConfigFile, File: project.ConfigFile, Fields: fieldChanges(effective(before, environment), effective(after, environment))}
+	p.overrides("", environment, before, after, change.Fields)
 	if op == diff.Changed && len(change.Fields) == 0 { // comments, or other environments
 		p.plan.Files = append(p.plan.Files, FileChange{Op: op, Path: project.ConfigFile})
 		return
 	}
 	p.plan.Resources = append(p.plan.Resources, change)
+	p.bounded(effective(after, environment))
 	if op != diff.Changed {
 		return
 	}
 	engines := map[string]bool{}
 	var restart []string
-	for _, f := range change.Fields {
-		switch f.Path {
+	for _, path := range p.meant(change.Fields) {
+		switch path {
 		case "warehouse", "archive":
-			engines[f.Path] = true
+			engines[path] = true
 		case "log.retention", "log.size":
-			p.effect(Effect{Severity: Info, Kind: "retention", Field: f.Path, Message: fmt.Sprintf("The log keeps records by %s from now on; all of them are in the archive before they leave it.", f.Path), Do: "Nothing."})
+			p.effect(Effect{Severity: Info, Kind: "retention", Field: path, Message: fmt.Sprintf("The log keeps records by %s from now on; all of them are in the archive before they leave it.", path), Do: "Nothing."})
 		case "name":
-			p.effect(Effect{Severity: Info, Kind: "other", Field: f.Path, Message: "The project is called otherwise; no table or address depends on that.", Do: "Nothing."})
+			p.effect(Effect{Severity: Info, Kind: "other", Field: path, Message: "The project is called otherwise; no table or address depends on that.", Do: "Nothing."})
 		}
-		if NeedsRestart(f.Path) {
-			restart = append(restart, f.Path)
+		if needsRestart(path) {
+			restart = append(restart, path)
 		}
 	}
 	p.engines(engines)
@@ -53,6 +82,46 @@ func (p *planner) settings(op diff.Op) {
 	if len(restart) > 0 {
 		p.effect(Effect{Severity: Careful, Kind: "restart", Field: restart[0],
 			Message: fmt.Sprintf("What %s says now takes effect when the server is started again; until then it goes on as before.", strings.Join(restart, ", ")), Do: "Restart the server after the deployment."})
+	}
+}
+
+// meant are the settings that come to another value: not those that only are
+// written otherwise, such as what is the default. What a secret says may not be
+// known here, so that a reference in place of another one counts.
+func (p *planner) meant(changes []FieldChange) []string {
+	if p.old.project == nil {
+		return leaves(changes)
+	}
+	paths := differing(reflect.ValueOf(p.old.project.Config.Settings), reflect.ValueOf(p.next.project.Config.Settings), "")
+	for _, c := range changes {
+		if (c.Path == "name" || refers(c.Old) || refers(c.New)) && !slices.Contains(paths, c.Path) {
+			paths = append(paths, c.Path)
+		}
+	}
+	return paths
+}
+
+// refers says whether a value has a reference to a secret in it.
+func refers(v any) bool { return strings.Contains(written(v), "${secret:") }
+
+// bounded tells of limits of queries that the server's take the place of.
+func (p *planner) bounded(says project.Fields) {
+	if p.o.Server == nil {
+		return
+	}
+	v, _ := find(says, "query")
+	own, _ := v.(project.Fields)
+	_, other := p.next.project.Config.Query.Within(*p.o.Server)
+	var fields []string
+	for _, path := range other {
+		if _, written := find(own, strings.TrimPrefix(path, "query.")); written {
+			fields = append(fields, path)
+		}
+	}
+	if len(fields) > 0 {
+		p.effect(Effect{Severity: Info, Kind: "bounded", Field: fields[0],
+			Message: fmt.Sprintf("What the server says holds instead of %s: an environment may have a shorter timeout, fewer rows and smaller results, and memory, spill, login and concurrency are the whole server's.", strings.Join(fields, ", ")),
+			Do:      "Nothing, or leave them out here."})
 	}
 }
 
@@ -67,50 +136,4 @@ func (p *planner) engines(changed map[string]bool) {
 			Message: "The archive is in another place: what only the old one has is not found there, so that a rebuild would lose it.",
 			Do:      "Stop the server, copy the whole old archive to the new place, and start it with the new version."})
 	}
-}
-
-// effective is what millrace.yaml says for the environment.
-func (p *planner) effective(says project.Fields) project.Fields {
-	var own project.Fields
-	out := slices.DeleteFunc(slices.Clone(says), func(f project.Field) bool {
-		if f.Name != "environments" {
-			return false
-		}
-		all, _ := f.Value.(project.Fields)
-		v, _ := find(all, p.o.Project.Environment)
-		own, _ = v.(project.Fields)
-		return true
-	})
-	return overlaid(out, own)
-}
-
-// elsewhere tells that other environments change too, when they are deployed to.
-func (p *planner) elsewhere(before, after project.Fields) {
-	of := func(says project.Fields) map[string]any {
-		out := map[string]any{}
-		v, _ := find(says, "environments")
-		all, _ := v.(project.Fields)
-		for _, f := range all {
-			out[f.Name] = f.Value
-		}
-		return out
-	}
-	old, next := of(before), of(after)
-	var others []string
-	for name := range maps.Keys(next) {
-		if was, had := old[name]; name != p.o.Project.Environment && (!had || !same(was, next[name])) {
-			others = append(others, clip(name))
-		}
-	}
-	for name := range old {
-		if _, has := next[name]; name != p.o.Project.Environment && !has {
-			others = append(others, clip(name))
-		}
-	}
-	if len(others) == 0 || p.o.Old == nil {
-		return
-	}
-	slices.Sort(others)
-	p.effect(Effect{Severity: Info, Kind: "other", Field: "environments",
-		Message: fmt.Sprintf("The settings of %s change too, for when it is deployed there.", strings.Join(others, ", ")), Do: "Plan it there with --env."})
 }

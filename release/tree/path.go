@@ -1,8 +1,6 @@
 package tree
 
 import (
-	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -12,13 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/millrace/millrace"
-)
-
-// Limits of the paths in a tree.
-const (
-	maxPathBytes = 1000
-	maxNameBytes = 200
-	maxDepth     = 16
+	"github.com/millrace/millrace/project"
 )
 
 // deviceNames are what one system takes for devices, whatever their ending.
@@ -37,26 +29,12 @@ func CheckPath(name string) error {
 		return wrong("it is an absolute path: paths begin in the project's folder")
 	case slices.Contains(strings.Split(strings.ReplaceAll(name, `\`, "/"), "/"), ".."):
 		return wrong("it leads out of its folder with ..")
-	case !fs.ValidPath(name) || name == ".":
-		return wrong("write it from the project's folder on, such as sources/web.yaml")
-	case len(name) > maxPathBytes:
-		return wrong(fmt.Sprintf("it is longer than %d bytes", maxPathBytes))
-	case strings.Count(name, "/") >= maxDepth:
-		return wrong(fmt.Sprintf("it is deeper than %d folders", maxDepth))
-	case strings.ContainsAny(name, `\:*?"<>|`):
-		return wrong(`\ : * ? " < > and | are not in names that every system takes`)
-	case strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) || c == unicode.ReplacementChar }):
-		return wrong("its name has characters that cannot be seen")
 	}
-	for part := range strings.SplitSeq(name, "/") {
-		switch {
-		case len(part) > maxNameBytes:
-			return wrong(fmt.Sprintf("a name is longer than %d bytes", maxNameBytes))
-		case strings.TrimSpace(part) != part, strings.HasSuffix(part, "."):
-			return wrong("a name begins or ends with a space, or ends with a dot")
-		case isDevice(part):
-			return wrong("one system takes that name for a device: choose another")
-		}
+	if what := project.PathFault(name); what != "" {
+		return wrong(what)
+	}
+	if slices.ContainsFunc(strings.Split(name, "/"), isDevice) {
+		return wrong("one system takes that name for a device: choose another")
 	}
 	return nil
 }
