@@ -47,7 +47,7 @@ func TestAddresses(t *testing.T) {
 		"other://u:p@":                   nil,
 	} {
 		options := testOptions()
-		text, _, err := (&resolver{lookup: options.Secrets.Lookup}).expand(written)
+		text, _, err := (&resolver{secrets: options.Secrets}).expand(written, SecretUse{})
 		if err != nil {
 			t.Fatal(err)
 		}

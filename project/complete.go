@@ -13,7 +13,7 @@ import (
 
 // Known is what completion offers apart from what a schema says.
 type Known struct {
-	Names   map[string][]string // of resources, by folder
+	Names   map[string][]string // of resources, by folder; "environments": those of millrace.yaml
 	Secrets []string            // names
 }
 
@@ -59,7 +59,7 @@ func Complete(schema, text []byte, line, column int, known Known) (Completions, 
 	}
 	out := Completions{From: c.from + 1, To: c.to + 1}
 	if c.key {
-		out.Items = c.fields(nodes)
+		out.Items = append(c.fields(nodes), c.names(nodes, known)...)
 		if c.dashed {
 			out.Items = append(out.Items, c.values(nodes, known)...)
 		}
@@ -86,6 +86,7 @@ type schemaNode struct {
 	OneOf                []*schemaNode
 	Items                *schemaNode
 	Ref                  string `json:"x-millrace-folder"`
+	Keys                 string `json:"x-millrace-names"` // of what the names of its fields are
 }
 
 // variants are the schemas that a file of that kind may have; all of them when
@@ -168,6 +169,23 @@ func (c *cursor) fields(nodes []*schemaNode) (out []Completion) {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.Label, b.Label))
 	})
 	return out
+}
+
+// names offers names of a mapping that is by something known.
+func (c *cursor) names(nodes []*schemaNode, known Known) (out []Completion) {
+	siblings := c.siblings()
+	for _, n := range nodes {
+		if n.Keys == "" {
+			continue
+		}
+		for _, name := range known.Names[n.Keys] {
+			if !slices.Contains(siblings, name) || name == c.word {
+				out = append(out, Completion{Label: name, Insert: c.fieldText(name, &schemaNode{Type: "object"}), Kind: "field"})
+			}
+		}
+		return out // the kinds of a file have the same
+	}
+	return nil
 }
 
 func (c *cursor) fieldText(name string, p *schemaNode) string {

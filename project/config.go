@@ -24,10 +24,14 @@ type Settings struct {
 	Log       LogSettings `yaml:"log" doc:"The durable log that every record goes through first."`
 	Warehouse Engine      `yaml:"warehouse" doc:"Where tables live: duckdb (a file in the data folder), or postgres://user@host/database. An address with a password is a secret as a whole: ${secret:warehouse_url}." default:"duckdb"`
 	Archive   Engine      `yaml:"archive" doc:"Where records are kept for ever, as Parquet: file:FOLDER (within the data folder unless absolute), or s3://bucket/prefix." default:"file:archive"`
+	Catalog   Engine      `yaml:"catalog" doc:"Where the server keeps what is about itself (workspaces, keys, secrets, versions, the audit trail): sqlite (a file in the data folder), or postgres://user@host/database, in a schema of its own, so that a standby on another machine can take over. An address with a password is a secret as a whole: ${secret:catalog_url}, from the environment or a file." default:"sqlite"`
 	// ArchiveInterval is apart from Archive, so that an address stays one line.
 	ArchiveInterval unit.Duration   `yaml:"archive_interval" doc:"How long a record waits at most until it is in the archive." default:"60s"`
 	Collect         CollectSettings `yaml:"collect" doc:"Intake over HTTP, for all sources; a source's own limits win."`
 	Query           QuerySettings   `yaml:"query" doc:"Limits of SQL queries."`
+	SMTP            SMTPSettings    `yaml:"smtp" doc:"The server that takes mail: invitations, links that set a password. Without, nothing is sent, and links are passed on by people. Needs collect.public_url, to which links in mails lead."`
+	AuditRetention  unit.Duration   `yaml:"audit_retention" doc:"How long the audit trail goes back. What is older is cut off, which the trail itself tells of. 0s: for ever." default:"0s"`
+	Backup          BackupSettings  `yaml:"backup" doc:"Copies of everything, encrypted, in another place."`
 }
 
 // LogSettings are `log:`.
@@ -67,12 +71,40 @@ type QuerySettings struct {
 	Concurrency int           `yaml:"concurrency" doc:"Queries that run at the same time." default:"4"`
 }
 
+// Within are the limits of an environment on a server that has limits of its own:
+// those that are larger are the server's, and so is what holds for all
+// environments together. other names the fields that are otherwise than they say.
+func (q QuerySettings) Within(server QuerySettings) (bounded QuerySettings, other []string) {
+	bounded = server // memory, spill, login and concurrency are the engine's
+	within := func(field string, larger bool) bool {
+		if larger {
+			other = append(other, "query."+field)
+		}
+		return !larger
+	}
+	if within("timeout", q.Timeout > server.Timeout) {
+		bounded.Timeout = q.Timeout
+	}
+	if within("rows", q.Rows > server.Rows) {
+		bounded.Rows = q.Rows
+	}
+	if within("result_size", q.ResultSize > server.ResultSize) {
+		bounded.ResultSize = q.ResultSize
+	}
+	within("memory", q.Memory != server.Memory)
+	within("spill", q.Spill != server.Spill)
+	within("login", q.Login != server.Login)
+	within("concurrency", q.Concurrency != server.Concurrency)
+	return bounded, other
+}
+
 // DefaultConfig returns what holds where millrace.yaml says nothing.
 func DefaultConfig() Config {
 	return Config{Settings: Settings{
 		Log:             LogSettings{Retention: unit.Duration(7 * 24 * time.Hour)},
 		Warehouse:       "duckdb",
 		Archive:         "file:archive",
+		Catalog:         "sqlite",
 		ArchiveInterval: unit.Duration(time.Minute),
 		Query: QuerySettings{
 			Timeout: unit.Duration(time.Minute), Rows: 100_000, ResultSize: 256 << 20, Concurrency: 4,
@@ -155,6 +187,9 @@ func (s *Settings) Validate() error {
 	wrong(s.Query.ResultSize < 1<<10, "query.result_size: %s is too small: it is at least 1KiB", s.Query.ResultSize)
 	wrong(s.Query.Memory != 0 && s.Query.Memory < 128<<20, "query.memory: %s is too small: it is at least 128MiB", s.Query.Memory)
 	s.Collect.Limits.validate(wrong)
+	s.Backup.validate(wrong)
+	s.SMTP.validate(wrong, s.Collect.PublicURL)
+	wrong(s.AuditRetention != 0 && s.AuditRetention < unit.Duration(30*24*time.Hour), "audit_retention: %s is too short: it is at least 30d, or 0s for ever", s.AuditRetention)
 	for i, p := range s.Collect.TrustedProxies {
 		_, errNet := netip.ParsePrefix(p)
 		_, errAddr := netip.ParseAddr(p)

@@ -108,7 +108,12 @@ func (d *decoder) fill(v *value, into reflect.Value, path string) {
 // expand returns a scalar's text with its secrets; ok is false when there is
 // no value to go on with.
 func (d *decoder) expand(v *value, path string) (text string, ok bool) {
-	text, known, err := d.secrets.expand(v.text)
+	return d.expandFor(v, path, SecretShown)
+}
+
+// expandFor is expand for a place of a secret.
+func (d *decoder) expandFor(v *value, path, place string) (text string, ok bool) {
+	text, known, err := d.secrets.expand(v.text, SecretUse{Resource: resourceOf(d.file, path), Field: path, File: d.file, Line: v.line, Column: v.column, Place: place})
 	if err != nil {
 		d.add(v.line, v.column, "%s%v", prefix(path), err)
 		return "", false
@@ -133,7 +138,14 @@ func (d *decoder) text(v *value, into reflect.Value, path string) {
 		d.add(v.line, v.column, "%sthe secret is written out, and this file lies in git: write %s", prefix(path), referenceExample(secretNameFrom(d.file, name)))
 		return
 	}
-	text, ok := d.expand(v, path)
+	place := SecretShown
+	switch into.Type() {
+	case secretType:
+		place = SecretInside
+	case engineType:
+		place = SecretSent
+	}
+	text, ok := d.expandFor(v, path, place)
 	if !ok {
 		return
 	}

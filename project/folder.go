@@ -57,18 +57,30 @@ func NewFolder(dir string, private ...string) (*Folder, error) {
 		return nil, err
 	}
 	f := &Folder{dir: resolve(absolute)}
-	for _, p := range private {
+	f.private, err = Within(dir, private...)
+	return f, err
+}
+
+// Within returns those of some paths that lie in a folder, as paths within it,
+// with slashes, whatever links lead there. They are within dir or absolute.
+func Within(dir string, paths ...string) (within []string, err error) {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	resolved := resolve(absolute)
+	for _, p := range paths {
 		if !filepath.IsAbs(p) {
 			p = filepath.Join(absolute, p)
 		}
-		for _, at := range [][2]string{{absolute, p}, {f.dir, resolve(p)}} {
-			within, err := filepath.Rel(at[0], at[1])
-			if err == nil && filepath.IsLocal(within) && within != "." {
-				f.private = append(f.private, filepath.ToSlash(within))
+		for _, at := range [][2]string{{absolute, p}, {resolved, resolve(p)}} {
+			found, err := filepath.Rel(at[0], at[1])
+			if err == nil && filepath.IsLocal(found) && found != "." {
+				within = append(within, filepath.ToSlash(found))
 			}
 		}
 	}
-	return f, nil
+	return within, nil
 }
 
 // resolve follows the symbolic links of a path, as far as it exists.
@@ -314,30 +326,39 @@ func (f *Folder) hidden(name string) string {
 	return ""
 }
 
+// PathFault says why a path cannot be that of a file of a project on every
+// system, or is empty when it can.
+func PathFault(name string) string {
+	switch {
+	case !fs.ValidPath(name) || name == ".":
+		return "write it from the project's folder on, such as sources/web.yaml, without .. or a / at the beginning or end"
+	case len(name) > maxPathBytes:
+		return fmt.Sprintf("it is longer than %d bytes", maxPathBytes)
+	case strings.Count(name, "/") >= maxPathDepth:
+		return fmt.Sprintf("it is deeper than %d folders", maxPathDepth)
+	case strings.ContainsAny(name, `\:*?"<>|`):
+		return `\ : * ? " < > and | are not in names that every system takes`
+	case strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) || c == unicode.ReplacementChar }):
+		return "it has characters that cannot be seen"
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		switch {
+		case len(part) > maxNameBytes:
+			return fmt.Sprintf("a name is longer than %d bytes", maxNameBytes)
+		case strings.TrimSpace(part) != part, strings.HasSuffix(part, "."):
+			return "a name begins or ends with a space, or ends with a dot"
+		}
+	}
+	return ""
+}
+
 // checkPath says whether a path may be that of a text file in a project.
 func checkPath(name string) error {
 	wrong := func(what string) error {
 		return millrace.Errorf(millrace.Invalid, "%q cannot be the path of a file: %s", clip(name), what)
 	}
-	switch {
-	case !fs.ValidPath(name) || name == ".":
-		return wrong("write it from the project's folder on, such as sources/web.yaml, without .. or a / at the beginning or end")
-	case len(name) > maxPathBytes:
-		return wrong(fmt.Sprintf("it is longer than %d bytes", maxPathBytes))
-	case strings.Count(name, "/") >= maxPathDepth:
-		return wrong(fmt.Sprintf("it is deeper than %d folders", maxPathDepth))
-	case strings.ContainsAny(name, `\:*?"<>|`):
-		return wrong(`\ : * ? " < > and | are not in names that every system takes`)
-	case strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) || c == unicode.ReplacementChar }):
-		return wrong("it has characters that cannot be seen")
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		switch {
-		case len(part) > maxNameBytes:
-			return wrong(fmt.Sprintf("a name is longer than %d bytes", maxNameBytes))
-		case strings.TrimSpace(part) != part, strings.HasSuffix(part, "."):
-			return wrong("a name begins or ends with a space, or ends with a dot")
-		}
+	if what := PathFault(name); what != "" {
+		return wrong(what)
 	}
 	base := path.Base(name)
 	if !slices.Contains(textEndings, strings.ToLower(path.Ext(base))) && !slices.Contains(plainNames, base) {

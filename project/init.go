@@ -21,9 +21,10 @@ log:
 warehouse: duckdb # or postgres://…, as ${secret:warehouse_url}
 archive: file:archive # in the data folder; or s3://bucket/prefix
 
-# environments:
+# environments: # what differs; the files in sources may say so too
 #   production:
 #     warehouse: ${secret:warehouse_url}
+#   staging:
 `
 
 const initSource = `%s# A website or app that sends events with a write key.
@@ -31,6 +32,10 @@ kind: http
 write_keys:
   - %s # keys that begin with dev_ work in millrace dev only
 browser: true
+
+# environments: # keys of its own where a version runs in another environment
+#   staging:
+#     write_keys: [%s]
 `
 
 const initReadme = `# %s
@@ -49,8 +54,9 @@ Send an event and ask for it:
       -d '{"event": "Order Completed", "userId": "ada", "properties": {"total": 42}}'
     millrace query 'SELECT * FROM web.tracks'
 
-Secrets are not in these files: ` + "`${secret:name}`" + ` is the environment variable
-` + "`MILLRACE_SECRET_NAME`" + ` or the file ` + "`.secrets/name`" + `.
+Secrets are not in these files: ` + "`${secret:name}`" + ` is what
+` + "`millrace secret set name`" + ` keeps in the server, or the environment variable
+` + "`MILLRACE_SECRET_NAME`" + `, or the file ` + "`.secrets/name`" + `.
 `
 
 // initIgnore keeps data and secrets out of git.
@@ -79,7 +85,7 @@ func Init(dir, name string) (made []string, err error) {
 		{filepath.Join(SecretsFolder, ".gitignore"), "*\n"},
 		{".gitignore", initIgnore},
 		{"README.md", fmt.Sprintf(initReadme, name, key)},
-		{filepath.Join("sources", "web.yaml"), fmt.Sprintf(initSource, schemaLine("sources/web.yaml"), key)},
+		{filepath.Join("sources", "web.yaml"), fmt.Sprintf(initSource, schemaLine("sources/web.yaml"), key, "staging_"+strings.ToLower(rand.Text()[:20]))},
 		{ConfigFile, fmt.Sprintf(initConfig, schemaLine(ConfigFile), name)}, // last: from now on it is a project
 	} {
 		ok, err := create(filepath.Join(dir, f.path), f.text)
@@ -102,7 +108,7 @@ func create(path, text string) (bool, error) {
 	if err := os.MkdirAll(filepath.Dir(path), mode); err != nil {
 		return false, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) // #nosec G302 -- a project is for its team to read, and holds no secrets
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
 	}

@@ -63,6 +63,8 @@ type report struct {
 	problems Problems
 	more     int
 	secrets  *resolver // what must never be shown
+	// overrides are the paths of overrides that have what stands at a place.
+	overrides map[fieldPlace]string
 }
 
 func (r *report) add(line, column int, format string, args ...any) {
@@ -70,8 +72,14 @@ func (r *report) add(line, column int, format string, args ...any) {
 		r.more++
 		return
 	}
-	message := printable(r.secrets.redact(fmt.Sprintf(format, args...)))
-	r.problems = append(r.problems, Problem{File: r.file, Line: line, Column: column, Message: message})
+	message := fmt.Sprintf(format, args...)
+	if in := r.overrides[fieldPlace{line, column}]; in != "" && !strings.HasPrefix(message, in) {
+		message = in + "." + message
+	}
+	p := Problem{File: r.file, Line: line, Column: column, Message: printable(r.secrets.redact(message))}
+	if !slices.Contains(r.problems, p) { // several environments may have it
+		r.problems = append(r.problems, p)
+	}
 }
 
 func (r *report) done() Problems {

@@ -42,10 +42,12 @@ type Validator interface {
 // Options of Load.
 type Options struct {
 	Environment string  // whose overrides apply; "" means none
+	Own         string  // whose overrides in the files of resources apply where Environment is ""
+	MayLack     bool    // an environment that millrace.yaml does not name has no overrides
 	Secrets     Secrets // where ${secret:name} comes from
-	// Warehouses and Archives are the known schemes, such as "duckdb"; empty
-	// means that any is taken.
-	Warehouses, Archives []string
+	// Warehouses, Archives and Catalogs are the known schemes, such as "duckdb";
+	// empty means that any is taken.
+	Warehouses, Archives, Catalogs []string
 	// Cache remembers files between runs; nil reads each anew.
 	Cache *Cache
 }
@@ -55,6 +57,7 @@ type Project struct {
 	Config      Config // with the environment's overrides
 	Environment string
 	Resources   []Resource // by folder and name
+	Secrets     []SecretUse
 }
 
 // A Resource is one file of a folder.
@@ -65,6 +68,9 @@ type Resource struct {
 	File   string // path within the project, with slashes
 	Line   int    // of its first field, from 1
 	Config any    // what the function of its kind returned, filled
+	// Overridden are the fields that the file says for Environment apart, sorted.
+	Environment string
+	Overridden  []string
 }
 
 // In returns the resources of a folder, by name.
@@ -94,6 +100,9 @@ type loader struct {
 	unique   map[string]string // what may be there once → where it is
 	refs     []reference
 	names    map[string][]string // by folder, of files with or without mistakes
+	// environmentNames are those of millrace.yaml, sorted, when that could be read.
+	environmentNames  []string
+	environmentsKnown bool
 }
 
 type reference struct {
@@ -106,8 +115,16 @@ type reference struct {
 // Load reads a project folder. The error is Problems when files are wrong; no
 // problem shows the value of a secret.
 func Load(fsys fs.FS, kinds Kinds, options Options) (*Project, error) {
-	l := &loader{fsys: fsys, kinds: kinds, options: options, unique: map[string]string{}, names: map[string][]string{},
-		secrets: &resolver{lookup: options.Secrets.Lookup}}
+	return newLoader(fsys, kinds, options).load()
+}
+
+func newLoader(fsys fs.FS, kinds Kinds, options Options) *loader {
+	return &loader{fsys: fsys, kinds: kinds, options: options, unique: map[string]string{}, names: map[string][]string{},
+		secrets: &resolver{secrets: options.Secrets}}
+}
+
+func (l *loader) load() (*Project, error) {
+	options := l.options
 	p := &Project{Environment: options.Environment}
 	l.config(&p.Config)
 	for _, folder := range l.folders() {
@@ -116,8 +133,10 @@ func Load(fsys fs.FS, kinds Kinds, options Options) (*Project, error) {
 	l.references()
 	if len(l.problems) > 0 {
 		l.problems.sort()
+		l.problems = slices.Compact(l.problems) // what is wrong in several environments
 		return nil, l.problems
 	}
+	p.Secrets = l.secrets.uses
 	return p, nil
 }
 
@@ -175,13 +194,14 @@ func (l *loader) environments(d *decoder, c *Config, root *value) {
 		known = append(known, name)
 	}
 	slices.Sort(known)
+	l.environmentNames, l.environmentsKnown = known, len(d.problems) == 0
 	at := fieldPlace{root.line, root.column}
 	for _, name := range known {
 		v, path := c.Environments[name], "environments."+clip(name)
 		if name == chosen {
 			continue
 		}
-		check := newDecoder(&report{file: d.file, secrets: &resolver{}})
+		check := newDecoder(&report{file: d.file, secrets: &resolver{check: true}})
 		settings := DefaultConfig().Settings
 		check.decode(v, reflect.ValueOf(&settings).Elem(), path)
 		d.problems = append(d.problems, check.problems...)
@@ -189,7 +209,7 @@ func (l *loader) environments(d *decoder, c *Config, root *value) {
 	if chosen != "" {
 		if v, ok := c.Environments[chosen]; ok {
 			d.overlay(v, &c.Settings, "environments."+chosen)
-		} else {
+		} else if !l.options.MayLack {
 			if f := root.field("environments"); f != nil {
 				at = fieldPlace{f.line, f.column}
 			}
@@ -199,6 +219,7 @@ func (l *loader) environments(d *decoder, c *Config, root *value) {
 	d.validate(c, root)
 	l.engine(d, root, "warehouse", c.Warehouse, l.options.Warehouses)
 	l.engine(d, root, "archive", c.Archive, l.options.Archives)
+	l.engine(d, root, "catalog", c.Catalog, l.options.Catalogs)
 }
 
 // overlay decodes an environment over the settings. The places of its fields
@@ -359,13 +380,16 @@ func (l *loader) resource(folder, file string) (Resource, bool) {
 		r.add(kind.value.line, kind.value.column, "kind: %q is not known; %s", clip(kind.value.text), didYouMean(kind.value.text, kinds))
 		return Resource{}, false
 	}
-	config := makeConfig()
-	d := newDecoder(r)
-	d.resource(root, config)
-	d.validate(config, root)
-	l.collectUnique(d, folder, root)
+	d, chosen := newDecoder(r), l.options.Overrides()
+	variants := l.variants(r, root)
+	config, says := makeConfig(), variants.in(chosen)
+	d.resource(says, config)
+	d.validate(config, says)
+	l.collectUnique(d, folder, variants)
 	l.collectReferences(d, config)
-	return Resource{Folder: folder, Kind: kind.value.text, Name: name, File: file, Line: root.line, Config: config}, true
+	l.elsewhere(r, variants, chosen, makeConfig)
+	return Resource{Folder: folder, Kind: kind.value.text, Name: name, File: file, Line: root.line, Config: config,
+		Environment: chosen, Overridden: variants.overridden(chosen)}, true
 }
 
 // resource decodes a resource's file. `kind` is everyone's, whether or not the

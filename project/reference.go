@@ -12,19 +12,32 @@ var uniqueFields = map[string]map[string]string{
 	"sources": {"write_keys": "write key"},
 }
 
-// collectUnique reports values that another file, or this one, has already.
-func (l *loader) collectUnique(d *decoder, folder string, root *value) {
+// collectUnique reports values that another file has already in an environment.
+func (l *loader) collectUnique(d *decoder, folder string, v variant) {
+	chosen := l.options.Overrides()
+	l.uniqueIn(d, folder, v.in(chosen), chosen)
+	for _, name := range l.environmentNames {
+		if name != chosen {
+			l.uniqueIn(d, folder, v.in(name), name)
+		}
+	}
+}
+
+func (l *loader) uniqueIn(d *decoder, folder string, root *value, environment string) {
 	for name, what := range uniqueFields[folder] {
 		f := root.field(name)
 		if f == nil {
 			continue
 		}
 		for i, item := range f.value.items {
-			text, known, err := l.secrets.expand(item.text)
+			// As it was expanded before: it is no other use. Secrets of other
+			// environments are not known here.
+			look := &resolver{secrets: l.options.Secrets, check: environment != l.options.Overrides()}
+			text, known, err := look.expand(item.text, SecretUse{Resource: resourceOf(d.file, name), Place: SecretShown})
 			if err != nil || !known || item.shape != shapeString {
 				continue
 			}
-			id := folder + "\x00" + name + "\x00" + text
+			id := environment + "\x00" + folder + "\x00" + name + "\x00" + text
 			where, taken := l.unique[id]
 			if file, _, _ := strings.Cut(where, ":"); file == d.file {
 				continue // the resource's own Validate says so
@@ -66,7 +79,7 @@ func (l *loader) references() {
 		if slices.Contains(l.names[ref.folder], ref.name) {
 			continue
 		}
-		r := &report{file: ref.report.file, secrets: l.secrets}
+		r := &report{file: ref.report.file, secrets: l.secrets, overrides: ref.report.overrides}
 		r.add(ref.at.line, ref.at.column, "%s: there is no %s/%s.yaml; %s", ref.path, ref.folder, clip(ref.name),
 			didYouMean(ref.name, l.names[ref.folder]))
 		l.problems = append(l.problems, r.problems...)

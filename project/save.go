@@ -25,6 +25,7 @@ type FileConflict struct {
 	Theirs []byte // what the file says now
 	ETag   string // of Theirs; "" when the file is gone
 	Yours  []byte // what was to be saved; nil when it was no text
+	Base   []byte // from what Yours began, where that is known
 }
 
 // Error says what to do.

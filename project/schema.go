@@ -52,6 +52,7 @@ func Schemas(kinds Kinds, docs Docs) (map[string][]byte, error) {
 				variant["required"] = append([]string{"kind"}, required...)
 			}
 			variant["title"] = kind
+			properties[environmentsField] = docs.overrides(reflect.TypeOf(ks[kind]()).Elem())
 			variants = append(variants, variant)
 		}
 		s := schema{"type": "object", "required": []string{"kind"}, "oneOf": variants}
@@ -60,6 +61,30 @@ func Schemas(kinds Kinds, docs Docs) (map[string][]byte, error) {
 		}
 	}
 	return out, nil
+}
+
+// overridesDoc describes the environments of a resource.
+const overridesDoc = "Fields of this file that differ by environment: those of staging hold where staging runs. Mappings are laid over field by field, all else is replaced. millrace.yaml names the environments that there are."
+
+// overrides describes the environments of a resource: all of its fields but its kind.
+func (d Docs) overrides(t reflect.Type) schema {
+	own := d.object(t)
+	delete(own["properties"].(schema), "kind")
+	relax(own)
+	return schema{"type": "object", "description": overridesDoc, "additionalProperties": own, "x-millrace-names": environmentsField}
+}
+
+// relax lets fields be left out that stand elsewhere, or have their default there.
+func relax(s schema) {
+	delete(s, "required")
+	properties, _ := s["properties"].(schema)
+	for _, p := range properties {
+		inner := p.(schema)
+		delete(inner, "default")
+		if _, isObject := inner["properties"]; isObject {
+			relax(inner)
+		}
+	}
 }
 
 type schema map[string]any
@@ -179,13 +204,14 @@ func defaultOf(t reflect.Type, text string) any {
 // Reference returns a page in Markdown of every field of every file.
 func Reference(kinds Kinds, docs Docs) []byte {
 	var b bytes.Buffer
-	b.WriteString("# Configuration\n\nEvery field of every file of a project. Sizes are written as `512KiB`, durations as `30s` or `7d`; `${secret:name}` stands for the environment variable `MILLRACE_SECRET_NAME`, or the file `name` in the folder that `MILLRACE_SECRETS_DIR` names (default `.secrets` in the project).\n")
+	b.WriteString("# Configuration\n\nEvery field of every file of a project. Sizes are written as `512KiB`, durations as `30s` or `7d`; `${secret:path}` stands for the secret of that path in the server's vault (`millrace secret set path`), `${secret:path#2}` for its second version; where the vault has none, for the environment variable `MILLRACE_SECRET_PATH` (with `__` for each slash), or the file `path` in the folder that `MILLRACE_SECRETS_DIR` names (default `.secrets` in the project). A secret of the vault stands in signatures and addresses only, and for those resources and hosts that it allows.\n")
 	b.WriteString("\n## millrace.yaml\n")
 	docs.table(&b, reflect.TypeFor[Config]())
 	for _, folder := range slices.Sorted(maps.Keys(kinds)) {
 		for _, kind := range slices.Sorted(maps.Keys(kinds[folder])) {
 			fmt.Fprintf(&b, "\n## %s/*.yaml, kind: %s\n", folder, kind)
 			docs.table(&b, reflect.TypeOf(kinds[folder][kind]()).Elem())
+			fmt.Fprintf(&b, "| `%s` | mapping of names to fields |  | %s |\n", environmentsField, overridesDoc)
 		}
 	}
 	return b.Bytes()

@@ -1,10 +1,11 @@
 package project
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,52 +13,76 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/secret"
 )
 
 // SecretsFolder is where the secrets of a project lie when nothing else is
 // said: a folder in the project, kept out of git, with a file for each.
 const SecretsFolder = ".secrets"
 
-// Secrets finds the values of ${secret:name}: first in the environment, as
-// MILLRACE_SECRET_NAME (the name in upper case), then in the file of that name
-// in Dir. A newline at the end of the file does not count.
-type Secrets struct {
-	Getenv func(name string) (string, bool) // default os.LookupEnv
-	Dir    string                           // "" means no folder
+// A Vault has secrets that name who may use them. Both methods fail with the
+// vault's errors; NotFound means that it has no such secret.
+type Vault interface {
+	// Peek returns a value so that it can be told where it would be sent: an
+	// address has its host within it. It is not used before Use agreed.
+	Peek(ref secret.Reference) (secret.Value, error)
+	// Use refuses, as Forbidden, what may not use a secret.
+	Use(ref secret.Reference, by secret.By) error
 }
 
-const maxSecretSizeBytes = 64 << 10
+// Secrets finds the values of ${secret:path}: in the vault, then in the
+// environment as MILLRACE_SECRET_PATH (in upper case, with __ for each slash),
+// then in the file of that path in Dir. A newline at the end of the file does not
+// count.
+type Secrets struct {
+	Vault    Vault                            // nil: there is none
+	Getenv   func(name string) (string, bool) // default os.LookupEnv
+	Dir      string                           // "" means no folder
+	NoPlain  bool                             // neither environment nor Dir: they belong to another workspace
+	Redactor *secret.Redactor                 // learns the values; nil: nobody does
+	// Later leaves out secrets that are not found, for who cannot ask the vault
+	// yet: what needs their values is not checked.
+	Later bool
+}
 
-// Lookup returns a secret. NotFound names the places where it may be put.
-// Errors never hold the value.
-func (s Secrets) Lookup(name string) (string, error) {
-	getenv := s.Getenv
-	if getenv == nil {
-		getenv = os.LookupEnv
-	}
-	variable := "MILLRACE_SECRET_" + strings.ToUpper(name)
-	if v, ok := getenv(variable); ok {
-		if v == "" {
-			return "", millrace.Errorf(millrace.Invalid, "secret %s is empty in the environment variable %s", name, variable)
-		}
-		return v, nil
-	}
-	if s.Dir != "" {
-		v, err := readSecret(filepath.Join(s.Dir, name))
-		switch {
-		case err == nil && v == "":
-			return "", millrace.Errorf(millrace.Invalid, "secret %s is empty in the file %s", name, filepath.Join(s.Dir, name))
-		case err == nil:
-			return v, nil
-		case !errors.Is(err, fs.ErrNotExist):
-			return "", fmt.Errorf("secret %s cannot be read: %w", name, err)
+// plainWorkspace stands for the one whose environment variables and files are
+// looked at.
+const plainWorkspace = "project"
+
+// Lookup returns a secret, and whether it is the vault's. NotFound names the
+// places where it may be put. Errors never hold the value.
+func (s Secrets) Lookup(ref secret.Reference) (value string, inVault bool, err error) {
+	if s.Vault != nil {
+		v, err := s.Vault.Peek(ref)
+		if err == nil || millrace.KindOf(err) != millrace.NotFound {
+			return v.Reveal(), true, err
 		}
 	}
-	hint := ", or set MILLRACE_SECRETS_DIR to a folder with a file " + name
-	if s.Dir != "" {
-		hint = ", or write it to the file " + filepath.Join(s.Dir, name)
+	if s.NoPlain {
+		return "", false, millrace.Errorf(millrace.NotFound, "secret %s is not set: set it with millrace secret set %s", ref, ref.Path)
 	}
-	return "", millrace.Errorf(millrace.NotFound, "secret %s is not set: set the environment variable %s%s", name, variable, hint)
+	at := secret.Ref{Workspace: plainWorkspace, Reference: ref}
+	v, err := secret.Backends{
+		secret.Environment{Workspace: plainWorkspace, Getenv: s.Getenv, Redactor: s.Redactor},
+		secret.Files{Workspace: plainWorkspace, Folder: s.Dir, Redactor: s.Redactor},
+	}.Use(context.Background(), at, secret.By{})
+	if err != nil && millrace.KindOf(err) == millrace.NotFound {
+		err = s.missing(ref)
+	}
+	return v.Reveal(), false, err
+}
+
+// missing says how a secret is set.
+func (s Secrets) missing(ref secret.Reference) error {
+	hint := ", or set MILLRACE_SECRETS_DIR to a folder with a file " + ref.Path
+	if s.Dir != "" {
+		hint = ", or write it to the file " + filepath.Join(s.Dir, filepath.FromSlash(ref.Path))
+	}
+	set := "set"
+	if s.Vault != nil {
+		set = "set it with millrace secret set " + ref.Path + ", or set"
+	}
+	return millrace.Errorf(millrace.NotFound, "secret %s is not set: %s the environment variable %s%s", ref, set, secret.Variable(ref.Path), hint)
 }
 
 // Names returns the names of the secrets that are set, sorted: of those in the
@@ -88,30 +113,68 @@ func (s Secrets) Names() []string {
 	return slices.Compact(names)
 }
 
-func readSecret(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSecretSizeBytes+1))
-	if err != nil {
-		return "", err
-	}
-	if len(data) > maxSecretSizeBytes {
-		return "", fmt.Errorf("%s is larger than 64KiB", path)
-	}
-	return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), nil
+// Places of a secret's value.
+const (
+	SecretInside = "inside" // it does not leave the server: a signature is checked with it
+	SecretSent   = "sent"   // it is sent to hosts
+	SecretShown  = "shown"  // it is text like any other, which the page and the API show
+	// SecretAnywhere is that of a reference in a file with mistakes: it may be any.
+	SecretAnywhere = "anywhere"
+)
+
+// A SecretUse is a reference to a secret in a file of a project.
+type SecretUse struct {
+	secret.Reference
+	Resource     string // sources/github, or of millrace.yaml the field: warehouse, archive …
+	Field        string // path of the field in the file
+	File         string
+	Line, Column int
+	Place        string   // SecretInside, SecretSent, SecretShown or SecretAnywhere
+	Hosts        []string // to which it is sent; none when they are not known
+	InVault      bool
+	Missing      bool // it was not found, and Secrets.Later left that out
 }
 
-// A resolver replaces ${secret:name} and remembers the values, so that no
+// Among says whether one of other uses is the same: of the same secret by the same
+// resource in the same place, sent nowhere else.
+func (u SecretUse) Among(others []SecretUse) bool {
+	return slices.ContainsFunc(others, func(o SecretUse) bool {
+		switch {
+		case o.Path != u.Path || o.Resource != u.Resource:
+			return false
+		case u.Place == SecretAnywhere:
+			return true
+		case o.Place != u.Place || u.Place == SecretShown && o.Field != u.Field:
+			return false
+		case u.Place == SecretSent:
+			return len(u.Hosts) > 0 && !slices.ContainsFunc(u.Hosts, func(h string) bool { return !slices.Contains(o.Hosts, h) })
+		}
+		return true
+	})
+}
+
+// By returns who uses the secret, once for each host.
+func (u SecretUse) By() []secret.By {
+	if u.Place == SecretInside {
+		return []secret.By{{Resource: u.Resource, Inside: true}}
+	}
+	all := make([]secret.By, len(u.Hosts))
+	for i, h := range u.Hosts {
+		all[i] = secret.By{Resource: u.Resource, Host: h}
+	}
+	return all
+}
+
+// A resolver replaces ${secret:path} and remembers the values, so that no
 // message shows one. A nil resolver changes nothing.
 type resolver struct {
-	lookup func(name string) (string, error) // nil: names are checked, values are not looked up
-	values []string
+	secrets Secrets
+	check   bool // references are checked, values are not looked up
+	values  []string
+	uses    []SecretUse
 }
 
-const redacted = "[secret]"
+const redacted = secret.Redacted
 
 // redact hides every resolved secret in a message.
 func (s *resolver) redact(message string) string {
@@ -126,49 +189,98 @@ func (s *resolver) redact(message string) string {
 
 var secretName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
-// expand replaces the references in text. known is false when a value was left
-// out because this resolver only checks. "${{" is left for expressions, and
-// "$${" is a plain "${".
-func (s *resolver) expand(text string) (expanded string, known bool, err error) {
+// expand replaces the references in the text of a place. known is false when a
+// value was left out because it is not looked up now.
+func (s *resolver) expand(text string, at SecretUse) (expanded string, known bool, err error) {
 	if s == nil || !strings.Contains(text, "${") {
 		return text, true, nil
 	}
-	var b strings.Builder
 	known = true
-	for {
-		i := strings.Index(text, "${")
-		if i < 0 {
-			b.WriteString(text)
-			return b.String(), known, nil
-		}
-		switch {
-		case i > 0 && text[i-1] == '$':
-			b.WriteString(text[:i-1] + "${")
-			text = text[i+2:]
-			continue
-		case strings.HasPrefix(text[i:], "${{"):
-			b.WriteString(text[:i+3])
-			text = text[i+3:]
-			continue
-		}
-		b.WriteString(text[:i])
-		reference, rest, closed := strings.Cut(text[i+2:], "}")
-		name, isSecret := strings.CutPrefix(reference, "secret:")
-		if !closed || !isSecret || !secretName.MatchString(name) {
-			return "", false, fmt.Errorf("${%s is not a reference: write ${secret:name} with a name of a-z, 0-9 and _, or $${ for a plain ${", clip(reference))
-		}
-		text = rest
-		if s.lookup == nil {
+	var uses []SecretUse
+	expanded, err = secret.Expand(text, func(ref secret.Reference) (string, error) {
+		if s.check {
 			known = false
-			continue
+			return "", nil
 		}
-		v, err := s.lookup(name)
-		if err != nil {
-			return "", false, err
+		use, lookup := at, s.secrets
+		use.Reference = ref
+		if at.Resource == "catalog" { // it has the vault in it
+			lookup.Vault, lookup.Later = nil, false
 		}
-		s.remember(v)
-		b.WriteString(v)
+		value, inVault, err := lookup.Lookup(ref)
+		if lookup.Later && err != nil && millrace.KindOf(err) == millrace.NotFound {
+			value, err, known, use.Missing = "", nil, false, true
+		}
+		use.InVault = inVault
+		uses = append(uses, use)
+		s.remember(value)
+		return value, err
+	})
+	for i := range uses {
+		if at.Place == SecretSent && known {
+			uses[i].Hosts = hostsOf(expanded)
+		}
+		if uses[i].InVault && err == nil {
+			err = s.secrets.permitted(uses[i])
+		}
 	}
+	s.uses = append(s.uses, uses...)
+	if err != nil {
+		return "", false, err
+	}
+	return expanded, known, nil
+}
+
+// permitted asks the vault for a use.
+func (s Secrets) permitted(use SecretUse) error {
+	all := use.By()
+	if use.Place == SecretShown {
+		return millrace.Errorf(millrace.Forbidden, "the secret %s may not stand here, where all who see the project would see it: fields that take secrets are signatures and addresses", use.Path)
+	}
+	if len(all) == 0 {
+		return millrace.Errorf(millrace.Forbidden, "the secret %s may not stand here, since it cannot be told to which host it would be sent: write the host before the path of the address, and no host, port or service behind the ?", use.Path)
+	}
+	for _, by := range all {
+		if err := s.Vault.Use(use.Reference, by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostsOf are the hosts that an address leads to; none when that cannot be told.
+func hostsOf(address string) (hosts []string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil
+	}
+	q := u.Query()
+	switch u.Scheme {
+	case "postgres", "postgresql":
+		for _, elsewhere := range []string{"host", "hostaddr", "port", "service", "servicefile"} {
+			if q.Has(elsewhere) {
+				return nil
+			}
+		}
+		for host := range strings.SplitSeq(u.Host, ",") {
+			if host == "" {
+				return nil
+			}
+			if _, _, err := net.SplitHostPort(host); err != nil {
+				host += ":5432"
+			}
+			hosts = append(hosts, host)
+		}
+	case "s3":
+		endpoint := q.Get("endpoint")
+		if endpoint == "" {
+			return []string{"s3.amazonaws.com"}
+		}
+		if e, err := url.Parse(endpoint); err == nil && e.Host != "" {
+			return []string{e.Host}
+		}
+	}
+	return hosts
 }
 
 func (s *resolver) remember(v string) {
@@ -177,3 +289,59 @@ func (s *resolver) remember(v string) {
 		slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) })
 	}
 }
+
+// resourceOf is who a field's value is for.
+func resourceOf(file, field string) string {
+	if file != ConfigFile {
+		return strings.TrimSuffix(file, ".yaml")
+	}
+	parts := strings.Split(field, ".")
+	if parts[0] == "environments" && len(parts) > 2 {
+		parts = parts[2:]
+	}
+	name, _, _ := strings.Cut(parts[0], "[")
+	if name == "query" { // the login that queries run under
+		return "warehouse"
+	}
+	return name
+}
+
+var anyReference = regexp.MustCompile(`\$\{secret:([^}]*)\}`)
+
+// SecretUses are the references to secrets of a project, also of one with
+// mistakes: those of a file that cannot be read as it should may be anywhere in
+// it. texts are in place of some files, as in Check. It asks the Vault for values, but not for a use.
+func SecretUses(fsys fs.FS, texts map[string][]byte, kinds Kinds, options Options) []SecretUse {
+	options.Secrets.Later = true
+	if options.Secrets.Vault != nil {
+		options.Secrets.Vault = anyUse{options.Secrets.Vault}
+	}
+	l := newLoader(overlay{fsys, texts}, kinds, options)
+	_, err := l.load()
+	var problems Problems
+	if err == nil || !errors.As(err, &problems) {
+		return l.secrets.uses
+	}
+	all := slices.Clone(l.secrets.uses)
+	for i, p := range problems {
+		if i > 0 && problems[i-1].File == p.File {
+			continue
+		}
+		text, err := l.read(p.File)
+		if err != nil {
+			continue
+		}
+		for _, found := range anyReference.FindAllSubmatch(text, -1) {
+			ref, err := secret.ParseReference(string(found[1]))
+			if err == nil && !slices.ContainsFunc(l.secrets.uses, func(u SecretUse) bool { return u.File == p.File && u.Reference == ref }) {
+				all = append(all, SecretUse{Reference: ref, Resource: resourceOf(p.File, "file"), File: p.File, Place: SecretAnywhere})
+			}
+		}
+	}
+	return all
+}
+
+// anyUse lets anyone use secrets.
+type anyUse struct{ Vault }
+
+func (anyUse) Use(secret.Reference, secret.By) error { return nil }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/secret"
 )
 
 func write(t *testing.T, path, text string) {
@@ -159,31 +160,31 @@ func TestSecretFiles(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "db"), "hunter2\n")
 	write(t, filepath.Join(dir, "empty"), "\n")
-	write(t, filepath.Join(dir, "large"), strings.Repeat("x", maxSecretSizeBytes+1))
+	write(t, filepath.Join(dir, "large"), strings.Repeat("x", secret.MaxValueBytes+3))
 	s := Secrets{Dir: dir, Getenv: func(name string) (string, bool) {
 		return "from-env", name == "MILLRACE_SECRET_BOTH" || name == "MILLRACE_SECRET_DB_2"
 	}}
 	write(t, filepath.Join(dir, "both"), "from-file")
 	for name, want := range map[string]string{"db": "hunter2", "both": "from-env", "db_2": "from-env"} {
-		if got, err := s.Lookup(name); got != want || err != nil {
+		if got, _, err := s.Lookup(secret.Reference{Path: name}); got != want || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	for name, want := range map[string]string{"empty": "is empty in the file", "large": "larger than 64KiB",
+	for name, want := range map[string]string{"empty": "is empty in the file", "large": "larger than 65536 bytes",
 		"none": "set the environment variable MILLRACE_SECRET_NONE, or write it to the file " + filepath.Join(dir, "none")} {
-		if _, err := s.Lookup(name); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := s.Lookup(secret.Reference{Path: name}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for text, want := range map[string]string{"a${secret:db}b${secret:db}": "ahunter2bhunter2", "$${secret:db}": "${secret:db}", "${{ x }}${secret:db}": "${{ x }}hunter2", "$": "$", "5 $ {": "5 $ {"} {
-		r := &resolver{lookup: s.Lookup}
-		if got, known, err := r.expand(text); got != want || !known || err != nil {
+		r := &resolver{secrets: s}
+		if got, known, err := r.expand(text, SecretUse{}); got != want || !known || err != nil {
 			t.Errorf("%s: %q, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"${", "${}", "${secret:}", "${secret:a-b}", "${secret:../../etc/passwd}", "${secret:db", "${env:HOME}"} {
-		r := &resolver{lookup: s.Lookup}
-		if got, _, err := r.expand(text); err == nil {
+		r := &resolver{secrets: s}
+		if got, _, err := r.expand(text, SecretUse{}); err == nil {
 			t.Errorf("%s became %q", text, got)
 		}
 	}
