@@ -73,6 +73,7 @@ type Archive struct {
 	opts  Options
 	store *store
 	days  dayCache
+	sizes sizeCache
 
 	// retryMin and retryMax bound the wait between attempts while the bucket
 	// does not answer.

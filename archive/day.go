@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -39,7 +38,7 @@ func (c *dayCache) clear() {
 
 // readDay returns the spans of a day, which nobody changes.
 func (a *Archive) readDay(ctx context.Context, d *dayRef) ([]span, error) {
-	id := fmt.Sprint(d.Key, d.CRC32C)
+	id := d.id()
 	a.days.mu.Lock()
 	spans, ok := a.days.spans[id]
 	a.days.mu.Unlock()

@@ -187,6 +187,9 @@ func (f Frame) Len() int { return f.records }
 // Size returns the bytes of the frame as stored.
 func (f Frame) Size() int { return len(f.data) }
 
+// Bytes returns the frame as it is stored. Nobody changes it.
+func (f Frame) Bytes() []byte { return f.data }
+
 // Workspaces returns the names of the workspaces that have records in the frame.
 func (f Frame) Workspaces() []string {
 	names := make([]string, len(f.sections))

@@ -68,7 +68,7 @@ func (s *sealer) aead(nonce []byte) cipher.AEAD {
 func (s *sealer) seal(dst []byte, start int, associated []byte) []byte {
 	nonce := dst[start : start+sealNonceSize]
 	rand.Read(nonce)
-	return s.aead(nonce).Seal(dst[:start+sealNonceSize], nonce[12:], dst[start+sealNonceSize:], associated)
+	return s.aead(nonce).Seal(dst[:start+sealNonceSize], nonce[12:], dst[start+sealNonceSize:], associated) // #nosec G407 -- it is random
 }
 
 // open decrypts a section into memory of its own.

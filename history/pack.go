@@ -192,8 +192,8 @@ func (l level) drop(ctx context.Context, tx *sql.Tx, start int64) error {
 		return err
 	}
 	for _, start := range starts {
-		for _, table := range []string{"chunk", "span"} {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE step = ? AND start = ?", l.step, start); err != nil {
+		for _, statement := range []string{"DELETE FROM chunk WHERE step = ? AND start = ?", "DELETE FROM span WHERE step = ? AND start = ?"} {
+			if _, err := tx.ExecContext(ctx, statement, l.step, start); err != nil {
 				return err
 			}
 		}

@@ -104,7 +104,7 @@ func explain(what, name string, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return millrace.Errorf(millrace.Canceled, "stopped before the end: cannot %s %s: %w", what, name, err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return millrace.Errorf(millrace.Unavailable, "cannot %s %s: the disk is full; make room, it goes on by itself: %w", what, name, err)
+		return millrace.Errorf(millrace.Unavailable, "cannot %s %s: the disk is full: make room on it: %w", what, name, err)
 	case errors.Is(err, fs.ErrPermission):
 		return millrace.Errorf(millrace.Forbidden, "cannot %s %s: this user may not; check the owner and mode of the folder: %w", what, name, err)
 	case errors.Is(err, syscall.ENOTDIR):

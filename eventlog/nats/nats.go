@@ -114,10 +114,10 @@ type batch struct {
 	err     error
 }
 
-// Open opens the log in o.Dir, or creates it.
-func Open(ctx context.Context, o Options) (*Log, error) {
+// completed returns the options with their defaults.
+func (o Options) completed() (Options, error) {
 	if o.Dir == "" {
-		return nil, millrace.Errorf(millrace.Invalid, "the log has no folder: set Options.Dir")
+		return o, millrace.Errorf(millrace.Invalid, "the log has no folder: set Options.Dir")
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 32 << 20
@@ -137,6 +137,15 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	return o, nil
+}
+
+// Open opens the log in o.Dir, or creates it.
+func Open(ctx context.Context, o Options) (*Log, error) {
+	o, err := o.completed()
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, millrace.Errorf(millrace.Internal, "creating the log's folder: %w", err)
 	}
@@ -145,7 +154,6 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err := l.space.look(time.Now()); err != nil {
 		return nil, err
 	}
-	var err error
 	if l.keys, err = eventlog.NewKeyring(eventlog.KeyringOptions{Keys: o.Keys, Logger: o.Logger, Metrics: o.Metrics}); err != nil {
 		return nil, err
 	}
