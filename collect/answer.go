@@ -181,8 +181,21 @@ func (a *answer) unauthorized(key []byte, devKeys bool) {
 	case len(key) >= len(devPrefix) && string(key[:len(devPrefix)]) == devPrefix && !devKeys:
 		a.h.metrics.refuse("dev_key")
 		a.refuse(http.StatusUnauthorized, "write keys that begin with dev_ work in millrace dev only: use a production key of the source")
+	case a.h.unread(""):
+		a.unknowable()
 	default:
 		a.h.metrics.refuse("unknown_key")
 		a.refuse(http.StatusUnauthorized, "this write key is not known here: it has to be in write_keys of a file in sources/, see GET /api/v1/sources")
 	}
 }
+
+// unknowable answers a request with a key, or to a webhook, that may be of a
+// space whose sources are not known at this moment.
+func (a *answer) unknowable() {
+	a.h.metrics.refuse("unread")
+	a.later(http.StatusServiceUnavailable, "it cannot be told at this moment whether this write key is valid, since the project of an environment of this server cannot be read: keep these and send them again; the server's log says which project, and why", unreadWait)
+}
+
+// unreadWait is when senders come back whose key may be of a space that cannot
+// be read.
+const unreadWait = 30 * time.Second

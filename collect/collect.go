@@ -50,6 +50,11 @@ type Options struct {
 	// acme@staging in /v1/w/acme@staging/webhook/billing; default: the address
 	// is the space.
 	FindSpace func(address string) (space string, ok bool)
+	// Unread says whether the sources of a space are not known at this moment, or,
+	// asked with "", those of any: whose key a sender has is not known then, and it
+	// is told to come back (503). Default: all are. It is asked for what is not
+	// found, by many at once, so it answers in nanoseconds.
+	Unread func(space string) bool
 	// MaxLabelledSpaces is how many spaces have metrics for each of their
 	// sources: the first that receive something. Of others, all sources of a
 	// space are counted together, as source "*". Default 100.
@@ -75,6 +80,7 @@ type Handler struct {
 	library     *library
 	gate        Gate
 	findSpace   func(address string) (space string, ok bool)
+	unread      func(space string) bool
 
 	spaces   *index[*space]
 	keys     *index[*keyed] // write keys of sources of kind http
@@ -101,7 +107,7 @@ func New(o Options) (*Handler, error) {
 	h := &Handler{
 		log: o.Log, limits: o.Limits.or(defaultLimits), devKeys: o.AllowDevKeys,
 		proxies: o.TrustedProxies, bodyTimeout: o.BodyTimeout, maxInFlight: o.MaxInFlight,
-		outage: o.Outage, logger: o.Logger, now: o.Now, gate: o.Gate, findSpace: o.FindSpace,
+		outage: o.Outage, logger: o.Logger, now: o.Now, gate: o.Gate, findSpace: o.FindSpace, unread: o.Unread,
 	}
 	if o.PublicURL != "" {
 		base, ok := publicBase(o.PublicURL)
@@ -130,6 +136,9 @@ func New(o Options) (*Handler, error) {
 	}
 	if h.findSpace == nil {
 		h.findSpace = func(address string) (string, bool) { return address, true }
+	}
+	if h.unread == nil {
+		h.unread = func(string) bool { return false }
 	}
 	if o.Library == nil {
 		o.Library = browser.Dist()

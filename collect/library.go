@@ -105,6 +105,8 @@ func (h *Handler) serveLibrary(a *answer, r *http.Request, path string) {
 	switch _, known := h.keys.find(key); {
 	case !ok:
 		a.refuse(http.StatusNotFound, "the browser library is at /analytics.js/v1/{writeKey}/analytics.min.js")
+	case !known && validKey(key) && h.unread(""):
+		a.unknowable()
 	case !known || !validKey(key):
 		a.refuse(http.StatusNotFound, "this write key is not known here")
 	case !valid:
@@ -221,6 +223,9 @@ func (h *Handler) serveSettings(a *answer, r *http.Request, tail string) {
 	_, known := h.keys.find(key)
 	base, valid := h.base(r)
 	switch {
+	case ok && !known && validKey(key) && h.unread(""):
+		a.unknowable()
+		return
 	case !ok || !known || !validKey(key):
 		a.refuse(http.StatusNotFound, "this write key is not known here: settings are at /v1/projects/{writeKey}/settings")
 		return

@@ -73,11 +73,18 @@ func (h *Handler) SetSpace(space string, sources []Source) error {
 
 // elsewhere says whether another space has the key.
 func (h *Handler) elsewhere(space, key string) bool {
-	if k, ok := h.keys.find(key); ok && k.src.workspace != space {
-		return true
+	_, _, ok := h.Holder(key, func(id string) bool { return id != space })
+	return ok
+}
+
+// Holder returns the source that has a write key in one of some spaces.
+func (h *Handler) Holder(key string, among func(space string) bool) (space, source string, ok bool) {
+	for _, keys := range []*index[*keyed]{h.keys, h.hooks} {
+		if k, ok := keys.find(key); ok && among(k.src.workspace) {
+			return k.src.workspace, k.src.name, true
+		}
 	}
-	k, ok := h.hooks.find(key)
-	return ok && k.src.workspace != space
+	return "", "", false
 }
 
 // RemoveSpace forgets a space: its keys are unknown from now on, and what was

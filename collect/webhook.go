@@ -144,6 +144,16 @@ func (h *Handler) hookOf(tail string, key []byte) *source {
 	return h.webhook(millrace.DefaultWorkspace, tail)
 }
 
+// unreadHook says whether the webhook that a path means may be one of a space
+// whose sources are not known at this moment.
+func (h *Handler) unreadHook(tail string, key []byte) bool {
+	if address, _, ok := strings.Cut(tail, inWebhook); ok {
+		space, ok := h.findSpace(address)
+		return ok && h.unread(space)
+	}
+	return len(key) > 0 && h.unread("")
+}
+
 // serveWebhook answers POST /v1/webhook/{source} and
 // /v1/w/{address}/webhook/{source}.
 func (q *request) serveWebhook(a *answer, r *http.Request) {
@@ -152,6 +162,10 @@ func (q *request) serveWebhook(a *answer, r *http.Request) {
 		key = []byte(queryKey(r))
 	}
 	src := q.h.hookOf(q.tail, key)
+	if src == nil && q.h.unreadHook(q.tail, key) {
+		a.unknowable()
+		return
+	}
 	if src == nil {
 		a.refuse(http.StatusNotFound, "there is no webhook of this name, or not with this write key: the path is /v1/webhook/ and the name of a source of kind webhook, or /v1/w/{workspace}/webhook/ and its name, where it has a signature and not a write key")
 		return

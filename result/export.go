@@ -60,7 +60,7 @@ func (s *Store) Export(ctx context.Context, id string, v View, format string, w 
 			Message: fmt.Sprintf("%d downloads run already: try again when one is done", cap(s.exports))}
 	}
 	q.Timeout = s.o.ExportTimeout
-	rows, err := s.read(ctx, e, picked, q, func() {})
+	rows, err := s.read(ctx, e, v.plain(), picked, q, func() {})
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (s *Store) Page(ctx context.Context, id string, v View) (_ Page, err error)
 		p.Rows = rows
 		return p, nil
 	}
-	p.Rows, err = s.read(ctx, e, picked, warehouse.Query{SQL: sql, Params: params, Limit: int(v.Limit), Timeout: s.o.Timeout}, done)
+	p.Rows, err = s.read(ctx, e, v.plain(), picked, warehouse.Query{SQL: sql, Params: params, Limit: int(v.Limit), Timeout: s.o.Timeout}, done)
 	return p, err
 }
 
@@ -126,10 +126,13 @@ func (s *Store) total(ctx context.Context, e *entry, filters []Filter) (int64, e
 	return n, nil
 }
 
+// plain says whether the rows of a view are read as they are stored.
+func (v *View) plain() bool { return len(v.Filters)+len(v.Sort) == 0 }
+
 // run runs SQL over a result. A result whose file somebody else removed is
 // forgotten.
-func (s *Store) run(ctx context.Context, e *entry, q warehouse.Query) (warehouse.Rows, error) {
-	rows, err := s.o.Engine.ReadResult(ctx, e.ID+fileEnding, q)
+func (s *Store) run(ctx context.Context, e *entry, plain bool, q warehouse.Query) (warehouse.Rows, error) {
+	rows, err := s.o.Around(e.Workspace, plain, func() (warehouse.Rows, error) { return s.o.Engine.ReadResult(ctx, e.ID+fileEnding, q) })
 	if err == nil {
 		return rows, nil
 	}
@@ -144,8 +147,8 @@ func (s *Store) run(ctx context.Context, e *entry, q warehouse.Query) (warehouse
 
 // read runs SQL whose columns are those of the result with these numbers. done
 // is called when the rows are closed, or when there are none.
-func (s *Store) read(ctx context.Context, e *entry, columns []int, q warehouse.Query, done func()) (warehouse.Rows, error) {
-	rows, err := s.run(ctx, e, q)
+func (s *Store) read(ctx context.Context, e *entry, plain bool, columns []int, q warehouse.Query, done func()) (warehouse.Rows, error) {
+	rows, err := s.run(ctx, e, plain, q)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +193,7 @@ func (v *view) Close() error {
 
 // values reads all of a short answer as JSON values, null for none.
 func (s *Store) values(ctx context.Context, e *entry, sql string, params []any, limit int) ([][]Value, error) {
-	rows, err := s.run(ctx, e, warehouse.Query{SQL: sql, Params: params, Limit: limit, Timeout: s.o.Timeout})
+	rows, err := s.run(ctx, e, false, warehouse.Query{SQL: sql, Params: params, Limit: limit, Timeout: s.o.Timeout})
 	if err != nil {
 		return nil, err
 	}

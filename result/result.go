@@ -50,6 +50,10 @@ type Options struct {
 	// engine is needed for other things; more are refused. Default 2. Whole results
 	// as Parquet do not count.
 	MaxExports int
+	// Around runs each query on the result of a workspace: it may refuse it, and
+	// sees when its rows are closed. plain says that rows are read as they are
+	// stored, which costs next to nothing. Default: it is run.
+	Around func(workspace string, plain bool, run func() (warehouse.Rows, error)) (warehouse.Rows, error)
 	// CacheBytes of rows that were looked at stay in memory; default 32 MiB.
 	CacheBytes int64
 	Logger     *slog.Logger          // default discard
@@ -80,6 +84,9 @@ func (o *Options) complete() error {
 	o.MaxBytes = min(o.MaxBytes, o.TotalBytes)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Around == nil {
+		o.Around = func(_ string, _ bool, run func() (warehouse.Rows, error)) (warehouse.Rows, error) { return run() }
 	}
 	if o.disk == nil {
 		o.disk = diskSpace

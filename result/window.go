@@ -77,7 +77,7 @@ func (s *Store) window(ctx context.Context, e *entry, v View, start int64) (*win
 			w = &window{done: make(chan struct{}), used: s.uses}
 			s.windows[key] = w
 			s.mu.Unlock()
-			s.fill(ctx, e, w, picked, sql, params)
+			s.fill(ctx, e, w, v.plain(), picked, sql, params)
 			s.settle(e, key, w)
 			return w, w.err
 		}
@@ -96,10 +96,10 @@ func (s *Store) window(ctx context.Context, e *entry, v View, start int64) (*win
 }
 
 // fill reads a window.
-func (s *Store) fill(ctx context.Context, e *entry, w *window, picked []int, sql string, params []any) {
+func (s *Store) fill(ctx context.Context, e *entry, w *window, plain bool, picked []int, sql string, params []any) {
 	q := warehouse.Query{SQL: sql, Params: params, Limit: windowRows, MaxBytes: windowBytes, Timeout: s.o.Timeout}
 	var rows warehouse.Rows
-	if rows, w.err = s.read(ctx, e, picked, q, func() {}); w.err != nil {
+	if rows, w.err = s.read(ctx, e, plain, picked, q, func() {}); w.err != nil {
 		return
 	}
 	defer rows.Close()

@@ -3,7 +3,9 @@ package result_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -116,5 +118,64 @@ func TestManyLook(t *testing.T) {
 	group.Wait()
 	if bytes := f.CachedBytes(); bytes < 0 || bytes > 200_000 {
 		t.Errorf("%d bytes are cached", bytes)
+	}
+}
+
+// Whatever is asked of the engine is asked through Options.Around, which knows
+// whose result it is and whether more than stored rows are read.
+func TestAround(t *testing.T) {
+	t.Parallel()
+	var seen, plain atomic.Int64
+	refuse := millrace.Errorf(millrace.Limited, "enough for today")
+	var refused atomic.Bool
+	f, c := openCounting(t, func(o *result.Options) {
+		o.Around = func(workspace string, asStored bool, run func() (warehouse.Rows, error)) (warehouse.Rows, error) {
+			if workspace != "default" {
+				t.Errorf("a result of %q is asked", workspace)
+			}
+			if seen.Add(1); asStored {
+				plain.Add(1)
+			} else if refused.Load() {
+				return nil, refuse
+			}
+			return run()
+		}
+	})
+	r := f.create(t, "SELECT i AS id, i % 7 AS k FROM range(9000) t(i)")
+	do := func(order ...result.Sort) map[string]error {
+		page := func(limit int64) error {
+			p, err := f.Page(t.Context(), r.ID, result.View{Sort: order, Limit: limit})
+			if err == nil {
+				err = p.Rows.Close()
+			}
+			return err
+		}
+		_, stats := f.Stats(t.Context(), r.ID, "k", nil)
+		_, chart := f.Chart(t.Context(), r.ID, result.ChartQuery{Kind: "bar", X: "k"})
+		return map[string]error{"page": page(10), "large page": page(9000), "stats": stats, "chart": chart,
+			"export": f.Export(t.Context(), r.ID, result.View{Sort: order}, "csv", io.Discard)}
+	}
+	for name, err := range do(result.Sort{Column: "k"}) {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if seen.Load() != c.asked.Load() || plain.Load() != 0 {
+		t.Errorf("the engine was asked %d times, Around %d times, %d of them for rows as they are", c.asked.Load(), seen.Load(), plain.Load())
+	}
+	refused.Store(true)
+	asked := c.asked.Load()
+	for name, err := range do(result.Sort{Column: "id", Desc: true}) {
+		if millrace.KindOf(err) != millrace.Limited {
+			t.Errorf("%s without time left: %v", name, err)
+		}
+	}
+	if c.asked.Load() != asked {
+		t.Error("the engine was asked without time left")
+	}
+	for name, err := range do() {
+		if stored := strings.Contains("large page, export", name); stored != (err == nil) {
+			t.Errorf("%s as it is stored: %v", name, err)
+		}
 	}
 }

@@ -23,6 +23,10 @@ type LoaderOptions struct {
 	Settings  Settings
 	// Interval is the time between two commits; default 1 s.
 	Interval time.Duration
+	// Pace is how long few records may wait for more, where that is longer than
+	// Interval: with many workspaces each commits its few less often. Whoever waits
+	// for a position is not kept waiting. It is asked each Interval; nil: not at all.
+	Pace func() time.Duration
 	// MaxRecords and MaxBytes (of bodies) bound one commit, when there is much
 	// to catch up with; default 20,000 and 24 MiB.
 	MaxRecords int
@@ -74,6 +78,8 @@ type LoaderStats struct {
 	AtEnd       bool  // nothing more in the log
 	Rows        int64 // written since the start
 	Discards    int64
+	// EventTables is how many event tables there are; nil: not known yet.
+	EventTables *int64
 	Paused      bool
 	Running     bool // connected to log and warehouse
 	// Notices are the newest rows of millrace.notices, at most 50, newest first:

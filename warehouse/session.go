@@ -158,6 +158,8 @@ func (s *session) applyDue(ctx context.Context) error {
 	switch {
 	case forced || full:
 		return s.apply(ctx, forced)
+	case tick && quiet && s.o.Pace != nil && time.Since(s.last) < s.o.Pace():
+		return nil // more may come
 	case tick && len(s.entries) > 0, tick && held:
 		return s.apply(ctx, quiet)
 	case tick && s.through.After(s.applied) && time.Since(s.last) >= idleInterval:
@@ -212,6 +214,9 @@ func (s *session) apply(ctx context.Context, flush bool) error {
 			s.state.ScannedTime, s.state.AtEnd = at, s.atEnd && rest == 0
 			s.state.Rows += prog.Rows
 			s.state.Discards += prog.Discards
+			if prog.EventTables != nil {
+				s.state.EventTables = prog.EventTables
+			}
 			s.state.Problem = ""
 		})
 		if rest == 0 {

@@ -90,6 +90,10 @@ func (s *Shaper) Take(flush bool) *Step {
 // Done tells that the step is committed. Its buffers are used again.
 func (s *Shaper) Done(step *Step) { s.shaping.done(step) }
 
+// EventTables is how many event tables there are, with those that Take has yet to
+// make; Millrace's own are not among them.
+func (s *Shaper) EventTables() int64 { return s.shaping.events }
+
 // Bounds returns, for a Shadow with From or Until, which positions were shaped
 // anew: low <= p < high. Rows of live tables outside are taken over. high is
 // the greatest possible position when Until has not been reached.

@@ -36,6 +36,7 @@ type shaping struct {
 	pending  map[TableName]millrace.Position
 	discards int64
 	noticed  int64
+	events   int64 // event tables of all sources
 	spare    Spare // of the current batch, and why
 	reason   string
 	err      error             // of asking the engine
@@ -187,6 +188,9 @@ func (src *source) table(s *shaping, name string, columns []fixed) *table {
 		if !builtIn(src.name, name) {
 			t.event = true
 			src.events++
+			if src.name != SystemSchema {
+				s.events++
+			}
 		} else if name == "users" || name == "accounts" {
 			t.key = "id"
 		}
@@ -269,7 +273,7 @@ func (s *shaping) addToShadow(e *eventlog.Entry) {
 	if len(o.Sources) > 0 && !slices.Contains(o.Sources, e.Source) {
 		return
 	}
-	if (e.Stream == millrace.StreamRejected || e.Stream == millrace.StreamResent) && !s.system() {
+	if (e.Source == SystemSchema || e.Stream == millrace.StreamRejected || e.Stream == millrace.StreamResent) && !s.system() {
 		return
 	}
 	inside := s.lowSet && !s.highSet

@@ -19,7 +19,7 @@ func (src *source) stream(s *shaping, r *entry) *stream {
 		st.name = EventTable(src.name, original)
 		table.Table = st.name
 	}
-	full := (kind == kindTrack || kind == kindStream) && src.tables[st.name] == nil && src.events >= src.maxTables
+	full := (kind == kindTrack || kind == kindStream) && src.tables[st.name] == nil && (src.events >= src.maxTables || s.full(src))
 	if full {
 		// All that are too many share a shape, whatever their number.
 		table.Table = ""
@@ -92,8 +92,19 @@ func (s *shaping) addName(r *entry, kind, original, name string) {
 	t.setTime(fixedReceived, row, r.Received)
 }
 
+// full says whether the workspace has as many event tables as it may.
+func (s *shaping) full(src *source) bool {
+	most := s.options.Settings.MaxTables
+	return most != nil && src.name != SystemSchema && s.events >= *most
+}
+
 func (s *shaping) noticeTables(src *source, r *entry, st *stream) {
 	r.stream = &stream{shape: &shape{source: src}}
+	if src.events < src.maxTables {
+		s.notice(r, "workspace_tables", "", fmt.Sprintf("the workspace has as many event tables as it may (its quota event_tables): the properties of other events of source %s (the first was %q) are kept in tracks.%s, and every event is in log and archive as it came. Send fewer different names, or have whoever runs the server raise the quota, then rebuild the warehouse.",
+			src.name, st.original, overflowColumn))
+		return
+	}
 	s.notice(r, "tables", "", fmt.Sprintf("source %s has %d event tables, as many as it may: the properties of other events (the first was %q) are kept in tracks.%s. Send fewer different names, or raise limits.event_tables of the source, then rebuild the warehouse.",
 		src.name, src.maxTables, st.original, overflowColumn))
 }

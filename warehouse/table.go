@@ -64,6 +64,10 @@ type Column struct {
 // SystemSchema; a backend maps it to what its engine calls it.
 type TableName struct{ Schema, Table string }
 
+// OfEvent says whether the table is of one event or stream, of which a source
+// makes as many as it sends. Those of Millrace itself are not.
+func (n TableName) OfEvent() bool { return n.Schema != SystemSchema && !builtIn(n.Schema, n.Table) }
+
 // Known is what an engine holds of one workspace: where a Shaper begins.
 type Known struct {
 	Tables  []KnownTable // all but checkpoints and pending

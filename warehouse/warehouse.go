@@ -51,6 +51,9 @@ type Sizer interface {
 	// TableSizes returns, in bytes, what the tables of a workspace take on disk
 	// with their indexes, about. It is cheap, and safe beside loading.
 	TableSizes(ctx context.Context, workspace string) (map[TableName]int64, error)
+	// WorkspaceSize returns what a workspace takes on disk, in bytes. Nothing is
+	// opened for it.
+	WorkspaceSize(ctx context.Context, workspace string) (int64, error)
 }
 
 // A Batch is a step of the log for one workspace.
@@ -83,11 +86,17 @@ type Progress struct {
 	Rows      int64             // rows written to tables by this call
 	Discards  int64             // values and rows set aside by this call
 	Notices   int64             // rows of millrace.notices that this call wrote
+	// EventTables is how many event tables the workspace has now; nil: it is not
+	// known, as its file is closed.
+	EventTables *int64
 }
 
 // Settings say how a workspace's records are shaped.
 type Settings struct {
 	Sources map[string]SourceSettings // by source; a source not named has the defaults
+	// MaxTables is how many event tables all sources may have together, Millrace's
+	// own aside; nil: as many as they may have each. Those that there are stay.
+	MaxTables *int64
 }
 
 // SourceSettings say how the records of one source are shaped.

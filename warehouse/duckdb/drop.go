@@ -115,8 +115,6 @@ func (c *child) drop(w *wire, workspace string) error {
 		return millrace.Errorf(millrace.Canceled, "the request was cut off: %w", err)
 	}
 	s := c.store(workspace)
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.life.Lock()
 	s.dropped = true
 	opening := s.opening
@@ -124,8 +122,12 @@ func (c *child) drop(w *wire, workspace string) error {
 	if opening != nil {
 		<-opening.done
 	}
-	s.gate.Lock() // until the queries, which were stopped, have let go
+	// The gate first, as a checkpoint beside commits does it. It opens when the
+	// queries, which were stopped, have let go.
+	s.gate.Lock()
 	defer s.gate.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.merging.Lock()
 	defer s.merging.Unlock()
 	s.forgetLoader()

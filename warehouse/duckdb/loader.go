@@ -113,7 +113,8 @@ func (l *loader) apply(b warehouse.Batch) (warehouse.Progress, error) {
 	}
 	l.shaper.Done(step)
 	l.holds = len(step.Pending) > 0
-	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards, Notices: step.Notices}, nil
+	tables := l.shaper.EventTables()
+	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards, Notices: step.Notices, EventTables: &tables}, nil
 }
 
 // write commits a step.

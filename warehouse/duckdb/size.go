@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"context"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -31,6 +32,13 @@ func (w *Warehouse) TableSizes(ctx context.Context, workspace string) (map[wareh
 		sizes[warehouse.TableName{Schema: s.Schema, Table: s.Table}] = s.Bytes
 	}
 	return sizes, nil
+}
+
+// WorkspaceSize is the size of the file of a workspace, with what is to be
+// written into it. See warehouse.Sizer.
+func (w *Warehouse) WorkspaceSize(_ context.Context, workspace string) (int64, error) {
+	file := filepath.Join(w.o.Dir, workspace+".duckdb")
+	return fileSize(file) + fileSize(file+".wal"), nil
 }
 
 // sizes shares the size of the file, and of what is to be written into it, among

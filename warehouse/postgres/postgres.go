@@ -211,7 +211,8 @@ func (w *Warehouse) Apply(ctx context.Context, name string, b warehouse.Batch) (
 	if ws.scanned = step.Scanned; created {
 		ws.noteSilent()
 	}
-	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards, Notices: step.Notices}, nil
+	tables := ws.shaper.EventTables()
+	return warehouse.Progress{Scanned: step.Scanned, Committed: step.Committed, Rows: step.Rows, Discards: step.Discards, Notices: step.Notices, EventTables: &tables}, nil
 }
 
 // noted keeps what is wrong for Status.

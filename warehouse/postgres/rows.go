@@ -60,18 +60,33 @@ func (r *rows) Close() error {
 	}
 	if r.conn != nil {
 		// Closing the connection ends what runs on it only when it writes next.
+		// A server that does not answer is not waited for: whoever stops waits here.
+		ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 		if r.ctx.Err() != nil || r.failed != nil {
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			_ = r.conn.CancelRequest(ctx)
-			cancel()
+			select {
+			case <-cancelRequest(r.conn):
+			case <-ctx.Done():
+			}
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		_ = r.conn.Close(ctx)
 		cancel()
 	}
 	r.release()
 	r.release = nil
 	return nil
+}
+
+// cancelRequest asks the server to end what runs on a connection. What it
+// returns is closed when it has answered, or will not.
+func cancelRequest(conn *pgconn.PgConn) <-chan struct{} {
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = conn.CancelRequest(ctx)
+	}()
+	return asked
 }
 
 // fetch reads the next rows from the cursor.

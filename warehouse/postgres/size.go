@@ -33,3 +33,12 @@ func (w *Warehouse) TableSizes(ctx context.Context, workspace string) (map[wareh
 	}
 	return sizes, nil
 }
+
+// WorkspaceSize is the sum of TableSizes. See warehouse.Sizer.
+func (w *Warehouse) WorkspaceSize(ctx context.Context, workspace string) (total int64, err error) {
+	sizes, err := w.TableSizes(ctx, workspace)
+	for _, bytes := range sizes {
+		total += bytes
+	}
+	return total, err
+}

@@ -176,6 +176,32 @@ func testLimits(t *testing.T, place Place) {
 	b.want(map[string]string{"SELECT z FROM web.c": "1", "SELECT z FROM web.a WHERE z = 1": "1"})
 }
 
+// testLimitOfAll: beyond the event tables of all sources together nothing is lost,
+// those that there are go on, and Millrace's own are none of them.
+func testLimitOfAll(t *testing.T, place Place) {
+	b := open(t, place)
+	most := func(n int64) { b.configureAll(warehouse.Settings{MaxTables: &n}) }
+	most(2)
+	first, other, own := b.next("track:A", `{"properties":{"a":1}}`), b.next("track:B", `{"properties":{"b":1}}`), b.next("stream:audit", `{"action":"x"}`)
+	other.Source, own.Source = "app", warehouse.SystemSchema
+	b.apply(first, other, own, b.next("track:C", `{"properties":{"c":1}}`), b.next("track:C", `{"properties":{"c":2}}`))
+	b.reopen()
+	most(1)
+	last := b.next("track:B", `{"properties":{"b":2}}`)
+	last.Source = "app"
+	b.apply(last, b.next("track:A", `{"properties":{"a":2}}`), b.next("track:D", `{"properties":{"d":1}}`))
+	b.want(map[string]string{
+		"SELECT id, properties_overflow FROM web.tracks ORDER BY _seq": `m1 - | m4 {"c":1} | m5 {"c":2} | m7 - | m8 {"d":1}`,
+		"SELECT a FROM web.a ORDER BY _seq":                            "1 | 2",
+		"SELECT b FROM app.b ORDER BY _seq":                            "1 | 2",
+		"SELECT count(*) FROM millrace.audit":                          "1",
+		"SELECT source, kind FROM millrace.notices ORDER BY 1":         "web workspace_tables",
+	})
+	most(3)
+	b.apply(b.next("track:C", `{"properties":{"c":3}}`))
+	b.want(map[string]string{"SELECT c FROM web.c": "3"})
+}
+
 // testSharedTable shows that what a call says of itself is not lost when a
 // stream has given its columns other types.
 func testSharedTable(t *testing.T, place Place) {

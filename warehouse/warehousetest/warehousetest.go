@@ -48,6 +48,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"EngineNames":      testEngineNames,
 		"Hostile":          testHostile,
 		"Limits":           testLimits,
+		"Limit of all":     testLimitOfAll,
 		"SharedTable":      testSharedTable,
 		"ManyColumns":      testManyColumns,
 		"Webhook":          testWebhook,
@@ -113,7 +114,12 @@ func (b *bench) resume() millrace.Position {
 
 func (b *bench) configure(s warehouse.SourceSettings) {
 	b.t.Helper()
-	if err := b.Configure(context.Background(), "default", warehouse.Settings{Sources: map[string]warehouse.SourceSettings{"web": s}}); err != nil {
+	b.configureAll(warehouse.Settings{Sources: map[string]warehouse.SourceSettings{"web": s}})
+}
+
+func (b *bench) configureAll(s warehouse.Settings) {
+	b.t.Helper()
+	if err := b.Configure(context.Background(), "default", s); err != nil {
 		b.t.Fatal(err)
 	}
 }
