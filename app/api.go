@@ -33,15 +33,16 @@ func (a *App) openAPI(context.Context) error {
 	); err != nil {
 		return err
 	}
+	a.backups = &backups{app: a}
 	config := a.config()
 	o := serve.Options{
-		Mode: a.o.Mode, AdminToken: a.o.AdminToken, Version: a.o.Version, Parts: a.Parts,
+		Mode: a.o.Mode, Version: a.o.Version, Parts: a.Parts,
 		Page: ui.Handler(), Secure: a.secure, PublicURL: strings.TrimSuffix(config.Collect.PublicURL, "/"),
 		Past: a.archive, Locate: a.locate, Logs: a.logs,
 		Collect: a.collect, Sign: a.collect.Sign, Probe: collect.Probe, Log: a.log, Verdicts: a.follower,
-		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog,
+		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog, Backups: a.backups, Transfer: &transfers{a},
 		ClientIP: a.collect.Address, Stopping: a.stopping, Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now,
-		Access: a.access, Audit: a.audit, Space: a.home.api, Spaces: a.findSpace,
+		Access: a.access, Mail: a.mail, Audit: a.audit, Workspaces: a.workspaces.store, Vault: a.secrets.vault, KeyRing: a.secrets.keys, SecretChanged: a.secretChanged, Redact: a.secrets.redactor.String, Space: a.home.api, Spaces: a.findSpace, Environment: a.findEnvironment,
 	}
 	if sizer, ok := a.warehouse.(warehouse.Sizer); ok {
 		o.TableSizes = sizer.TableSizes

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,12 +27,14 @@ import (
 	"github.com/millrace/millrace/archive"
 	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/blob"
+	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/collect"
 	"github.com/millrace/millrace/dedup"
 	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/eventlog/nats"
 	"github.com/millrace/millrace/history"
 	"github.com/millrace/millrace/project"
+	"github.com/millrace/millrace/release"
 	"github.com/millrace/millrace/result"
 	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/serve/logring"
@@ -45,7 +48,7 @@ type Options struct {
 	Listen      string // address; default 127.0.0.1:8080
 	Environment string // whose settings apply; "" is none
 	Mode        serve.Mode
-	AdminToken  string // required by serve.Production
+	AdminToken  string // may do everything; "" is none
 	// TLSCert and TLSKey are files; both or none. They are read again when they change.
 	TLSCert, TLSKey string
 	// Drain bounds how long requests under way, and then what is to be stored
@@ -55,18 +58,24 @@ type Options struct {
 	// Profile is an address of this machine, such as 127.0.0.1:6060, where
 	// /debug/pprof is served; default nowhere.
 	Profile string
+	// Private are files that are no part of the project, wherever they lie, such
+	// as one that holds the admin token.
+	Private []string
 	Stdout  io.Writer        // for the few lines at the start and about reloads; default none
 	Logger  *slog.Logger     // default none
 	Now     func() time.Time // default time.Now
 
-	logCheckBytes int64 // for tests; nats.Options.CheckBytes
+	idle          time.Duration // for tests; after which a space is closed
+	purgeEvery    time.Duration // for tests
+	grace         time.Duration // for tests; workspace.Options.Grace
+	logCheckBytes int64         // for tests; nats.Options.CheckBytes
 }
 
 func (o *Options) complete() error {
 	if o.Mode != serve.Dev && o.Mode != serve.Production {
 		return millrace.Errorf(millrace.Invalid, "app: the mode is %q, want %q or %q", o.Mode, serve.Dev, serve.Production)
 	}
-	if err := serve.CheckAdminToken(o.Mode, o.AdminToken); err != nil {
+	if err := serve.CheckAdminToken(o.AdminToken); err != nil {
 		return err
 	}
 	if o.Dir == "" {
@@ -96,6 +105,12 @@ func (o *Options) complete() error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.idle == 0 {
+		o.idle = 5 * time.Minute
+	}
+	if o.purgeEvery == 0 {
+		o.purgeEvery = purgeEvery
+	}
 	return nil
 }
 
@@ -106,30 +121,52 @@ type App struct {
 	metrics     *prometheus.Registry
 	data        *dataDir
 	listener    net.Listener
-	profile     net.Listener // nil: no profiles
-	certificate *certificate // nil: no TLS
+	profile     net.Listener  // nil: no profiles
+	opening     chan struct{} // a place for each space that opens its tables at this moment
+	certificate *certificate  // nil: no TLS
 
-	log       *nats.Log
-	follower  *dedup.Follower
-	bucket    blob.Bucket
-	archive   *archive.Archive
-	warehouse warehouse.Warehouse
-	collect   *collect.Handler
-	disk      *forecast
-	logs      *logring.Ring
-	access    *access.Access
-	audit     *audit.Log
-	history   *history.Store // nil: none
-	results   *result.Store  // nil: none
-	proxies   []netip.Prefix // trusted
-	handler   http.Handler
+	lease *catalog.Held // of the log; held as long as the server runs
+
+	server  *http.Server                 // nil: nothing is answered yet
+	failed  chan error                   // why server ended
+	front   atomic.Pointer[http.Handler] // what answers; nil: this server is a standby
+	waiting atomic.Value                 // string: why it is one
+
+	log        *nats.Log
+	follower   *dedup.Follower
+	bucket     blob.Bucket
+	archive    *archive.Archive
+	warehouse  warehouse.Warehouse
+	collect    *collect.Handler
+	disk       *forecast
+	logs       *logring.Ring
+	catalog    catalog.Catalog
+	access     *access.Access
+	audit      *audit.Log
+	secrets    secrets
+	workspaces workspaces
+	versions   *release.Store
+	cache      project.Cache // of the files of all projects
+	folder     folderNotice
+	setup      string // where the first owner is made; "" when there is one
+	mail       *mailer
+	own        *slog.Logger   // the log without its copy that the page shows
+	history    *history.Store // nil: none
+	results    *result.Store  // nil: none
+	proxies    []netip.Prefix // trusted
+	handler    http.Handler
 
 	// home is the space of the folder that is served. Its settings are those of
 	// the installation, which all spaces share.
 	home   *space
 	spaces *spaces
+	wakes  wakes
+
+	hold    backupHold // of the log, while it is copied
+	backups *backups
 
 	stopping chan struct{} // closed when the server begins to stop
+	endBy    time.Time     // when what still runs is left alone; zero: Run did not stop
 	closers  []io.Closer   // opened first is closed last
 }
 
@@ -139,20 +176,23 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	p, err := Load(o.Dir, o.Environment)
+	p, err := readFolder(o)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, started: o.Now(), metrics: prometheus.NewRegistry(), stopping: make(chan struct{}), logs: logring.New(0)}
-	a.o.Logger = slog.New(a.logs.Handler(o.Logger.Handler()))
+	a := &App{o: o, started: o.Now(), metrics: prometheus.NewRegistry(), stopping: make(chan struct{}), opening: make(chan struct{}, openingAtOnce), logs: logring.New(0)}
+	a.own = o.Logger
+	a.o.Logger = slog.New(a.secrets.redactor.Handler(a.logs.Handler(o.Logger.Handler())))
+	a.o.Stdout = hiding{&a.secrets.redactor, o.Stdout}
 	defer func() {
 		if err != nil {
+			err = a.secrets.hide(err)
 			_ = a.Close() // the error that matters is the first
 		}
 	}()
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.home = a.newSpace(millrace.DefaultWorkspace, p)
-	a.spaces = &spaces{open: map[string]*space{a.home.id: a.home}}
+	a.spaces = &spaces{served: map[string]*space{a.home.id: a.home}, open: map[string]*space{a.home.id: a.home}, failed: map[string]bool{}}
 	if a.certificate, err = openCertificate(o); err != nil {
 		return nil, err
 	}
@@ -160,16 +200,15 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if a.listener, err = listen(o); err != nil {
 		return nil, err
 	}
-	if a.data, err = openData(ctx, o.Data); err != nil {
-		return nil, err
-	}
-	a.closers = append(a.closers, a.data)
-	for _, open := range []func(context.Context) error{a.openProfile, a.openControl, a.openBucket, a.openLog, a.openArchive, a.openWarehouse, a.renewLog, a.openIntake, a.openKept, a.openAPI} {
+	for _, open := range []func(context.Context) error{a.openProfile, a.openData, a.openControl, a.openSecrets, a.openWorkspaces, a.openVersions, a.openProject, a.openBucket, a.openLog, a.openArchive, a.openWarehouse, a.renewLog, a.openIntake, a.openKept, a.openSpaces, a.openPeople, a.openMail, a.openAPI} {
 		if err := open(ctx); err != nil {
+			if a.waiting.Load() != nil && ctx.Err() != nil {
+				err = fmt.Errorf("%w: %w", errStopped, err)
+			}
 			return nil, err
 		}
 	}
-	for _, notice := range a.deaf(p) {
+	for _, notice := range a.deaf(a.Project()) {
 		a.o.Logger.Warn(notice)
 	}
 	return a, nil
@@ -222,64 +261,47 @@ func (a *App) Run(ctx context.Context) error {
 	readers.Go(func() error { return a.disk.Run(inner) })
 	a.runKept(inner, readers.Go)
 	a.runControl(inner, readers.Go)
+	a.runWorkspaces(inner, readers.Go)
+	a.runSecrets(inner, readers.Go)
+	readers.Go(func() error { return a.backups.Run(inner) })
 	a.markStart(ctx)
 	readers.Go(func() error { return a.giveProfiles(inner) })
 	if a.o.Mode == serve.Dev {
 		readers.Go(func() error { return a.watch(inner) })
 	}
-	until, err := a.serve(ctx)
-	a.mark(history.MarkStop, "")
-	a.settle(work, until)
-	stop()
-	a.spaces.stop()
-	for _, sp := range a.spaces.all() {
-		sp.running.Wait()
+	readers.Go(func() error { return a.tendVersions(inner) })
+	held := a.whileHeld(ctx)
+	until, err := a.serve(held)
+	why := lostLease(ctx, held)
+	lost := why != nil
+	err = errors.Join(err, why)
+	if !lost {
+		a.mark(history.MarkStop, "")
+		a.settle(work, until)
 	}
-	return errors.Join(err, readers.Wait())
-}
-
-// serve answers requests until ctx ends and those under way are done, or have
-// had their time. It returns until when the drain lasts.
-func (a *App) serve(ctx context.Context) (until time.Time, err error) {
-	server := serve.NewHTTPServer(a.handler, a.o.Logger)
-	collect.ConfigureServer(server)
-	server.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
-	a.o.Logger.Info("serving", "address", a.o.Listen, "version", a.o.Version)
-	failed := make(chan error, 1)
-	go func() {
-		if a.certificate != nil {
-			server.TLSConfig = a.certificate.config()
-			failed <- server.ServeTLS(a.listener, "", "")
-			return
-		}
-		failed <- server.Serve(a.listener)
-	}()
-	select {
-	case err := <-failed:
-		return time.Now().Add(a.o.Drain), fmt.Errorf("the server on %s stopped: %w", a.o.Listen, err)
-	case <-ctx.Done():
-	}
-	close(a.stopping)
-	a.o.Logger.Info("stopping", "drain", a.o.Drain)
-	until = time.Now().Add(a.o.Drain)
-	drain, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
+	end, cancel := a.end(until)
 	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		a.o.Logger.Warn("some requests did not end in time and were cut", "drain", a.o.Drain)
-		_ = server.Close()
+	if !lost {
+		a.storeLoaded(end)
 	}
-	return until, nil
+	stop()
+	return a.secrets.hide(errors.Join(err, a.ended(end, readers.Wait)))
 }
 
 // Close releases everything; call it after Run.
 func (a *App) Close() error {
 	var errs []error
+	if a.server != nil {
+		_ = a.server.Close() // done already after Run
+	}
 	if a.listener != nil {
-		_ = a.listener.Close() // closed already after Run
+		_ = a.listener.Close()
 	}
 	if a.spaces != nil {
+		end, cancel := a.closing()
+		defer cancel()
 		for _, sp := range a.spaces.all() {
-			errs = append(errs, sp.close())
+			errs = append(errs, sp.close(end))
 		}
 	}
 	for i := len(a.closers) - 1; i >= 0; i-- {
@@ -298,7 +320,8 @@ func (a *App) retention() *retention {
 			s := a.config().Log
 			return eventlog.Retention{Age: time.Duration(s.Retention), SizeBytes: int64(s.Size)}
 		},
-		holders: []holder{func(context.Context) (millrace.Position, error) { return a.follower.Checkpoint(), nil }, a.archive.Through},
+		holders: []holder{func(context.Context) (millrace.Position, error) { return a.follower.Checkpoint(), nil }, a.archive.Through,
+			func(ctx context.Context) (millrace.Position, error) { return a.hold.through(ctx, a.log) }},
 		trimmed: a.follower.Trim,
 	}
 }

@@ -38,10 +38,21 @@ type running struct {
 
 func start(t *testing.T, dir, data string, clock *clock) *running {
 	t.Helper()
-	a, err := app.Open(t.Context(), app.Options{Dir: dir, Data: data, Listen: "127.0.0.1:0", Mode: serve.Dev, Now: clock.now})
+	return startWith(t, app.Options{Dir: dir, Data: data, Listen: "127.0.0.1:0", Mode: serve.Dev, Now: clock.now})
+}
+
+func startWith(t *testing.T, o app.Options) *running {
+	t.Helper()
+	a, err := app.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, a)
+}
+
+// run lets a server run until stop.
+func run(t *testing.T, a *app.App) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
@@ -63,7 +74,7 @@ func start(t *testing.T, dir, data string, clock *clock) *running {
 	return r
 }
 
-func project(t *testing.T, files map[string]string) string {
+func project(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {

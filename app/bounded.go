@@ -17,7 +17,8 @@ import (
 // is not of this log.
 type bounded struct {
 	warehouse.Warehouse
-	eventlog.Opener // of what is loaded
+	eventlog.Opener               // of what is loaded
+	turns           chan struct{} // see App.opening
 
 	mu    sync.Mutex
 	set   bool
@@ -38,6 +39,12 @@ func (b *bounded) allow(p millrace.Position) {
 
 // Resume fails with Ahead when someone else has loaded the warehouse.
 func (b *bounded) Resume(ctx context.Context, workspace string) (millrace.Position, error) {
+	select {
+	case b.turns <- struct{}{}:
+		defer func() { <-b.turns }()
+	case <-ctx.Done():
+		return millrace.Position{}, millrace.Errorf(millrace.Canceled, "the tables of space %s are not opened: %w", workspace, ctx.Err())
+	}
 	p, err := b.Warehouse.Resume(ctx, workspace)
 	if err != nil {
 		return p, err

@@ -22,12 +22,15 @@ func Kinds() project.Kinds {
 	}
 }
 
-// loadProject reads a folder with the kinds and engines of this version.
+// loadProject reads a folder with the kinds and engines of this version, as far as
+// that is possible without the vault: what its secrets are for is left out.
 func loadProject(dir, environment string) (*project.Project, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, millrace.Errorf(millrace.NotFound, "there is no folder %s: make a project there with: millrace init %s", dir, dir)
 	}
-	return project.Load(os.DirFS(dir), Kinds(), projectOptions(dir, environment))
+	o := projectOptions(dir, environment)
+	o.Secrets.Later = true
+	return project.Load(os.DirFS(dir), Kinds(), o)
 }
 
 // projectOptions are how a project in a folder is read.
@@ -35,7 +38,7 @@ func projectOptions(dir, environment string) project.Options {
 	return project.Options{
 		Environment: environment,
 		Secrets:     project.Secrets{Dir: secretsFolder(dir)},
-		Warehouses:  schemes(warehouses), Archives: schemes(buckets),
+		Warehouses:  schemes(warehouses), Archives: schemes(buckets), Catalogs: schemes(catalogs),
 	}
 }
 
@@ -70,6 +73,9 @@ func sourceOf(space string, r project.Resource) collect.Source {
 
 // window is how long an ID of a source counts, in the project that runs.
 func (a *App) window(space, source string) time.Duration {
+	if source == millrace.SourceMillrace {
+		return dedup.Forever
+	}
 	if sp := a.spaces.get(space); sp != nil {
 		for _, s := range sp.sources() {
 			if s.Name == source {
@@ -95,7 +101,7 @@ func windowOf(s collect.Source) time.Duration {
 
 // settings say how the warehouse shapes the project's records.
 func settings(p *project.Project) warehouse.Settings {
-	all := warehouse.Settings{Sources: map[string]warehouse.SourceSettings{}}
+	all := warehouse.Settings{Sources: map[string]warehouse.SourceSettings{millrace.SourceMillrace: {Types: auditTypes()}}}
 	for _, s := range sources("", p) {
 		var types map[string]string
 		var limits collect.Limits

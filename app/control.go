@@ -2,33 +2,23 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/catalog"
-	"github.com/millrace/millrace/catalog/sqlite"
 	"github.com/millrace/millrace/serve"
 )
 
 // auditTending is how often the audit trail does what can wait.
 const auditTending = time.Hour
 
-// openControl opens the metadata store, and who may do what.
-func (a *App) openControl(ctx context.Context) error {
-	store, err := sqlite.Open(ctx, sqlite.Options{File: a.data.sub("catalog.db"), Version: a.o.Version, Now: a.o.Now, Logger: a.logger("catalog")})
-	if err != nil {
-		return fmt.Errorf("cannot open the metadata store: %w", err)
-	}
-	a.closers = append(a.closers, store)
-	if a.audit, err = audit.New(audit.Options{Catalog: store, Now: a.o.Now, Logger: a.logger("audit")}); err != nil {
+// openControl opens who may do what, and who did.
+func (a *App) openControl(context.Context) (err error) {
+	if a.audit, err = audit.New(audit.Options{Catalog: a.catalog, Redact: a.secrets.redactor.String, Now: a.o.Now, Logger: a.logger("audit")}); err != nil {
 		return err
 	}
-	a.access, err = access.New(access.Options{
-		Catalog: store, Record: a.record, Words: []string{"millrace", a.config().Name},
-		Now: a.o.Now, Logger: a.logger("access"), Metrics: a.metrics,
-	})
+	a.access, err = a.newAccess(a.catalog, a.config().Name)
 	return err
 }
 
@@ -56,8 +46,13 @@ func (a *App) record(ctx context.Context, tx catalog.Tx, c access.Change) error 
 // runControl writes when keys were used, and tends the audit trail, until ctx ends.
 func (a *App) runControl(ctx context.Context, do func(func() error)) {
 	do(func() error { return a.access.Run(ctx) })
+	do(func() error { return a.mail.out.Run(ctx) })
+	do(func() error { return a.recordAudit(ctx) })
 	do(func() error {
 		for {
+			if err := a.cutAudit(ctx); err != nil && ctx.Err() == nil {
+				a.logger("audit").Warn("what is older than audit_retention could not be cut off; it is tried again in an hour", "error", err)
+			}
 			if err := a.audit.Tend(ctx); err != nil && ctx.Err() == nil {
 				a.logger("audit").Warn("the audit trail could not be tended; it is tried again in an hour", "error", err)
 			}
@@ -68,4 +63,24 @@ func (a *App) runControl(ctx context.Context, do func(func() error)) {
 			}
 		}
 	})
+}
+
+// cutAudit cuts off what is older than the project wants to keep of the trail.
+func (a *App) cutAudit(ctx context.Context) error {
+	keep := time.Duration(a.config().AuditRetention)
+	if keep <= 0 {
+		return nil
+	}
+	by := audit.By{Actor: audit.Actor{Kind: audit.System, Name: "millrace"}, Note: "audit_retention: " + a.config().AuditRetention.String()}
+	for more := true; more && ctx.Err() == nil; {
+		entries, left, err := a.audit.Cut(ctx, a.o.Now().Add(-keep), by)
+		if err != nil {
+			return err
+		}
+		if entries > 0 {
+			a.logger("audit").Info("entries of the audit trail were cut off, as audit_retention says", "entries", entries)
+		}
+		more = left
+	}
+	return nil
 }

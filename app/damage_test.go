@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -70,6 +71,24 @@ func (r *running) verify(what string) (v struct {
 	return v
 }
 
+// damageFrame changes a byte of a frame's section; the first frame is 0.
+func damageFrame(t *testing.T, path string, frame int) {
+	t.Helper()
+	block, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	for n := -1; n < frame; n++ {
+		next := bytes.Index(block[at+1:], []byte("MRFR"))
+		if next < 0 {
+			t.Fatalf("%s has %d frames", path, n+1)
+		}
+		at += 1 + next
+	}
+	damageFile(t, path, int64(at)+int64(binary.LittleEndian.Uint32(block[at+24:]))-5)
+}
+
 // unread is a project and the data of a server that stopped with twenty events
 // in its log, "a-0-" to "a-19-", which neither archive nor warehouse has read.
 func unread(t *testing.T) (dir, data string) {
@@ -118,11 +137,7 @@ func TestADamagedFrame(t *testing.T) {
 func TestADamagedFrameOfAnOlderBlock(t *testing.T) {
 	t.Parallel()
 	dir, data := unread(t)
-	block, err := os.ReadFile(logBlock(data, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	damageFile(t, logBlock(data, 1), int64(bytes.Index(block, []byte("a-10-"))))
+	damageFrame(t, logBlock(data, 1), 10)
 	a, err := app.Open(t.Context(), app.Options{Dir: dir, Data: data, Listen: "127.0.0.1:0", Mode: serve.Dev}.WithoutLogCheck())
 	if err != nil {
 		t.Fatal(err)
@@ -180,11 +195,7 @@ func TestADamagedFrameThatIsArchived(t *testing.T) {
 	}
 	r.archived()
 	r.stop()
-	block, err := os.ReadFile(logBlock(data, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	damageFile(t, logBlock(data, 1), int64(bytes.Index(block, []byte("a-10-"))))
+	damageFrame(t, logBlock(data, 1), 10)
 	r = start(t, dir, data, &clock{})
 	last := r.track("last")
 	if n := len(r.status(t).Notices); n != 1 {

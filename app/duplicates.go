@@ -33,7 +33,7 @@ func (d duplicates) CountDuplicates(ctx context.Context, ranges []serve.Range) (
 // owns says whether all records of the range are in the log and the space's. As
 // long as there is one space only, all of them are.
 func (d duplicates) owns(ctx context.Context, r serve.Range) (bool, error) {
-	if len(d.app.spaces.all()) == 1 {
+	if d.app.spaces.len() == 1 {
 		return true, nil
 	}
 	if r.Last.Seq == 0 || r.Count > int64(r.Last.Index)+1 {

@@ -67,7 +67,8 @@ func (a *App) openLog(ctx context.Context) error {
 	}
 	a.log, err = nats.Open(ctx, nats.Options{
 		Dir: a.data.sub("log"), CacheBytes: logCache, CheckBytes: a.o.logCheckBytes, AfterEpoch: known, ReserveBytes: int64(a.config().Log.Reserve),
-		Now: a.o.Now, Logger: a.logger("log"), Metrics: a.metrics,
+		Keys: logKeys{a.secrets.keys},
+		Now:  a.o.Now, Logger: a.logger("log"), Metrics: a.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("cannot open the log: %w", err)
@@ -130,19 +131,22 @@ func (a *App) openWarehouse(ctx context.Context) error {
 	return a.home.openLoader(a.metrics)
 }
 
-func (a *App) openIntake(context.Context) error {
+func (a *App) openIntake(ctx context.Context) error {
+	if err := a.openMeter(ctx); err != nil {
+		return err
+	}
 	settings := a.config().Collect
 	var err error
 	if a.proxies, err = proxies(settings.TrustedProxies); err != nil {
 		return err
 	}
 	a.collect, err = collect.New(collect.Options{
-		Log: a.log, Limits: limits(settings.Limits), AllowDevKeys: a.o.Mode == serve.Dev,
-		TrustedProxies: a.proxies, PublicURL: settings.PublicURL,
+		Log: leasedLog{a.log, a.lease}, Limits: limits(settings.Limits), AllowDevKeys: a.o.Mode == serve.Dev,
+		TrustedProxies: a.proxies, PublicURL: settings.PublicURL, Gate: a.workspaces.meter, FindSpace: a.findAddress, Unread: a.spaces.unread,
 		Now: a.o.Now, Logger: a.logger("collect"), Metrics: a.metrics,
 	})
 	if err != nil {
 		return err
 	}
-	return a.collect.SetSources(a.home.sources())
+	return a.serveSources(a.home, a.home.project.Load().Project)
 }

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/project"
 	"github.com/millrace/millrace/serve"
 )
@@ -41,13 +43,28 @@ func secretsFolder(dir string) string {
 
 // Check is what millrace check finds.
 func (f *projectFiles) Check(texts map[string][]byte) []project.Problem {
-	return project.Check(os.DirFS(f.app.o.Dir), texts, Kinds(), projectOptions(f.app.o.Dir, f.app.o.Environment))
+	return project.Check(os.DirFS(f.app.o.Dir), texts, Kinds(), f.app.home.lookingOptions())
+}
+
+// CheckUses refuses changes by which a secret would be used as it is not yet, when
+// who makes them may not allow that. Nil is a file that is removed.
+func (f *projectFiles) CheckUses(ctx context.Context, who access.Principal, texts map[string][]byte) error {
+	a := f.app
+	files, o := os.DirFS(a.o.Dir), a.home.lookingOptions()
+	next := project.SecretUses(files, texts, Kinds(), o)
+	if len(next) == 0 {
+		return nil
+	}
+	old := append(project.SecretUses(files, nil, Kinds(), o), a.home.project.Load().Secrets...)
+	return a.checkUses(ctx, who, a.home, old, next)
 }
 
 // Known are the resources of the project that runs, and the secrets there are.
 func (f *projectFiles) Known() project.Known {
 	known := project.Known{Names: map[string][]string{}, Secrets: projectOptions(f.app.o.Dir, f.app.o.Environment).Secrets.Names()}
-	for _, r := range f.app.home.project.Load().Resources {
+	p := f.app.home.project.Load()
+	known.Names["environments"] = environmentsOf(p.Project)
+	for _, r := range p.Resources {
 		known.Names[r.Folder] = append(known.Names[r.Folder], r.Name)
 	}
 	return known

@@ -66,7 +66,7 @@ func (a *App) openResults() error {
 		engine = reader
 	}
 	var err error
-	a.results, err = result.Open(result.Options{Dir: a.resultsFolder(), Engine: engine, Now: a.o.Now, Logger: a.logger("results"), Metrics: a.metrics})
+	a.results, err = result.Open(result.Options{Dir: a.resultsFolder(), Engine: engine, Around: a.ask, Now: a.o.Now, Logger: a.logger("results"), Metrics: a.metrics})
 	if err == nil {
 		a.closers = append(a.closers, a.results)
 	}

@@ -34,16 +34,21 @@ func (sp *space) notices(p *project.Project, all []serve.Source) (texts []string
 		}
 	}
 	texts = append(texts, a.deaf(p)...)
-	texts = append(texts, refusalNotices(slices.DeleteFunc(a.collect.Refusals(), func(r collect.Refusal) bool { return r.Workspace != sp.id }), now)...)
+	texts = append(texts, refusalNotices(a.collect.RefusalsOf(sp.id), now)...)
+	texts = append(texts, quotaNotices(a.workspaces.meter.Near(sp.id, now))...)
 	texts = append(texts, warehouseNotices(sp.loader.Stats().Notices, now)...)
 	for _, lost := range a.log.Lost() {
 		if now.Sub(lost.At) < noticeRenewed {
 			texts = append(texts, lost.String())
 		}
 	}
+	if sp == a.home {
+		texts = append(texts, a.backups.notices(now)...)
+	}
+	texts = append(texts, a.restored(now)...)
 	for _, era := range a.log.Eras()[1:] {
 		began := time.UnixMilli(int64(era.Epoch)).UTC()
-		if now.Sub(began) < noticeRenewed {
+		if now.Sub(began) < noticeRenewed && !a.restoredAt(began) {
 			texts = append(texts, fmt.Sprintf("the log had lost frames, or was put back to an earlier state, on %s: it went on behind frame %d; what it held beyond is in the archive as far as that had come", began.Format(time.RFC3339), era.First-1))
 		}
 	}

@@ -92,8 +92,8 @@ func TestOptionsAreCheckedFirst(t *testing.T) {
 	t.Parallel()
 	dir, data := project(t, small), t.TempDir()
 	start(t, dir, data, &clock{})
-	_, err := app.Open(t.Context(), app.Options{Dir: dir, Data: data, Listen: "127.0.0.1:0", Mode: serve.Production})
-	if err == nil || !strings.Contains(err.Error(), "MILLRACE_ADMIN_TOKEN") {
+	_, err := app.Open(t.Context(), app.Options{Dir: dir, Data: data, Listen: "127.0.0.1:0", Mode: serve.Production, TLSCert: "cert.pem"})
+	if err == nil || !strings.Contains(err.Error(), "--tls-key") {
 		t.Errorf("%v", err)
 	}
 }

@@ -35,6 +35,54 @@ func (a *App) settle(ctx context.Context, until time.Time) {
 	both.Wait()
 }
 
+const (
+	// endPatience is how long all that still runs when the drain is over has
+	// together, to end and to write down what it knows.
+	endPatience = 1500 * time.Millisecond
+	// closePatience is what closing has at least.
+	closePatience = 500 * time.Millisecond
+)
+
+// end returns the deadline of everything that follows the drain. Nothing but
+// that ends it.
+func (a *App) end(until time.Time) (context.Context, context.CancelFunc) {
+	a.endBy = until.Add(endPatience)
+	return context.WithDeadline(context.Background(), a.endBy)
+}
+
+// closing returns the deadline of closing something.
+func (a *App) closing() (context.Context, context.CancelFunc) {
+	if a.endBy.IsZero() { // it never ran
+		return context.WithTimeout(context.Background(), a.o.Drain)
+	}
+	by := time.Now().Add(closePatience)
+	if by.Before(a.endBy) {
+		by = a.endBy
+	}
+	return context.WithDeadline(context.Background(), by)
+}
+
+// ended waits for what runs, which was told to end. What hangs, such as a
+// statement on a server that does not answer, is left alone when ctx ends: it
+// loses nothing that the log does not have.
+func (a *App) ended(ctx context.Context, readers func() error) error {
+	a.spaces.stop()
+	done := make(chan error, 1)
+	go func() {
+		for _, sp := range a.spaces.all() {
+			sp.running.Wait()
+		}
+		done <- readers()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		a.o.Logger.Warn("something did not end in time and is left alone: nothing that was acknowledged is lost, and it goes on after the next start")
+		return nil
+	}
+}
+
 // settleArchive does nothing while the archive is paused or its bucket fails:
 // it is not waited for what is known to be away.
 func (a *App) settleArchive(ctx context.Context, last millrace.Position) error {

@@ -32,9 +32,16 @@ type space struct {
 	loader   *warehouse.Loader
 	jobs     *job.Registry
 	activity *activity
+	tables   atomic.Pointer[int64] // most event tables that the loader was told; nil: no limit
 	parts    *parts
 	api      *serve.Space
 	metrics  *prometheus.Registry // of a space that may be closed; nil: they are the server's
+
+	editing sync.Mutex // held while an edit in the page becomes a version
+	using   sync.Mutex // of what follows
+	users   int
+	used    time.Time // last
+	closing bool      // nobody comes in any more
 
 	stop    context.CancelFunc // ends what runs; nil: nothing does
 	running sync.WaitGroup
@@ -53,6 +60,26 @@ func (a *App) newSpace(id string, p *project.Project) *space {
 	return sp
 }
 
+// versioned says whether versions run in the space: in millrace dev the folder's
+// runs as it is.
+func (sp *space) versioned() bool { return sp.app.o.Mode != serve.Dev || sp != sp.app.home }
+
+// tenant is the id of the workspace that the space is of.
+func (sp *space) tenant() string {
+	if ws, ok := sp.app.workspaces.store.Spaces().Space(sp.id); ok {
+		return ws.Workspace
+	}
+	return sp.id
+}
+
+// environment is the name of the environment that the space is.
+func (sp *space) environment() string {
+	if ws, ok := sp.app.workspaces.store.Spaces().Space(sp.id); ok {
+		return ws.Environment
+	}
+	return ""
+}
+
 // sub returns the path of what the space keeps in a file of its own.
 func (sp *space) sub(name string) string {
 	if sp.id == millrace.DefaultWorkspace {
@@ -64,13 +91,26 @@ func (sp *space) sub(name string) string {
 // openLoader makes what loads the space's tables.
 func (sp *space) openLoader(metrics prometheus.Registerer) (err error) {
 	a := sp.app
-	sp.bounded = &bounded{Warehouse: a.warehouse, Opener: eventlog.History(a.log, a.archive, a.follower)}
+	sp.bounded = &bounded{turns: a.opening, Warehouse: a.warehouse, Opener: eventlog.History(a.log, a.archive, a.follower)}
 	sp.loader, err = warehouse.NewLoader(warehouse.LoaderOptions{
 		Warehouse: sp.bounded, Opener: sp.bounded,
-		Workspace: sp.id, Settings: settings(sp.project.Load().Project),
-		Now: a.o.Now, Logger: a.logger("warehouse"), Metrics: metrics,
+		Workspace: sp.id, Settings: sp.settings(sp.project.Load().Project),
+		Pace: sp.pace, Now: a.o.Now, Logger: a.logger("warehouse"), Metrics: metrics,
 	})
 	return err
+}
+
+// pacePart is how much each open space makes the others wait with commits of few
+// records, and paceMost how much all of them do.
+const (
+	pacePart = 10 * time.Millisecond
+	paceMost = 30 * time.Second
+)
+
+// pace is how long few records of the space wait for more: the longer, the more
+// spaces commit.
+func (sp *space) pace() time.Duration {
+	return min(time.Duration(sp.app.spaces.lenOpen())*pacePart, paceMost)
 }
 
 // openAPI puts together what is asked of the space. shared are the parts that
@@ -87,11 +127,17 @@ func (sp *space) openAPI(files serve.ProjectFiles, shared ...*part) (err error) 
 	if err != nil {
 		return err
 	}
-	query := sp.project.Load().Config.Query
+	query := sp.queryLimits()
 	sp.api = &serve.Space{
-		ID: sp.id, System: sp, Querier: workspaceQuerier{sp}, Waiter: sp.loader, Readers: sp.parts, Files: files, Jobs: sp.jobs,
+		ID: sp.id, Workspace: sp.tenant(), System: sp, Querier: workspaceQuerier{sp}, Waiter: sp.loader, Readers: sp.parts, Files: files, Jobs: sp.jobs,
 		Duplicates: duplicates{sp}, Resubmitter: resubmitter{a.collect, a.follower}, Rebuilder: rebuilder{sp},
 		DefaultQueryTimeout: time.Duration(query.Timeout), DefaultQueryRows: query.Rows, MaxQueryTimeout: time.Duration(query.Timeout),
+	}
+	if sp.versioned() {
+		sp.api.Releases, sp.api.Files = releases{sp}, versionFiles{sp}
+	}
+	if sp == a.home { // it is open always, and may be suspended all the same
+		sp.api.Open = func(ctx context.Context) (*serve.Space, func(), error) { return a.enterSpace(ctx, sp.id) }
 	}
 	if a.history != nil {
 		sp.api.History = spaceHistory{a.history, sp}
@@ -111,11 +157,18 @@ func (sp *space) start(ctx context.Context) {
 	sp.running.Go(func() { _ = sp.activity.Run(ctx) })
 }
 
-// close ends what runs, and the work that goes on.
-func (sp *space) close() error {
+// close ends what runs, and the work that goes on. It waits for that until ctx
+// ends.
+func (sp *space) close(ctx context.Context) error {
 	if sp.stop != nil {
 		sp.stop()
-		sp.running.Wait()
+		ended := make(chan struct{})
+		go func() { sp.running.Wait(); close(ended) }()
+		select {
+		case <-ended:
+		case <-ctx.Done():
+		}
+		sp.noteTables()
 	}
 	if sp.metrics != nil {
 		sp.app.metrics.Unregister(sp.metrics)
@@ -123,16 +176,14 @@ func (sp *space) close() error {
 	if sp.jobs == nil {
 		return nil
 	}
-	return sp.jobs.Close(context.Background())
+	return sp.jobs.Close(ctx)
 }
 
 // received is when intake last heard of each source, and with which keys.
 func (sp *space) received() map[string]receipt {
 	all := map[string]receipt{}
-	for _, s := range sp.app.collect.Activity() {
-		if s.Workspace == sp.id {
-			all[s.Source] = receipt{s.LastReceived, s.Keys}
-		}
+	for _, s := range sp.app.collect.ActivityOf(sp.id) {
+		all[s.Source] = receipt{s.LastReceived, s.Keys}
 	}
 	return all
 }

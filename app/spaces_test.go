@@ -1,12 +1,14 @@
 package app_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -106,8 +108,8 @@ func TestSpacesStayApart(t *testing.T) {
 	if status, answer, _ := r.in("w2", "", "GET", "/api/v1/status", ""); status != http.StatusNotFound {
 		t.Errorf("a space that is closed answers %d %s", status, answer)
 	}
-	if status, _, _ := r.in("", "dev_other", "POST", "/v1/track", `{"userId":"u","event":"Seen"}`); status != http.StatusUnauthorized {
-		t.Errorf("the key of a space that is closed: %d", status)
+	if status, text, header := r.in("", "dev_other", "POST", "/v1/track", `{"userId":"u","event":"Seen"}`); status != http.StatusTooManyRequests || header.Get("Retry-After") == "" {
+		t.Errorf("the key of a workspace that was deleted: %d %s", status, text)
 	}
 	if err := r.OpenSpace("w2", other); err != nil { // and again: it goes on where it was
 		t.Fatal(err)
@@ -126,5 +128,85 @@ func (r *running) countsItsOwn(space, position string, judged, duplicates int) {
 	var got struct{ Judged, Duplicates int }
 	if err := json.Unmarshal([]byte(answer), &got); err != nil || status != http.StatusOK || got.Judged != judged || got.Duplicates != duplicates {
 		r.t.Errorf("space %q: of %s are judged %+v (%d %s), want %d and %d", space, position, got, status, answer, judged, duplicates)
+	}
+}
+
+// TestASpaceIsTakenAtOnce makes workspaces while the server compares what it
+// serves with what there is, all the time: a key of one that was made a moment
+// ago is never refused.
+func TestASpaceIsTakenAtOnce(t *testing.T) {
+	t.Parallel()
+	r := start(t, project(t, small), filepath.Join(t.TempDir(), "data"), &clock{})
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				_ = r.FollowSpaces()
+			}
+		})
+	}
+	defer all.Wait()
+	defer stop()
+	for i := range 30 {
+		key := fmt.Sprintf("dev_new_%d", i)
+		if err := r.OpenSpace(fmt.Sprintf("new-%d", i), project(t, map[string]string{"millrace.yaml": "name: new\n", "sources/web.yaml": "kind: http\nwrite_keys: [" + key + "]\n"})); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			if status, answer, _ := r.in("", key, "POST", "/v1/track", `{"userId":"u","event":"Seen"}`); status != http.StatusOK {
+				t.Fatalf("workspace %d: track answers %d %s", i, status, answer)
+			}
+		}
+	}
+}
+
+// TestAProjectThatCannotBeRead has senders of a space keep their events as long as
+// its project cannot be read. Those of others go on.
+func TestAProjectThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	dir, data := project(t, small), filepath.Join(t.TempDir(), "data")
+	files := map[string]string{"millrace.yaml": "name: broken\n", "sources/web.yaml": "kind: http\nwrite_keys: [dev_broken]\n",
+		"sources/hook.yaml": "kind: webhook\nwrite_keys: [dev_hook]\nevent: body.type\n"}
+	r := start(t, dir, data, &clock{})
+	if err := r.Deploy("broken", files); err != nil {
+		t.Fatal(err)
+	}
+	before, err := r.SwapManifests("broken", []byte("damaged"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	r = start(t, dir, data, &clock{})
+	track := func(key string) (int, string, http.Header) {
+		return r.in("", key, "POST", "/v1/track", `{"userId":"u","event":"Seen"}`)
+	}
+	status, answer, header := track("dev_broken")
+	if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" || !strings.Contains(answer, "send them again") {
+		t.Errorf("a valid key of the space: %d %s %v", status, answer, header)
+	}
+	if status, answer, header = r.in("", "dev_hook", "POST", "/v1/webhook/hook", `{"type":"a"}`); status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+		t.Errorf("a webhook of the space: %d %s %v", status, answer, header)
+	}
+	if status, answer, _ = r.in("", "dev_hook", "POST", "/v1/w/broken/webhook/hook", `{"type":"a"}`); status != http.StatusServiceUnavailable {
+		t.Errorf("a webhook of the space by its address: %d %s", status, answer)
+	}
+	if status, answer, _ = r.in("", "", "GET", "/v1/projects/dev_broken/settings", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("the settings of the space: %d %s", status, answer)
+	}
+	if status, answer, _ = track("dev_web"); status != http.StatusOK {
+		t.Errorf("a key of another space: %d %s", status, answer)
+	}
+	if _, err := r.SwapManifests("broken", before); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.FollowSpaces(); err != nil {
+		t.Fatal(err)
+	}
+	if status, answer, _ = track("dev_broken"); status != http.StatusOK {
+		t.Errorf("after it was mended: %d %s", status, answer)
+	}
+	if status, answer, _ = track("dev_other"); status != http.StatusUnauthorized {
+		t.Errorf("a key that nobody has: %d %s", status, answer)
 	}
 }

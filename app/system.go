@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/collect"
+	"github.com/millrace/millrace/dedup"
 	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/unit"
 )
@@ -31,6 +32,7 @@ func (sp *space) Status(ctx context.Context) (serve.Status, error) {
 		Project: &serve.ProjectStatus{Loaded: p.loaded.UTC(), Problems: p.problems},
 		Log:     a.logStatus(ctx), Dedup: sp.dedupStatus(ctx), Archive: a.archiveStatus(), Warehouse: sp.warehouseStatus(ctx),
 	}
+	sp.versionStatus(ctx, s.Project)
 	for _, part := range sp.partsOf(ctx) {
 		s.Ready = s.Ready && (part.Ready || !part.Required)
 		if !part.Ready {
@@ -48,6 +50,14 @@ func (sp *space) Status(ctx context.Context) (serve.Status, error) {
 		return s, err
 	}
 	s.Notices = sp.notices(p.Project, s.Sources)
+	if s.Project.Folder != "" {
+		s.Notices = append(s.Notices, s.Project.Folder)
+	}
+	if sp == a.home {
+		s.Lease = a.leaseStatus(ctx)
+	} else if ws, ok := a.workspaces.store.Spaces().Space(sp.id); ok {
+		s.Name = ws.Address()
+	}
 	return s, nil
 }
 
@@ -144,9 +154,18 @@ func (sp *space) Sources(_ context.Context, workspace string) ([]serve.Source, e
 	if workspace != sp.id {
 		return all, nil
 	}
+	counts := map[string]dedup.Count{} // by source, and what kind of records
+	for _, c := range a.follower.Counts() {
+		if c.Workspace == workspace {
+			counts[c.Source+"\x00"+c.Space] = c
+		}
+	}
 	for _, r := range sp.project.Load().In("sources") {
 		s := sourceOf(sp.id, r)
 		out := serve.Source{Name: s.Name, Kind: "http", WriteKeys: []string{}, Keys: []serve.SourceKey{}, Dedup: windowText(s), File: r.File, Line: r.Line}
+		if path := r.Path("write_keys"); len(path) > 1 {
+			out.WriteKeysPath = path
+		}
 		if s.HTTP != nil {
 			out.WriteKeys = append(out.WriteKeys, s.HTTP.WriteKeys...)
 		} else {
@@ -154,17 +173,9 @@ func (sp *space) Sources(_ context.Context, workspace string) ([]serve.Source, e
 			out.WriteKeys = append(out.WriteKeys, s.Webhook.WriteKeys...)
 			out.Signature = signatureOf(s.Webhook.Signature)
 		}
-		for _, c := range a.follower.Counts() {
-			if c.Workspace != workspace || c.Source != s.Name {
-				continue
-			}
-			switch c.Space {
-			case "":
-				out.Accepted, out.Duplicates = c.Distinct, c.Duplicates
-			case millrace.StreamRejected:
-				out.Rejected = c.Distinct
-			}
-		}
+		taken := counts[s.Name+"\x00"]
+		out.Accepted, out.Duplicates = taken.Distinct, taken.Duplicates
+		out.Rejected = counts[s.Name+"\x00"+millrace.StreamRejected].Distinct
 		seen, silent := sp.activity.last(s.Name)
 		out.LastReceived, out.Silent = some(seen.at), silent
 		for _, key := range out.WriteKeys {

@@ -81,7 +81,7 @@ type workspaceQuerier struct{ *space }
 
 // Query runs one read-only statement within the project's limits.
 func (w workspaceQuerier) Query(ctx context.Context, q warehouse.Query) (warehouse.Rows, error) {
-	limits := w.project.Load().Config.Query
+	limits := w.queryLimits()
 	if q.Timeout == 0 || q.Timeout > time.Duration(limits.Timeout) {
 		q.Timeout = time.Duration(limits.Timeout)
 	}
@@ -95,5 +95,5 @@ func (w workspaceQuerier) Query(ctx context.Context, q warehouse.Query) (warehou
 		return nil, millrace.Errorf(millrace.Invalid, "the limit is %d rows, at most %d: aggregate, or ask in parts", q.Limit, warehouse.MaxQueryRows)
 	}
 	q.Workspace = w.id // whatever was asked for
-	return w.app.warehouse.Query(ctx, q)
+	return w.app.ask(w.id, false, func() (warehouse.Rows, error) { return w.app.warehouse.Query(ctx, q) })
 }
