@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -29,9 +30,14 @@ type operation struct {
 	summary, description  string
 	open                  bool              // anyone may ask
 	needs                 access.Permission // of who asks, in the space; required unless open
+	or                    access.Permission // of the server, that is enough as well; operations about a workspace
+	everybody             bool              // whoever asks at all: the answer has what is theirs
+	person                bool              // for who is signed in, about themselves
+	apart                 bool              // nothing is asked of what the space holds: it need not be opened
 	errors                []int             // besides 401, 403, 422 and 500
 	status                int               // default 200
 	maxBodyBytes          int64
+	readTimeout           time.Duration // for the body to come in; default Options.BodyReadTimeout
 	timeout               time.Duration // default requestTimeout; negative: the operation's own
 	also                  map[int]any   // other answers, by status, with their type
 	responses             map[string]*huma.Response
@@ -40,10 +46,11 @@ type operation struct {
 type bodyOf[T any] struct{ Body T }
 
 // newAPI makes the description that operations are added to.
-func newAPI(mux humago.Mux, version string) huma.API {
+func (s *server) newAPI(mux humago.Mux, version string) huma.API {
 	useLibrary()
 	config := huma.DefaultConfig("Millrace", version)
 	config.CreateHooks = nil // no $schema in answers
+	config.Transformers = []huma.Transformer{s.hide}
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.RejectUnknownQueryParameters = true
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", resultNames)
@@ -59,14 +66,22 @@ func newAPI(mux humago.Mux, version string) huma.API {
 		{Name: "records", Description: "Records as they arrive, and those that were rejected."},
 		{Name: "readers", Description: "The parts that follow the log."},
 		{Name: "files", Description: "The project's files."},
+		{Name: "releases", Description: "Versions of the project, and which of them runs."},
 		{Name: "jobs", Description: "Long work."},
 		{Name: "keys", Description: "What programs ask with."},
 		{Name: "audit", Description: "Who did what."},
-		{Name: "session", Description: "Logging in, for the web page."},
+		{Name: "secrets", Description: "What nobody may see, and who may use it."},
+		{Name: "workspaces", Description: "Tenants, their environments, and what they use."},
+		{Name: "backups", Description: "Copies of everything, in another place."},
+		{Name: "transfer", Description: "Everything in open formats, out and in."},
+		{Name: "session", Description: "Signing in, for the web page."},
+		{Name: "profile", Description: "What people say of themselves, and their sessions."},
+		{Name: "members", Description: "Who may do what in a workspace, and on the server."},
+		{Name: "people", Description: "All accounts of the server."},
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"session":     {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "What logging in gave to a browser; over https its name begins with __Host-."},
-		"admin":       {Type: "http", Scheme: "bearer", Description: "An API key, or the admin token. `millrace dev` asks for none on loopback."},
+		"session":     {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "What signing in gave to a browser; over https its name begins with __Host-. Changes need the header Millrace-CSRF besides."},
+		"admin":       {Type: "http", Scheme: "bearer", Description: "An API key, or the admin token of a server that has one. `millrace dev` asks for none on loopback."},
 		"key":         {Type: "http", Scheme: "basic", Description: "A write key of the source as the user name, no password."},
 		"keyAsBearer": {Type: "http", Scheme: "bearer", Description: "A write key of the source as the token."},
 		"keyInQuery":  {Type: "apiKey", In: "query", Name: "writeKey", Description: "A write key of the source, for beacons and pixels, which cannot set headers."},
@@ -76,6 +91,19 @@ func newAPI(mux humago.Mux, version string) huma.API {
 	return humago.New(mux, config)
 }
 
+// need says who may ask.
+func (op *operation) need() string {
+	switch {
+	case op.everybody:
+		return " Needs no permission."
+	case op.person:
+		return " For people who are signed in."
+	case op.or != "":
+		return fmt.Sprintf(" Needs the permission %s, or on the server %s.", op.needs, op.or)
+	}
+	return fmt.Sprintf(" Needs the permission %s.", op.needs)
+}
+
 // register adds an operation: its deadline, its errors as problems, and its
 // place in the description.
 func register[I, O any](s *server, op operation, handle func(context.Context, *I) (*O, error)) {
@@ -83,6 +111,9 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag},
 		Summary: op.summary, Description: op.description, DefaultStatus: op.status,
 		MaxBodyBytes: op.maxBodyBytes, BodyReadTimeout: s.o.BodyReadTimeout, Responses: op.responses,
+	}
+	if op.readTimeout > 0 {
+		h.BodyReadTimeout = op.readTimeout
 	}
 	if h.MaxBodyBytes == 0 {
 		h.MaxBodyBytes = maxBodyBytes
@@ -104,7 +135,7 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 	}
 	if !op.open {
 		h.Middlewares = huma.Middlewares{s.allowed(op)}
-		h.Description = strings.TrimSpace(h.Description + " Needs the permission " + string(op.needs) + ".")
+		h.Description = strings.TrimSpace(h.Description + op.need())
 	}
 	timeout := op.timeout
 	if timeout == 0 {

@@ -18,28 +18,29 @@ import (
 
 // An AuditEntry is who did what, to what, from where and when.
 type AuditEntry struct {
-	Number      int64           `json:"number" example:"42" doc:"In the trail, from 1, without gaps."`
-	Time        time.Time       `json:"time"`
-	ActorKind   string          `json:"actor_kind" enum:"person,key,local,system" doc:"local: who sits at a machine on which millrace dev runs. system: the server itself, or who has its admin token."`
-	ActorID     string          `json:"actor_id,omitempty" doc:"Of the person or key."`
-	Actor       string          `json:"actor" doc:"Its name then."`
-	Action      string          `json:"action" example:"key.create" doc:"What was done: object.verb."`
-	ObjectKind  string          `json:"object_kind,omitempty" example:"key"`
-	ObjectID    string          `json:"object_id,omitempty"`
-	Object      string          `json:"object,omitempty" doc:"Its name then, when that is not its id."`
-	Environment string          `json:"environment,omitempty"`
-	Address     string          `json:"address,omitempty" doc:"From where on the network."`
-	Agent       string          `json:"agent,omitempty" doc:"What the client calls itself."`
-	RequestID   string          `json:"request_id,omitempty" doc:"Under which the server's log knows the request."`
-	Before      json.RawMessage `json:"before,omitempty" doc:"What was, without secrets."`
-	After       json.RawMessage `json:"after,omitempty" doc:"What is since, without secrets."`
-	Note        string          `json:"note,omitempty"`
-	Erased      bool            `json:"erased,omitempty" doc:"It was erased with its workspace: only its number and hash are left."`
+	Number          int64           `json:"number" example:"42" doc:"In the trail, from 1, without gaps."`
+	Time            time.Time       `json:"time"`
+	ActorKind       string          `json:"actor_kind" enum:"person,key,local,system" doc:"local: who sits at a machine on which millrace dev runs. system: the server itself, and commands on its machine."`
+	ActorID         string          `json:"actor_id,omitempty" doc:"Of the person or key."`
+	Actor           string          `json:"actor" doc:"Its name then."`
+	Action          string          `json:"action" example:"key.create" doc:"What was done: object.verb."`
+	ObjectKind      string          `json:"object_kind,omitempty" example:"key"`
+	ObjectID        string          `json:"object_id,omitempty"`
+	Object          string          `json:"object,omitempty" doc:"Its name then, when that is not its id."`
+	Environment     string          `json:"environment,omitempty" doc:"By id."`
+	EnvironmentName string          `json:"environment_name,omitempty" example:"staging" doc:"What it is called now."`
+	Address         string          `json:"address,omitempty" doc:"From where on the network."`
+	Agent           string          `json:"agent,omitempty" doc:"What the client calls itself."`
+	RequestID       string          `json:"request_id,omitempty" doc:"Under which the server's log knows the request."`
+	Before          json.RawMessage `json:"before,omitempty" doc:"What was, without secrets."`
+	After           json.RawMessage `json:"after,omitempty" doc:"What is since, without secrets."`
+	Note            string          `json:"note,omitempty"`
+	Erased          bool            `json:"erased,omitempty" doc:"It was erased with its workspace: only its number and hash are left."`
 }
 
-func auditEntry(k audit.Kept) AuditEntry {
+func (s *server) auditEntry(k audit.Kept) AuditEntry {
 	out := AuditEntry{Number: k.Seq, Time: k.Time.UTC(), ActorKind: k.Actor.Kind, ActorID: k.Actor.ID, Actor: k.Actor.Name, Action: k.Action,
-		ObjectKind: k.Object.Kind, ObjectID: k.Object.ID, Object: k.Object.Name, Environment: k.Environment,
+		ObjectKind: k.Object.Kind, ObjectID: k.Object.ID, Object: k.Object.Name, Environment: k.Environment, EnvironmentName: s.environmentName(k.Environment),
 		Address: k.From.Address, Agent: k.From.Agent, RequestID: k.From.Request, Note: k.Note, Erased: k.Erased()}
 	out.Before, _ = k.Before.(json.RawMessage)
 	out.After, _ = k.After.(json.RawMessage)
@@ -54,67 +55,32 @@ type AuditFilter struct {
 	Action string    `query:"action" maxLength:"100" example:"key" doc:"Only this action, such as key.create, or all that was done to such objects: key."`
 	Object string    `query:"object" maxLength:"300" doc:"Only what was done to this object, by id."`
 	Text   string    `query:"q" maxLength:"200" doc:"Only entries with these words, or words that begin so."`
-	Server bool      `query:"server" doc:"The trail of the whole server, not of the workspace alone."`
 }
 
-// filterOf limits a filter to what who asks may see.
-func (s *server) filterOf(ctx context.Context, in AuditFilter) (audit.Filter, error) {
-	if s.o.Audit == nil {
-		return audit.Filter{}, millrace.Errorf(millrace.NotFound, "this server keeps no audit trail")
-	}
-	f := audit.Filter{From: in.From, To: in.Until, Actor: in.Actor, Action: in.Action, Object: in.Object, Text: in.Text, Workspace: s.space(ctx).Workspace}
-	if in.Server {
-		f.Workspace = ""
-		return f, principal(ctx).Allow(access.ServerAudit, "", "")
-	}
-	return f, nil
+// of is the filter within a workspace's trail, or within the whole when that is "".
+func (in AuditFilter) of(workspace string) audit.Filter {
+	return audit.Filter{From: in.From, To: in.Until, Actor: in.Actor, Action: in.Action, Object: in.Object, Text: in.Text, Workspace: workspace}
 }
 
+var errNoAudit = millrace.Errorf(millrace.NotFound, "this server keeps no audit trail")
+
+// registerAudit are the operations on the trail of a workspace, and on that of
+// the whole server, for which one needs no role in any workspace.
 func (s *server) registerAudit() {
-	type auditPage struct {
-		Entries []AuditEntry `json:"entries" doc:"The newest first."`
-		Next    string       `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
-	}
-	register(s, operation{id: "list-audit", method: http.MethodGet, path: "/api/v1/audit", tag: "audit", needs: access.AuditRead,
-		summary: "Who did what", description: "Every change that someone made, with what was before and after. Entries are never changed: each holds the hash of the one before.", errors: []int{http.StatusBadRequest, http.StatusNotFound}},
-		func(ctx context.Context, in *struct {
-			AuditFilter
-			Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"500" doc:"Most entries of a page."`
-			Cursor string `query:"cursor" maxLength:"200" doc:"From the page before."`
-		}) (*bodyOf[auditPage], error) {
-			f, err := s.filterOf(ctx, in.AuditFilter)
-			if err != nil {
-				return nil, err
-			}
-			found, err := s.o.Audit.Search(ctx, f, in.Cursor, in.Limit)
-			if err != nil {
-				return nil, err
-			}
-			out := auditPage{Entries: []AuditEntry{}, Next: found.Next}
-			for _, k := range found.Entries {
-				out.Entries = append(out.Entries, auditEntry(k))
-			}
-			return &bodyOf[auditPage]{Body: out}, nil
-		})
-	register(s, operation{id: "export-audit", method: http.MethodGet, path: "/api/v1/audit/export", tag: "audit", needs: access.AuditRead, timeout: -1,
-		summary: "Export who did what", description: "Oldest first, with the hashes that it takes to verify it anywhere; docs/format/audit.md says how.", errors: []int{http.StatusBadRequest, http.StatusNotFound},
-		responses: map[string]*huma.Response{"200": {Description: "The entries", Content: map[string]*huma.MediaType{
-			ndjsonMedia: {Schema: &huma.Schema{Type: huma.TypeString}, Example: "{\"audit\":1}\n"}, "text/csv": {Schema: &huma.Schema{Type: huma.TypeString}, Example: "number,time,actor\n"}}}}},
-		func(ctx context.Context, in *struct {
-			AuditFilter
-			Format string `query:"format" enum:"ndjson,csv" default:"ndjson" doc:"In CSV no text is a formula."`
-		}) (*huma.StreamResponse, error) {
-			f, err := s.filterOf(ctx, in.AuditFilter)
-			if err != nil {
-				return nil, err
-			}
-			return &huma.StreamResponse{Body: func(hc huma.Context) { s.exportAudit(ctx, hc, f, in.Format) }}, nil
-		})
+	own := func(ctx context.Context) string { return s.space(ctx).Workspace }
+	const checked = "Oldest first, with the hashes that it takes to verify it anywhere; docs/format/audit.md says how."
+	s.registerTrail(operation{id: "list-audit", path: "/api/v1/audit", needs: access.AuditRead, summary: "Who did what",
+		description: "Every change that someone made, with what was before and after. Entries are never changed: each holds the hash of the one before."},
+		operation{id: "export-audit", path: "/api/v1/audit/export", needs: access.AuditRead, summary: "Export who did what", description: checked}, own)
+	s.registerTrail(operation{id: "list-server-audit", path: "/api/v1/server/audit", needs: access.ServerAudit, summary: "Who did what on the whole server",
+		description: "In all workspaces, and what concerns none of them."},
+		operation{id: "export-server-audit", path: "/api/v1/server/audit/export", needs: access.ServerAudit, summary: "Export who did what on the whole server",
+			description: checked}, func(context.Context) string { return "" })
 	register(s, operation{id: "start-audit-verification", method: http.MethodPost, path: "/api/v1/audit/verifications", tag: "audit", needs: access.ServerAudit,
 		summary: "Verify the audit trail", description: "Reads every entry and checks that none was changed, taken out, put in or moved.", status: http.StatusAccepted, errors: []int{http.StatusConflict, http.StatusNotFound}},
 		func(ctx context.Context, _ *struct{}) (*started, error) {
 			if s.o.Audit == nil {
-				return nil, millrace.Errorf(millrace.NotFound, "this server keeps no audit trail")
+				return nil, errNoAudit
 			}
 			return s.start(ctx, "audit.verify", nil, func(ctx context.Context, progress func(job.Progress)) (any, error) {
 				report, err := s.o.Audit.Verify(ctx, audit.VerifyOptions{Progress: func(n int64) { progress(job.Progress{Done: n, Unit: "entries"}) }})
@@ -123,6 +89,48 @@ func (s *server) registerAudit() {
 				}
 				return auditReport(report), nil
 			})
+		})
+}
+
+// registerTrail are the operations that read a trail.
+func (s *server) registerTrail(listing, export operation, of func(context.Context) string) {
+	type auditPage struct {
+		Entries []AuditEntry `json:"entries" doc:"The newest first."`
+		Next    string       `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
+	}
+	listing.method, listing.tag, listing.apart, listing.errors = http.MethodGet, "audit", true, []int{http.StatusBadRequest, http.StatusNotFound}
+	register(s, listing,
+		func(ctx context.Context, in *struct {
+			AuditFilter
+			Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"500" doc:"Most entries of a page."`
+			Cursor string `query:"cursor" maxLength:"200" doc:"From the page before."`
+		}) (*bodyOf[auditPage], error) {
+			if s.o.Audit == nil {
+				return nil, errNoAudit
+			}
+			found, err := s.o.Audit.Search(ctx, in.of(of(ctx)), in.Cursor, in.Limit)
+			if err != nil {
+				return nil, err
+			}
+			out := auditPage{Entries: []AuditEntry{}, Next: found.Next}
+			for _, k := range found.Entries {
+				out.Entries = append(out.Entries, s.auditEntry(k))
+			}
+			return &bodyOf[auditPage]{Body: out}, nil
+		})
+	export.method, export.tag, export.apart, export.errors, export.timeout = http.MethodGet, "audit", true, listing.errors, -1
+	export.responses = map[string]*huma.Response{"200": {Description: "The entries", Content: map[string]*huma.MediaType{
+		ndjsonMedia: {Schema: &huma.Schema{Type: huma.TypeString}, Example: "{\"audit\":1}\n"}, "text/csv": {Schema: &huma.Schema{Type: huma.TypeString}, Example: "number,time,actor\n"}}}}
+	register(s, export,
+		func(ctx context.Context, in *struct {
+			AuditFilter
+			Format string `query:"format" enum:"ndjson,csv" default:"ndjson" doc:"In CSV no text is a formula."`
+		}) (*huma.StreamResponse, error) {
+			if s.o.Audit == nil {
+				return nil, errNoAudit
+			}
+			f := in.of(of(ctx))
+			return &huma.StreamResponse{Body: func(hc huma.Context) { s.exportAudit(ctx, hc, f, in.Format) }}, nil
 		})
 }
 

@@ -2,14 +2,13 @@ package serve
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,137 +19,255 @@ import (
 	"github.com/millrace/millrace/access/token"
 )
 
-// A guard decides who may ask.
+// A guard finds out who asks.
 type guard struct {
 	mode     Mode
-	token    [sha256.Size]byte
-	hasToken bool
 	hosts    map[string]bool
 	clientIP func(*http.Request) netip.Addr
-	failures *throttle
-	sessions *sessions
-	access   *access.Access
+	secure   func(*http.Request) bool
+	access   *access.Access // nil: there are neither keys nor people
 }
 
 func newGuard(o Options) *guard {
-	g := &guard{mode: o.Mode, token: sha256.Sum256([]byte(o.AdminToken)), hasToken: o.AdminToken != "",
-		hosts: map[string]bool{"localhost": true}, clientIP: o.ClientIP, failures: newThrottle(o.Now),
-		sessions: newSessions(o.AdminToken, o.Now), access: o.Access}
+	g := &guard{mode: o.Mode, hosts: map[string]bool{"localhost": true}, clientIP: o.ClientIP, secure: o.Secure, access: o.Access}
 	for _, h := range o.AllowedHosts {
 		g.hosts[strings.ToLower(h)] = true
 	}
 	return g
 }
 
-// open are the paths that anyone may ask for.
-func open(path string) bool { return path == "/healthz" || path == "/readyz" || path == sessionPath }
+// Paths that anyone may ask for, and who then is taken to ask.
+const (
+	asNobody  = 1 + iota // whoever it is: what is sent says enough, such as a password or a link
+	asTheyAre            // who it is, or nobody
+)
+
+var openPaths = map[string]int{
+	"/healthz": asNobody, "/readyz": asNobody,
+	sessionPath: asTheyAre, setupPath: asNobody, resetPath: asNobody, resetRequestPath: asNobody,
+	invitationPath: asTheyAre, acceptPath: asTheyAre, confirmEmailPath: asTheyAre,
+}
+
+// open says whether anyone may ask for a path.
+func open(path string) bool { return openPaths[path] != 0 }
+
+// An identity is who makes a request, and how that is known.
+type identity struct {
+	access.Principal
+	signed *access.Signed // by a session; nil: by something else
+	cookie string         // the session's token
+	reason error          // on open paths: why nobody is known to ask
+}
 
 func (s *server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !open(r.URL.Path) {
-			who, err := s.guard.check(r)
-			if err == nil && r.URL.Path == metricsPath {
-				err = who.Allow(access.ServerRead, "", "")
-			}
-			if err != nil {
-				if millrace.KindOf(err) == millrace.Unauthorized {
-					w.Header().Set("WWW-Authenticate", `Bearer realm="millrace"`)
-				}
-				writeProblem(w, r, err)
-				return
-			}
-			r = r.WithContext(context.WithValue(r.Context(), principalKey{}, who))
+		who, err := s.guard.identify(r)
+		if err == nil && r.URL.Path == metricsPath {
+			err = who.Allow(access.ServerRead, "", "")
 		}
-		next.ServeHTTP(w, r)
+		if err != nil {
+			if millrace.KindOf(err) == millrace.Unauthorized {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="millrace"`)
+			}
+			writeProblem(w, r, err)
+			return
+		}
+		if who.signed != nil && who.signed.Renew {
+			s.renew(w, r, &who)
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, &who)))
 	})
 }
 
-// principal is who makes the request of ctx; nobody on paths that are open.
+// renew gives a session another token, because what its person may do has changed.
+func (s *server) renew(w http.ResponseWriter, r *http.Request, who *identity) {
+	out, err := s.o.Access.Renew(r.Context(), *who.signed)
+	if err != nil {
+		if millrace.KindOf(err) != millrace.Conflict { // another request was faster
+			s.o.Logger.Warn("a session could not be given a new token; the next request tries again", "request", requestID(r.Context()), "session", who.Session, "error", err)
+		}
+		return
+	}
+	signed, err := s.o.Access.Authenticate(r.Context(), out.Token.Reveal(), s.guard.from(r))
+	if err != nil {
+		return // it ended meanwhile: the next request is told
+	}
+	who.signed, who.Principal, who.cookie = &signed, signed.Principal, out.Token.Reveal()
+	w.Header().Add("Set-Cookie", s.cookie(r, out))
+	w.Header().Set(csrfHeader, signed.CSRF())
+}
+
+// principal is who makes the request of ctx; nobody when that is not known.
 func principal(ctx context.Context) access.Principal {
-	who, _ := ctx.Value(principalKey{}).(access.Principal)
-	return who
+	return identityOf(ctx).Principal
+}
+
+func identityOf(ctx context.Context) *identity {
+	if who, ok := ctx.Value(principalKey{}).(*identity); ok {
+		return who
+	}
+	return &identity{}
 }
 
 // allowed lets nobody through who may not do what an operation does, in the
 // space that it is about, before anything else of the request is looked at.
 func (s *server) allowed(op operation) func(huma.Context, func(huma.Context)) {
 	return func(hc huma.Context, next func(huma.Context)) {
-		ctx := hc.Context()
-		sp := s.space(ctx)
-		if err := principal(ctx).Allow(op.needs, sp.Workspace, sp.ID); err != nil {
+		ctx, release, err := s.admit(hc, op)
+		if err != nil {
+			ctx := hc.Context()
 			_, w := humago.Unwrap(hc)
 			writeProblem(w, requestOf(ctx).WithContext(ctx), err)
 			return
 		}
-		next(hc)
+		defer release()
+		if op.timeout < 0 {
+			var end func()
+			ctx, end = s.whileAllowed(ctx, op)
+			defer end()
+		}
+		next(huma.WithContext(hc, ctx))
 	}
 }
 
-// adminToken is who sends the token that the server was started with.
-var adminToken = access.System("admin token")
+// lookAgain is how often it is looked whether who reads a stream still may.
+const lookAgain = 2 * time.Second
 
-// check says who makes a request.
-func (g *guard) check(r *http.Request) (access.Principal, error) {
-	if key, ok := bearerKey(r); ok && g.access != nil {
-		return g.access.AuthenticateKey(r.Context(), key, access.From{Address: g.clientIP(r), Agent: r.UserAgent()})
+// whileAllowed ends what may last long when who asked for it may not any more: their
+// session or key has ended, or their role was taken. It does not count as use.
+func (s *server) whileAllowed(ctx context.Context, op operation) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	r, sp := requestOf(ctx).Clone(ctx), s.space(ctx)
+	r.Header.Set(backgroundHeader, "true")
+	go func() {
+		ticker := time.NewTicker(lookAgain)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			who, err := s.guard.check(r)
+			if err == nil && op.needs != "" && !op.about() {
+				err = who.Allow(op.needs, sp.Workspace, sp.ID)
+			}
+			switch millrace.KindOf(err) {
+			case millrace.Unauthorized, millrace.Forbidden, millrace.NotFound:
+				if err != nil {
+					cancel()
+				}
+			}
+		}
+	}()
+	return ctx, cancel
+}
+
+// aPerson refuses who is not signed in as a person: they have no profile.
+func aPerson(who access.Principal) error {
+	if who.Kind == access.PersonKind && who.Session != "" {
+		return nil
 	}
-	_, sent := r.Header["Authorization"]
-	if !sent && g.hasToken {
-		if _, _, ok := g.sessions.of(r); ok {
-			return adminToken, sameOrigin(r)
+	return millrace.Errorf(millrace.Forbidden, "this is about who is signed in, and %s is no person: sign in with an e-mail address and a password", who)
+}
+
+func (g *guard) from(r *http.Request) access.From {
+	return access.From{Address: g.clientIP(r), Agent: r.UserAgent(), Background: r.Header.Get(backgroundHeader) != ""}
+}
+
+// identify says who makes a request. On paths that are open to all that may be nobody.
+func (g *guard) identify(r *http.Request) (identity, error) {
+	if err := noTokenInAddress(r); err != nil {
+		return identity{}, err
+	}
+	openTo := openPaths[r.URL.Path]
+	if openTo != 0 && !safe(r) {
+		if err := g.notForeign(r); err != nil {
+			return identity{}, err
 		}
 	}
-	if g.hasToken && (g.mode == Production || sent || !local(r)) {
-		return adminToken, g.checkToken(r)
+	if openTo == asNobody || r.URL.Path == sessionPath && r.Method == http.MethodPost {
+		return identity{}, nil
 	}
-	if g.mode == Production {
-		return access.Principal{}, millrace.Errorf(millrace.Unauthorized, "this server has no admin token, so it answers nobody")
+	who, err := g.check(r)
+	if openTo == 0 || err == nil {
+		return who, err
 	}
-	return access.Local(), g.checkLocal(r)
+	if !safe(r) && millrace.KindOf(err) != millrace.Unauthorized && g.cookieOf(r) != "" {
+		return identity{}, err // who it is is known, and the request not theirs
+	}
+	return identity{reason: err}, nil
 }
 
-// bearerKey is the API key that a request comes with.
-func bearerKey(r *http.Request) (string, bool) {
+// check says who makes a request: by a key, by a session, or from this machine.
+func (g *guard) check(r *http.Request) (identity, error) {
+	admin := g.access != nil && g.access.TakesAdminToken()
+	_, sent := r.Header["Authorization"]
+	if text, bearer := bearerToken(r); sent && (admin || g.mode == Production || bearer && token.Looks(text)) && g.access != nil {
+		if text == "" && bearer {
+			return identity{}, errNeedsKey
+		}
+		p, err := g.access.AuthenticateKey(r.Context(), text, g.from(r))
+		return identity{Principal: p}, err
+	}
+	missing := errNeedsKey
+	if cookie := g.cookieOf(r); cookie != "" && !sent && g.access != nil {
+		signed, err := g.access.Authenticate(r.Context(), cookie, g.from(r))
+		if err == nil {
+			return identity{Principal: signed.Principal, signed: &signed, cookie: cookie}, g.ownPage(r, signed)
+		}
+		if millrace.KindOf(err) != millrace.Unauthorized {
+			return identity{}, err
+		}
+		missing = err
+	}
+	if g.mode == Production || admin && !local(r) {
+		return identity{}, missing
+	}
+	return identity{Principal: access.Local()}, g.checkLocal(r)
+}
+
+var errNeedsKey = millrace.Errorf(millrace.Unauthorized, "this needs an API key: send the header Authorization: Bearer KEY, or give the commands --token or MILLRACE_TOKEN; in a browser, sign in")
+
+// bearerToken is what a request has in Authorization, and whether as a bearer's.
+func bearerToken(r *http.Request) (text string, bearer bool) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	text = strings.TrimSpace(text)
-	return text, strings.EqualFold(scheme, "Bearer") && token.Looks(text)
-}
-
-// checkToken lets in who sends the admin token.
-func (g *guard) checkToken(r *http.Request) error {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if token == "" {
-		return millrace.Errorf(millrace.Unauthorized, "this needs an API key or the admin token: send the header Authorization: Bearer TOKEN, or give the commands --token or MILLRACE_TOKEN; in a browser, log in")
-	}
 	if !strings.EqualFold(scheme, "Bearer") {
-		token = ""
+		return "", false
 	}
-	return g.verify(r, token)
+	return strings.TrimSpace(text), true
 }
 
-// verify compares a token in constant time, and stops those who guess.
-func (g *guard) verify(r *http.Request, token string) error {
-	who := g.clientIP(r)
-	if wait := g.failures.wait(who); wait > 0 {
-		return &millrace.Error{Kind: millrace.Limited, RetryAfter: wait,
-			Message: "too many wrong tokens from your address: wait, then send the right one"}
+// noTokenInAddress refuses a token in the address of a request: addresses end up
+// in logs, histories, and in what other sites are told.
+func noTokenInAddress(r *http.Request) error {
+	if strings.Contains(r.URL.Path, "mr_") && isToken.MatchString(r.URL.Path) {
+		return errTokenInAddress
 	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	if subtle.ConstantTimeCompare(sum[:], g.token[:]) != 1 {
-		g.failures.fail(who)
-		return millrace.Errorf(millrace.Unauthorized, "the token is not this server's admin token: it is what MILLRACE_ADMIN_TOKEN, or the file of --admin-token-file, held when the server started")
+	if !strings.Contains(r.URL.RawQuery, "mr_") && !strings.Contains(r.URL.RawQuery, "%") {
+		return nil
+	}
+	for name, values := range r.URL.Query() {
+		if isToken.MatchString(name) || slices.ContainsFunc(values, func(v string) bool { return isToken.MatchString(v) }) {
+			return errTokenInAddress
+		}
 	}
 	return nil
 }
+
+var errTokenInAddress = millrace.Errorf(millrace.Invalid, "a token does not belong into an address, which logs and histories keep: send it as Authorization: Bearer TOKEN, and take this one for known to others: rotate it")
+
+// isToken finds API keys and the tokens of sessions and links.
+var isToken = regexp.MustCompile(token.Pattern)
 
 // checkLocal lets in what people and programs on this machine ask for, and
 // nothing that a web page elsewhere makes their browser ask for.
 func (g *guard) checkLocal(r *http.Request) error {
 	if !local(r) {
-		return millrace.Errorf(millrace.Forbidden, "millrace dev answers this machine only: to ask from elsewhere or through a proxy, start it with MILLRACE_ADMIN_TOKEN set and send that token")
+		return millrace.Errorf(millrace.Forbidden, "millrace dev answers this machine only: to ask from elsewhere or through a proxy, send an API key that was made on it, or run millrace serve")
 	}
 	if !g.ownHost(r.Host) {
-		return millrace.Errorf(millrace.Forbidden, "%.80q is not a name of this machine, and millrace dev answers to no other: use localhost or 127.0.0.1, or run millrace serve, which takes any name from who sends its admin token", r.Host)
+		return millrace.Errorf(millrace.Forbidden, "%.80q is not a name of this machine, and millrace dev answers to no other: use localhost or 127.0.0.1, or run millrace serve, which takes any name from who sends a key", r.Host)
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
 		return millrace.Errorf(millrace.Forbidden, "a page of another site may not ask this server")
@@ -200,65 +317,4 @@ func peer(r *http.Request) netip.Addr {
 		return netip.Addr{}
 	}
 	return a.Addr().Unmap()
-}
-
-// Limits of guessing: so many at once, then one each interval.
-const (
-	failureBurst    = 10
-	failureInterval = 10 * time.Second
-	maxThrottled    = 10_000
-)
-
-// A throttle counts failures by address: a /64 counts as one in IPv6.
-type throttle struct {
-	now func() time.Time
-	mu  sync.Mutex
-	// until is when the failures so far are forgotten, which is at most
-	// failureBurst intervals ahead.
-	until map[netip.Prefix]time.Time
-}
-
-func newThrottle(now func() time.Time) *throttle {
-	return &throttle{now: now, until: map[netip.Prefix]time.Time{}}
-}
-
-func network(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits) // the zero prefix for an address that is not known
-	return p
-}
-
-// wait returns how long who has to wait, or 0.
-func (t *throttle) wait(who netip.Addr) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	until, now := t.until[network(who)], t.now()
-	if until.Before(now) {
-		return 0
-	}
-	return max(0, until.Sub(now)-(failureBurst-1)*failureInterval)
-}
-
-func (t *throttle) fail(who netip.Addr) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now, key := t.now(), network(who)
-	if len(t.until) >= maxThrottled {
-		for k, u := range t.until {
-			if u.Before(now) {
-				delete(t.until, k)
-			}
-		}
-		if len(t.until) >= maxThrottled {
-			clear(t.until) // so many addresses guess that counting each is of no use
-		}
-	}
-	from := t.until[key]
-	if from.Before(now) {
-		from = now
-	}
-	t.until[key] = from.Add(failureInterval)
 }

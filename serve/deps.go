@@ -129,18 +129,20 @@ type SourceKey struct {
 
 // A Source is where records come in.
 type Source struct {
-	Name         string     `json:"name" example:"web"`
-	Kind         string     `json:"kind" example:"http"`
-	WriteKeys    []string   `json:"write_keys" doc:"Keys to send with. They are public."`
-	Path         string     `json:"path,omitempty" example:"/v1/webhook/stripe" doc:"Where a webhook posts to."`
-	Dedup        string     `json:"dedup" example:"24h" doc:"How long an ID keeps later records with the same ID from being counted."`
-	Accepted     int64      `json:"accepted" doc:"Distinct records."`
-	Duplicates   int64      `json:"duplicates" doc:"Records dropped since their ID was there before."`
-	Rejected     int64      `json:"rejected" doc:"Records refused and kept."`
-	LastReceived *time.Time `json:"last_received,omitempty" doc:"When the last record came in."`
-	Silent       bool       `json:"silent" doc:"It used to receive and fell silent."`
-	File         string     `json:"file,omitempty" example:"sources/web.yaml" doc:"Its file in the project."`
-	Line         int        `json:"line,omitempty" example:"2" doc:"Where it begins in that file, from 1."`
+	Name      string   `json:"name" example:"web"`
+	Kind      string   `json:"kind" example:"http"`
+	WriteKeys []string `json:"write_keys" doc:"Keys to send with. They are public."`
+	// WriteKeysPath is where WriteKeys stand in File.
+	WriteKeysPath []string   `json:"write_keys_path,omitempty" doc:"Where write_keys stand in the file, when this environment has keys of its own there: environments, its name, write_keys. Edits of them name this path."`
+	Path          string     `json:"path,omitempty" example:"/v1/webhook/stripe" doc:"Where a webhook posts to."`
+	Dedup         string     `json:"dedup" example:"24h" doc:"How long an ID keeps later records with the same ID from being counted."`
+	Accepted      int64      `json:"accepted" doc:"Distinct records."`
+	Duplicates    int64      `json:"duplicates" doc:"Records dropped since their ID was there before."`
+	Rejected      int64      `json:"rejected" doc:"Records refused and kept."`
+	LastReceived  *time.Time `json:"last_received,omitempty" doc:"When the last record came in."`
+	Silent        bool       `json:"silent" doc:"It used to receive and fell silent."`
+	File          string     `json:"file,omitempty" example:"sources/web.yaml" doc:"Its file in the project."`
+	Line          int        `json:"line,omitempty" example:"2" doc:"Where it begins in that file, from 1."`
 	// Keys are WriteKeys with what is known of each.
 	Keys []SourceKey `json:"keys" doc:"Each of write_keys, and when it was last used."`
 	// Signature is of a webhook whose deliveries are signed.

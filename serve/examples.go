@@ -3,6 +3,7 @@ package serve
 import (
 	"embed"
 	"encoding/json"
+	"io/fs"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,7 +26,11 @@ var sameExample = map[string]string{"import": "batch"}
 // answers as text and that has none.
 func (s *server) addExamples() {
 	all := map[string]example{}
-	for _, name := range []string{"examples.json", "examples_page.json", "examples_control.json"} {
+	names, err := fs.Glob(exampleFiles, "examples*.json")
+	if err != nil {
+		panic(err) // the pattern is wrong
+	}
+	for _, name := range names {
 		text, err := exampleFiles.ReadFile(name)
 		if err == nil {
 			err = json.Unmarshal(text, &all)
@@ -35,7 +40,7 @@ func (s *server) addExamples() {
 		}
 	}
 	for _, path := range s.api.OpenAPI().Paths {
-		for _, op := range []*huma.Operation{path.Get, path.Post, path.Put, path.Delete} {
+		for _, op := range []*huma.Operation{path.Get, path.Post, path.Put, path.Patch, path.Delete} {
 			if op == nil {
 				continue
 			}

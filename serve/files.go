@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/project"
+	"github.com/millrace/millrace/release/merge"
 )
 
 // ProjectFiles are the files of the project that is served.
@@ -26,6 +26,9 @@ type ProjectFiles interface {
 	// Check finds what is wrong with the project with other texts in place of
 	// some of its files; nil is a file that is removed.
 	Check(texts map[string][]byte) []project.Problem
+	// CheckUses refuses texts by which a secret would be used as it is not yet, when
+	// who asks may not allow that.
+	CheckUses(ctx context.Context, who access.Principal, texts map[string][]byte) error
 	// Known is what completion offers, and SchemaFor the name of a file's schema.
 	Known() project.Known
 	SchemaFor(path string) string
@@ -51,6 +54,8 @@ type FileText struct {
 	Path string `json:"path" doc:"Within the project."`
 	Text string `json:"text" doc:"Its text."`
 	ETag string `json:"etag" doc:"Of its text: to be given when it is saved."`
+	// Version is that of the project.
+	Version int64 `json:"version,omitempty" doc:"The version that it is of, where changes are versions: to be given when it is saved."`
 }
 
 // A FileProblem is a mistake in a file.
@@ -66,6 +71,10 @@ type FileConflict struct {
 	Path string `json:"path" doc:"Of the file."`
 	Text string `json:"text" doc:"What it says now."`
 	ETag string `json:"etag,omitempty" doc:"Of that; absent when the file is gone."`
+	// What follows is there when it is known from what both began.
+	Merged    *string          `json:"merged,omitempty" doc:"Both changes, when they go together: look at it, and save it with this etag."`
+	Marked    string           `json:"marked,omitempty" doc:"Both changes between marks, when they do not."`
+	Conflicts []merge.Conflict `json:"conflicts,omitempty" doc:"Where they do not; ours is what was to be saved, theirs what the file says now."`
 }
 
 func fileProblems(all []project.Problem) []FileProblem {
@@ -74,17 +83,6 @@ func fileProblems(all []project.Problem) []FileProblem {
 		out[i] = FileProblem{Path: p.File, Line: p.Line, Column: p.Column, Message: p.Message}
 	}
 	return out
-}
-
-// fileError adds to a conflict what the file says now.
-func fileError(ctx context.Context, err error) error {
-	var conflict *project.FileConflict
-	if !errors.As(err, &conflict) {
-		return err
-	}
-	p := problemOf(ctx, err)
-	p.Conflict = &FileConflict{Path: conflict.Path, Text: string(conflict.Theirs), ETag: conflict.ETag}
-	return p
 }
 
 // FilePath names a file in a query.
@@ -99,6 +97,7 @@ func (s *server) registerFiles() {
 		Files    []ProjectFile `json:"files" doc:"By path."`
 		Complete bool          `json:"complete" doc:"Those are all; a project shows 10,000 at most."`
 		Reloads  bool          `json:"reloads" doc:"What is saved is served at once; otherwise when the server is started again."`
+		Version  int64         `json:"version,omitempty" doc:"The version that runs, where each change is one; absent where the files are those of a folder."`
 	}
 	register(s, operation{id: "list-files", needs: access.FileRead, method: http.MethodGet, path: "/api/v1/files", tag: "files",
 		summary: "List the project's files", description: "Without secrets, hidden files and data.", errors: []int{http.StatusNotFound}},
@@ -110,7 +109,8 @@ func (s *server) registerFiles() {
 			if err != nil {
 				return nil, err
 			}
-			out := fileList{Files: []ProjectFile{}, Complete: all, Reloads: s.o.Mode == Dev}
+			out := fileList{Files: []ProjectFile{}, Complete: all, Reloads: s.o.Mode == Dev, Version: s.versionOf(ctx)}
+			out.Reloads = out.Reloads || out.Version > 0
 			for _, f := range files {
 				out.Files = append(out.Files, ProjectFile{Path: f.Path, Folder: f.Folder, Kind: f.Kind, Size: f.SizeBytes, Editable: f.Editable, ETag: f.ETag, Schema: s.space(ctx).Files.SchemaFor(f.Path)})
 			}
@@ -123,7 +123,7 @@ func (s *server) registerFiles() {
 				return nil, errNoFiles
 			}
 			text, etag, err := s.space(ctx).Files.Read(in.Path)
-			return &bodyOf[FileText]{Body: FileText{Path: in.Path, Text: string(text), ETag: etag}}, err
+			return &bodyOf[FileText]{Body: FileText{Path: in.Path, Text: string(text), ETag: etag, Version: s.versionOf(ctx)}}, err
 		})
 	s.registerFileChanges()
 	s.registerEditor()
@@ -137,11 +137,12 @@ type savedFile struct {
 	ETag     string        `json:"etag" doc:"Of its text now; empty when it is gone."`
 	Text     string        `json:"text,omitempty" doc:"Of edit: its text now."`
 	Problems []FileProblem `json:"problems" doc:"What is wrong with the whole project now; while there is something, the version before goes on."`
+	Version  int64         `json:"version,omitempty" doc:"The version that it made, where each change is one."`
 }
 
 func (s *server) saved(ctx context.Context, path, etag string) *bodyOf[savedFile] {
 	s.space(ctx).Files.Saved()
-	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Problems: fileProblems(s.space(ctx).Files.Check(nil))}}
+	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Problems: fileProblems(s.space(ctx).Files.Check(nil)), Version: s.versionOf(ctx)}}
 }
 
 // tellFile writes down that a file was changed: its texts are known by their hashes.
@@ -155,17 +156,19 @@ func (s *server) tellFile(ctx context.Context, action, path, before, after strin
 	s.tell(ctx, action, audit.Object{Kind: "file", ID: path}, etag(before), etag(after))
 }
 
-// fileBodyBytes bounds a request with a text, which in JSON may be several times as long.
-const fileBodyBytes = 8 << 20
+// fileBodyBytes bounds a request with two texts, which in JSON may be several times as long.
+const fileBodyBytes = 16 << 20
 
 func (s *server) registerFileChanges() {
 	type saveBody struct {
-		Text string `json:"text" maxLength:"1048576" doc:"The whole text."`
-		ETag string `json:"etag,omitempty" maxLength:"200" doc:"Of the text that it is in place of, as reading it said; absent for a new file."`
+		Text   string  `json:"text" maxLength:"1048576" doc:"The whole text."`
+		ETag   string  `json:"etag,omitempty" maxLength:"200" doc:"Of the text that it is in place of, as reading it said; absent for a new file."`
+		Before *string `json:"before,omitempty" maxLength:"1048576" doc:"The text of that etag: with it, a conflict comes with both sides merged, also where files have no versions."`
+		EditNote
 	}
 	conflicts := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge}
-	register(s, operation{id: "save-file", needs: access.FileWrite, method: http.MethodPut, path: "/api/v1/files/text", tag: "files", maxBodyBytes: fileBodyBytes,
-		summary: "Save a file of the project", description: "Also with mistakes in it, which are told: then the version before goes on. 409, with what the file says now, when someone else has changed it meanwhile.",
+	register(s, operation{id: "save-file", needs: access.FileWrite, method: http.MethodPut, path: "/api/v1/files/text", tag: "files", timeout: deployPatience, maxBodyBytes: fileBodyBytes,
+		summary: "Save a file of the project", description: "In millrace dev also with mistakes in it, which are told: then the version before goes on. In millrace serve it is a version, which needs release:deploy too and may have none: 400, with problems. 409, with what the file says now, when someone else has changed it meanwhile.",
 		errors: conflicts},
 		func(ctx context.Context, in *struct {
 			FilePath
@@ -174,24 +177,29 @@ func (s *server) registerFileChanges() {
 			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
-			etag, err := s.space(ctx).Files.Save(in.Path, []byte(in.Body.Text), in.Body.ETag)
+			var before []byte
+			if in.Body.Before != nil {
+				before = append([]byte{}, *in.Body.Before...)
+			}
+			etag, err := s.saveFile(ctx, in.Path, []byte(in.Body.Text), before, in.Body.ETag, in.Body.EditNote)
 			if err != nil {
-				return nil, fileError(ctx, err)
+				return nil, err
 			}
 			s.tellFile(ctx, "file.save", in.Path, in.Body.ETag, etag)
 			return s.saved(ctx, in.Path, etag), nil
 		})
-	register(s, operation{id: "remove-file", needs: access.FileWrite, method: http.MethodDelete, path: "/api/v1/files/text", tag: "files", status: http.StatusOK,
+	register(s, operation{id: "remove-file", needs: access.FileWrite, method: http.MethodDelete, path: "/api/v1/files/text", tag: "files", timeout: deployPatience, status: http.StatusOK,
 		summary: "Remove a file of the project", errors: conflicts},
 		func(ctx context.Context, in *struct {
 			FilePath
+			EditNote
 			ETag string `query:"etag" required:"true" maxLength:"200" doc:"Of its text, as reading it said."`
 		}) (*bodyOf[savedFile], error) {
 			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
-			if err := s.space(ctx).Files.Remove(in.Path, in.ETag); err != nil {
-				return nil, fileError(ctx, err)
+			if err := s.removeFile(ctx, in.Path, in.ETag, in.EditNote); err != nil {
+				return nil, err
 			}
 			s.tellFile(ctx, "file.remove", in.Path, in.ETag, "")
 			return s.saved(ctx, in.Path, ""), nil
@@ -200,15 +208,16 @@ func (s *server) registerFileChanges() {
 		From string `json:"from" maxLength:"500" doc:"Its path."`
 		To   string `json:"to" maxLength:"500" doc:"Its new path, where there is none."`
 		ETag string `json:"etag" maxLength:"200" doc:"Of its text, as reading it said."`
+		EditNote
 	}
-	register(s, operation{id: "rename-file", needs: access.FileWrite, method: http.MethodPost, path: "/api/v1/files/rename", tag: "files",
+	register(s, operation{id: "rename-file", needs: access.FileWrite, method: http.MethodPost, path: "/api/v1/files/rename", tag: "files", timeout: deployPatience,
 		summary: "Rename a file of the project", description: "A source is called like its file, so that one that is renamed has other tables.", errors: conflicts},
 		func(ctx context.Context, in *struct{ Body renameBody }) (*bodyOf[savedFile], error) {
 			if s.space(ctx).Files == nil {
 				return nil, errNoFiles
 			}
-			if err := s.space(ctx).Files.Rename(in.Body.From, in.Body.To, in.Body.ETag); err != nil {
-				return nil, fileError(ctx, err)
+			if err := s.renameFile(ctx, in.Body.From, in.Body.To, in.Body.ETag, in.Body.EditNote); err != nil {
+				return nil, err
 			}
 			s.tell(ctx, "file.rename", audit.Object{Kind: "file", ID: in.Body.From}, nil, map[string]string{"path": in.Body.To})
 			return s.saved(ctx, in.Body.To, in.Body.ETag), nil
@@ -223,8 +232,9 @@ func (s *server) registerFileEdit(conflicts []int) {
 		Text    *string      `json:"text,omitempty" maxLength:"1048576" doc:"Changed in place of what the file says, such as what is being written; with dry only."`
 		Changes []fileChange `json:"changes" maxItems:"200" doc:"One after another."`
 		Dry     bool         `json:"dry,omitempty" doc:"Only answer the text and what would be wrong; save nothing."`
+		EditNote
 	}
-	register(s, operation{id: "edit-file", needs: access.FileWrite, method: http.MethodPost, path: "/api/v1/files/edit", tag: "files", maxBodyBytes: fileBodyBytes,
+	register(s, operation{id: "edit-file", needs: access.FileWrite, method: http.MethodPost, path: "/api/v1/files/edit", tag: "files", timeout: deployPatience, maxBodyBytes: fileBodyBytes,
 		summary: "Change values in a YAML file of the project", description: "Comments, order and style stay as they are. What cannot be changed without changing another value, such as what an alias repeats, is refused.", errors: conflicts},
 		func(ctx context.Context, in *struct{ Body editBody }) (*bodyOf[savedFile], error) {
 			if s.space(ctx).Files == nil {
@@ -239,7 +249,7 @@ func (s *server) registerFileEdit(conflicts []int) {
 			case b.Text != nil:
 				return s.tryEdit(ctx, b.Path, b.ETag, []byte(*b.Text), b.Changes)
 			}
-			return s.editFile(ctx, b.Path, b.ETag, b.Changes, b.Dry)
+			return s.editFile(ctx, b.Path, b.ETag, b.Changes, b.Dry, b.EditNote)
 		})
 }
 
@@ -250,7 +260,7 @@ type fileChange struct {
 	Value any    `json:"value,omitempty" doc:"What is set or appended."`
 }
 
-func (s *server) editFile(ctx context.Context, path, etag string, changes []fileChange, dry bool) (*bodyOf[savedFile], error) {
+func (s *server) editFile(ctx context.Context, path, etag string, changes []fileChange, dry bool, note EditNote) (*bodyOf[savedFile], error) {
 	var text []byte
 	if etag != "" {
 		has, current, err := s.space(ctx).Files.Read(path)
@@ -269,9 +279,9 @@ func (s *server) editFile(ctx context.Context, path, etag string, changes []file
 	if err != nil {
 		return nil, err
 	}
-	newETag, err := s.space(ctx).Files.Save(path, edited, etag)
+	newETag, err := s.saveFile(ctx, path, edited, text, etag, note)
 	if err != nil {
-		return nil, fileError(ctx, err)
+		return nil, err
 	}
 	s.tellFile(ctx, "file.save", path, etag, newETag)
 	out := s.saved(ctx, path, newETag)

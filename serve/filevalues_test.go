@@ -1,12 +1,14 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/project"
 )
 
@@ -15,6 +17,10 @@ type folderFiles struct {
 	*project.Folder
 	dir   string
 	saved int
+}
+
+func (f *folderFiles) CheckUses(context.Context, access.Principal, map[string][]byte) error {
+	return nil
 }
 
 func (f *folderFiles) Check(texts map[string][]byte) []project.Problem {

@@ -87,7 +87,7 @@ func (s *server) seen(ctx context.Context, j job.Job) job.Job {
 }
 
 // told are the kinds of jobs that change something.
-var told = map[string]bool{"warehouse.rebuild": true, "rejected.resend": true}
+var told = map[string]bool{"warehouse.rebuild": true, "rejected.resend": true, JobBackup: true}
 
 // start begins a job of a kind, on what was asked for.
 func (s *server) start(ctx context.Context, kind string, what any, work job.Work) (*started, error) {

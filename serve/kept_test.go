@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/history"
 	"github.com/millrace/millrace/project"
 	"github.com/millrace/millrace/result"
@@ -80,8 +81,8 @@ func TestLogs(t *testing.T) {
 
 func TestSupportBundle(t *testing.T) {
 	t.Parallel()
-	o := newWorld().options(t)
-	o.Mode, o.AdminToken, o.Logs = Production, testToken, logring.New(10)
+	o := newWorld().guarded(t, adminToken)
+	o.Mode, o.Logs = Production, logring.New(10)
 	slog.New(o.Logs.Handler(slog.DiscardHandler)).Info("hello")
 	const literal = "ada@secret.example"
 	if _, err := o.Jobs.Start("query", func(context.Context, func(job.Progress)) (any, error) { return literal, errors.New(literal) }); err != nil {
@@ -175,6 +176,16 @@ type folder struct {
 
 var testKinds = project.Kinds{"sources": {"http": func() any { return new(struct{ Kind string }) }}}
 
+// CheckUses lets nobody but who may allow it use the secret "stolen".
+func (f *folder) CheckUses(_ context.Context, who access.Principal, texts map[string][]byte) error {
+	for _, text := range texts {
+		if bytes.Contains(text, []byte("${secret:stolen}")) {
+			return who.Allow(access.SecretUse, "default", "default")
+		}
+	}
+	return nil
+}
+
 func (f *folder) Check(texts map[string][]byte) []project.Problem {
 	return project.Check(os.DirFS(f.dir), texts, testKinds, project.Options{Warehouses: []string{"duckdb"}, Archives: []string{"file"}})
 }
@@ -224,6 +235,18 @@ func TestFiles(t *testing.T) {
 	wantProblem(t, resp, body, 409, "conflict", "has changed meanwhile")
 	if p := decode[Problem](t, body); p.Conflict == nil || p.Conflict.Text != "nam: shop\n" || p.Conflict.ETag != saved.ETag {
 		t.Errorf("conflict %s", body)
+	}
+	_, body = call(t, "PUT", at("millrace.yaml"), `{"text":"name: shop # ours\ncatalog: sqlite\n","before":"name: shop # ours\n","etag":"`+text.ETag+`"}`)
+	if p := decode[Problem](t, body); p.Conflict == nil || p.Conflict.Merged == nil || *p.Conflict.Merged != "nam: shop\ncatalog: sqlite\n" {
+		t.Errorf("a conflict with what both began from: %s", body)
+	}
+	_, body = call(t, "PUT", at("millrace.yaml"), `{"text":"name: mine\n","before":"name: shop # ours\n","etag":"`+text.ETag+`"}`)
+	if p := decode[Problem](t, body); p.Conflict == nil || p.Conflict.Merged != nil || !strings.Contains(p.Conflict.Marked, "<<<<<<< yours") || len(p.Conflict.Conflicts) == 0 {
+		t.Errorf("a conflict of both in one place: %s", body)
+	}
+	_, body = call(t, "PUT", at("millrace.yaml"), `{"text":"name: mine\n","before":"another text","etag":"`+text.ETag+`"}`)
+	if p := decode[Problem](t, body); p.Conflict == nil || p.Conflict.Merged != nil || p.Conflict.Marked != "" {
+		t.Errorf("a text that was never there is what both began from: %s", body)
 	}
 	resp, body = call(t, "PUT", at("millrace.yaml"), `{"text":"name: shop # ours\n","etag":"`+saved.ETag+`"}`)
 	saved = decode[savedFile](t, body)

@@ -15,9 +15,12 @@ type APIKey struct {
 	Name            string     `json:"name" example:"deploy from CI" doc:"What it is for."`
 	Server          bool       `json:"server,omitempty" doc:"It is about the server as a whole, not about a workspace."`
 	AllEnvironments bool       `json:"all_environments,omitempty" doc:"It works in all environments of the workspace."`
+	Environment     string     `json:"environment,omitempty" doc:"In which environment it works, by id; absent: in all of them, or on the server."`
+	EnvironmentName string     `json:"environment_name,omitempty" example:"staging"`
 	Role            string     `json:"role,omitempty" example:"analyst" doc:"It may do what this role may."`
 	Permissions     []string   `json:"permissions" doc:"Without a role: what it may do."`
-	Maker           string     `json:"maker,omitempty" doc:"Who made it."`
+	Maker           string     `json:"maker,omitempty" example:"person p_5ws2q7a4rgmjnxlbtb3e6kcvfu" doc:"Who made it."`
+	MakerName       string     `json:"maker_name,omitempty" example:"Ada" doc:"What they are called; absent when they are gone."`
 	Created         time.Time  `json:"created"`
 	Expires         *time.Time `json:"expires,omitempty" doc:"When it stops to work; never when absent."`
 	Revoked         *time.Time `json:"revoked,omitempty" doc:"When it was revoked."`
@@ -39,8 +42,21 @@ type NewAPIKey struct {
 	Token string `json:"token" example:"mr_key_…" doc:"What to send as Authorization: Bearer. It is told this once, and kept nowhere."`
 }
 
-func apiKey(k access.Key) APIKey {
-	out := APIKey{ID: k.ID, Name: k.Name, Server: k.Workspace == access.Installation, AllEnvironments: k.Workspace != access.Installation && k.Environment == "",
+// apiKeys are keys as they are answered, with the names of who made them.
+func (s *server) apiKeys(ctx context.Context, keys ...access.Key) []APIKey {
+	made := make([]string, len(keys))
+	for i, k := range keys {
+		made[i] = k.Maker
+	}
+	names, out := s.makers(ctx, made...), make([]APIKey, len(keys))
+	for i, k := range keys {
+		out[i] = s.apiKey(k, names[makerID(k.Maker)])
+	}
+	return out
+}
+
+func (s *server) apiKey(k access.Key, maker string) APIKey {
+	out := APIKey{Environment: k.Environment, EnvironmentName: s.environmentName(k.Environment), MakerName: maker, ID: k.ID, Name: k.Name, Server: k.Workspace == access.Installation, AllEnvironments: k.Workspace != access.Installation && k.Environment == "",
 		Role: string(k.Role), Permissions: []string{}, Maker: k.Maker, Created: k.Created, Expires: moment(k.Expires), Revoked: moment(k.Revoked),
 		LastUsed: moment(k.Seen), LastAddress: k.Address, Tokens: []KeyToken{}}
 	for _, p := range k.Permissions {
@@ -69,56 +85,34 @@ func (s *server) caller(ctx context.Context) access.Caller {
 	return access.Caller{Principal: principal(ctx), Address: s.guard.clientIP(r), Agent: r.UserAgent(), Request: requestID(ctx)}
 }
 
-// keysOf is the workspace whose keys are meant.
-func (s *server) keysOf(ctx context.Context, server bool) string {
-	if server {
-		return access.Installation
-	}
-	return s.space(ctx).Workspace
-}
-
 // A KeyPath names a key in a path.
 type KeyPath struct {
-	ID     string `path:"id" maxLength:"100" doc:"Of the key."`
-	Server bool   `query:"server" doc:"It is one of the server's own keys."`
+	ID string `path:"id" maxLength:"100" doc:"Of the key."`
 }
 
-func (s *server) registerKeys() {
-	type keyPage struct {
-		Keys []APIKey `json:"keys" doc:"The newest first; those that were revoked stay for a month."`
-		Next string   `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
-	}
-	register(s, operation{id: "list-keys", method: http.MethodGet, path: "/api/v1/keys", tag: "keys", needs: access.KeyRead,
-		summary: "List the API keys", description: "Of the workspace, in this environment and in all of them; without their secrets.", errors: []int{http.StatusBadRequest, http.StatusNotFound}},
-		func(ctx context.Context, in *struct {
-			Server bool   `query:"server" doc:"The server's own keys instead."`
-			Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"500" doc:"Most keys of a page."`
-			Cursor string `query:"cursor" maxLength:"200" doc:"From the page before."`
-		}) (*bodyOf[keyPage], error) {
-			if s.o.Access == nil {
-				return nil, errNoAccess
-			}
-			found, next, err := s.o.Access.Keys(ctx, s.caller(ctx), s.keysOf(ctx, in.Server), "", access.Page{Limit: in.Limit, Cursor: in.Cursor})
-			if err != nil {
-				return nil, err
-			}
-			out := keyPage{Keys: []APIKey{}, Next: next}
-			for _, k := range found {
-				out.Keys = append(out.Keys, apiKey(k))
-			}
-			return &bodyOf[keyPage]{Body: out}, nil
-		})
-	s.registerKeyChanges()
+// keysQuery asks for a page of keys.
+type keysQuery struct {
+	Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"500" doc:"Most keys of a page."`
+	Cursor string `query:"cursor" maxLength:"200" doc:"From the page before."`
 }
 
-// keyBody says what a new key is to do.
+type keyPage struct {
+	Keys []APIKey `json:"keys" doc:"The newest first; those that were revoked stay for a month."`
+	Next string   `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
+}
+
+// A KeyWork says what a new key is to do.
+type KeyWork struct {
+	Name        string     `json:"name" minLength:"1" maxLength:"200" doc:"What it is for."`
+	Role        string     `json:"role,omitempty" enum:"owner,admin,editor,analyst,viewer" doc:"It may do what this role may; else name permissions."`
+	Permissions []string   `json:"permissions,omitempty" maxItems:"100" doc:"What it may do, such as query:run; else give a role."`
+	Expires     *time.Time `json:"expires,omitempty" doc:"When it stops to work; never when absent."`
+}
+
+// keyBody is a new key of a workspace.
 type keyBody struct {
-	Name            string     `json:"name" minLength:"1" maxLength:"200" doc:"What it is for."`
-	Role            string     `json:"role,omitempty" enum:"owner,admin,editor,analyst,viewer" doc:"It may do what this role may; else name permissions."`
-	Permissions     []string   `json:"permissions,omitempty" maxItems:"100" doc:"What it may do, such as query:run; else give a role."`
-	Expires         *time.Time `json:"expires,omitempty" doc:"When it stops to work; never when absent."`
-	AllEnvironments bool       `json:"all_environments,omitempty" doc:"It works in all environments of the workspace, not in this one alone."`
-	Server          bool       `json:"server,omitempty" doc:"It is about the server as a whole: for its metrics, its log, its audit trail."`
+	KeyWork
+	AllEnvironments bool `json:"all_environments,omitempty" doc:"It works in all environments of the workspace, not in this one alone."`
 }
 
 // rotateBody says how a key is rotated.
@@ -126,53 +120,113 @@ type rotateBody struct {
 	OverlapSeconds int `json:"overlap_seconds" minimum:"0" maximum:"7776000" default:"86400" doc:"How long the old token works on; 0: not at all."`
 }
 
-func (s *server) registerKeyChanges() {
-	conflicts := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}
-	register(s, operation{id: "create-key", method: http.MethodPost, path: "/api/v1/keys", tag: "keys", needs: access.KeyManage, status: http.StatusCreated,
-		summary: "Make an API key", description: "A key can do no more than who makes it, neither now nor when they may do less. Its token is told this once.", errors: conflicts},
+// keyRotation is a key that is to be rotated.
+type keyRotation struct {
+	KeyPath
+	Body rotateBody
+}
+
+// keyErrors are what changes of keys may answer.
+var keyErrors = []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}
+
+func (s *server) registerKeys() {
+	of := func(ctx context.Context) string { return s.space(ctx).Workspace }
+	register(s, operation{id: "list-keys", method: http.MethodGet, path: "/api/v1/keys", tag: "keys", needs: access.KeyRead, apart: true,
+		summary: "List the API keys", description: "Of the workspace, in this environment and in all of them; without their secrets.", errors: []int{http.StatusBadRequest, http.StatusNotFound}},
+		func(ctx context.Context, in *keysQuery) (*bodyOf[keyPage], error) { return s.keys(ctx, of(ctx), *in) })
+	register(s, operation{id: "create-key", method: http.MethodPost, path: "/api/v1/keys", tag: "keys", needs: access.KeyManage, apart: true, status: http.StatusCreated,
+		summary: "Make an API key", description: "A key can do no more than who makes it, neither now nor when they may do less. Its token is told this once.", errors: keyErrors},
 		func(ctx context.Context, in *struct{ Body keyBody }) (*bodyOf[NewAPIKey], error) {
-			if s.o.Access == nil {
-				return nil, errNoAccess
+			environment := s.space(ctx).ID
+			if in.Body.AllEnvironments {
+				environment = ""
 			}
-			want := access.NewKey{Name: in.Body.Name, Workspace: s.keysOf(ctx, in.Body.Server), Role: access.Role(in.Body.Role)}
-			if !in.Body.Server && !in.Body.AllEnvironments {
-				want.Environment = s.space(ctx).ID
-			}
-			for _, p := range in.Body.Permissions {
-				want.Permissions = append(want.Permissions, access.Permission(p))
-			}
-			if in.Body.Expires != nil {
-				want.Expires = *in.Body.Expires
-			}
-			key, token, err := s.o.Access.CreateKey(ctx, s.caller(ctx), want)
-			if err != nil {
-				return nil, err
-			}
-			return &bodyOf[NewAPIKey]{Body: NewAPIKey{Key: apiKey(key), Token: token.Reveal()}}, nil
+			return s.createKey(ctx, of(ctx), environment, in.Body.KeyWork)
 		})
-	register(s, operation{id: "rotate-key", method: http.MethodPost, path: "/api/v1/keys/{id}/rotate", tag: "keys", needs: access.KeyManage,
-		summary: "Give an API key a new token", description: "The old one works on for the overlap. Who rotates a key answers for it from then on.", errors: conflicts},
-		func(ctx context.Context, in *struct {
-			KeyPath
-			Body rotateBody
-		}) (*bodyOf[NewAPIKey], error) {
-			if s.o.Access == nil {
-				return nil, errNoAccess
-			}
-			token, err := s.o.Access.RotateKey(ctx, s.caller(ctx), s.keysOf(ctx, in.Server), in.ID, time.Duration(in.Body.OverlapSeconds)*time.Second)
-			if err != nil {
-				return nil, err
-			}
-			key, err := s.o.Access.Key(ctx, s.caller(ctx), s.keysOf(ctx, in.Server), in.ID)
-			return &bodyOf[NewAPIKey]{Body: NewAPIKey{Key: apiKey(key), Token: token.Reveal()}}, err
+	register(s, operation{id: "rotate-key", method: http.MethodPost, path: "/api/v1/keys/{id}/rotate", tag: "keys", needs: access.KeyManage, apart: true,
+		summary: "Give an API key a new token", description: "The old one works on for the overlap. Who rotates a key answers for it from then on.", errors: keyErrors},
+		func(ctx context.Context, in *keyRotation) (*bodyOf[NewAPIKey], error) {
+			return s.rotateKey(ctx, of(ctx), *in)
 		})
-	register(s, operation{id: "revoke-key", method: http.MethodDelete, path: "/api/v1/keys/{id}", tag: "keys", needs: access.KeyManage, status: http.StatusNoContent,
-		summary: "Revoke an API key", description: "At once, and for good. Keys that were made with it go on.", errors: conflicts},
+	register(s, operation{id: "revoke-key", method: http.MethodDelete, path: "/api/v1/keys/{id}", tag: "keys", needs: access.KeyManage, apart: true, status: http.StatusNoContent,
+		summary: "Revoke an API key", description: "At once, and for good. Keys that were made with it go on.", errors: keyErrors},
 		func(ctx context.Context, in *KeyPath) (*struct{}, error) {
-			if s.o.Access == nil {
-				return nil, errNoAccess
-			}
-			_, err := s.o.Access.RevokeKey(ctx, s.caller(ctx), s.keysOf(ctx, in.Server), in.ID, false)
-			return nil, err
+			return nil, s.revokeKey(ctx, of(ctx), in.ID)
 		})
+	s.registerServerKeys()
+}
+
+// registerServerKeys are the operations on keys of the server, for who runs it:
+// they need no role in any workspace.
+func (s *server) registerServerKeys() {
+	register(s, operation{id: "list-server-keys", method: http.MethodGet, path: "/api/v1/server/keys", tag: "keys", needs: access.ServerKeyRead, apart: true,
+		summary: "List the API keys of the server", description: "Those that are about no workspace; without their secrets.", errors: []int{http.StatusBadRequest, http.StatusNotFound}},
+		func(ctx context.Context, in *keysQuery) (*bodyOf[keyPage], error) {
+			return s.keys(ctx, access.Installation, *in)
+		})
+	register(s, operation{id: "create-server-key", method: http.MethodPost, path: "/api/v1/server/keys", tag: "keys", needs: access.ServerKeyManage, apart: true, status: http.StatusCreated,
+		summary: "Make an API key of the server", description: "For its metrics, its log, its audit trail: it does not see into workspaces.", errors: keyErrors},
+		func(ctx context.Context, in *struct{ Body KeyWork }) (*bodyOf[NewAPIKey], error) {
+			return s.createKey(ctx, access.Installation, "", in.Body)
+		})
+	register(s, operation{id: "rotate-server-key", method: http.MethodPost, path: "/api/v1/server/keys/{id}/rotate", tag: "keys", needs: access.ServerKeyManage, apart: true,
+		summary: "Give an API key of the server a new token", description: "The old one works on for the overlap.", errors: keyErrors},
+		func(ctx context.Context, in *keyRotation) (*bodyOf[NewAPIKey], error) {
+			return s.rotateKey(ctx, access.Installation, *in)
+		})
+	register(s, operation{id: "revoke-server-key", method: http.MethodDelete, path: "/api/v1/server/keys/{id}", tag: "keys", needs: access.ServerKeyManage, apart: true, status: http.StatusNoContent,
+		summary: "Revoke an API key of the server", description: "At once, and for good.", errors: keyErrors},
+		func(ctx context.Context, in *KeyPath) (*struct{}, error) {
+			return nil, s.revokeKey(ctx, access.Installation, in.ID)
+		})
+}
+
+// keys are a page of the keys of a workspace, or of the installation.
+func (s *server) keys(ctx context.Context, workspace string, in keysQuery) (*bodyOf[keyPage], error) {
+	if s.o.Access == nil {
+		return nil, errNoAccess
+	}
+	found, next, err := s.o.Access.Keys(ctx, s.caller(ctx), workspace, "", access.Page{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	return &bodyOf[keyPage]{Body: keyPage{Keys: s.apiKeys(ctx, found...), Next: next}}, nil
+}
+
+func (s *server) createKey(ctx context.Context, workspace, environment string, work KeyWork) (*bodyOf[NewAPIKey], error) {
+	if s.o.Access == nil {
+		return nil, errNoAccess
+	}
+	want := access.NewKey{Name: work.Name, Workspace: workspace, Environment: environment, Role: access.Role(work.Role)}
+	for _, p := range work.Permissions {
+		want.Permissions = append(want.Permissions, access.Permission(p))
+	}
+	if work.Expires != nil {
+		want.Expires = *work.Expires
+	}
+	key, token, err := s.o.Access.CreateKey(ctx, s.caller(ctx), want)
+	if err != nil {
+		return nil, err
+	}
+	return &bodyOf[NewAPIKey]{Body: NewAPIKey{Key: s.apiKeys(ctx, key)[0], Token: token.Reveal()}}, nil
+}
+
+func (s *server) rotateKey(ctx context.Context, workspace string, in keyRotation) (*bodyOf[NewAPIKey], error) {
+	if s.o.Access == nil {
+		return nil, errNoAccess
+	}
+	token, err := s.o.Access.RotateKey(ctx, s.caller(ctx), workspace, in.ID, time.Duration(in.Body.OverlapSeconds)*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.o.Access.Key(ctx, s.caller(ctx), workspace, in.ID)
+	return &bodyOf[NewAPIKey]{Body: NewAPIKey{Key: s.apiKeys(ctx, key)[0], Token: token.Reveal()}}, err
+}
+
+func (s *server) revokeKey(ctx context.Context, workspace, id string) error {
+	if s.o.Access == nil {
+		return errNoAccess
+	}
+	_, err := s.o.Access.RevokeKey(ctx, s.caller(ctx), workspace, id, false)
+	return err
 }

@@ -19,6 +19,7 @@ type (
 	controlKey   struct{}
 	requestKey   struct{}
 	principalKey struct{}
+	redactKey    struct{}
 )
 
 // requestOf returns the request that ctx belongs to: its headers, address and
@@ -93,6 +94,7 @@ func (s *server) observed(next http.Handler) http.Handler {
 		_ = control.SetWriteDeadline(time.Now().Add(requestTimeout + writeTimeout)) // not every writer has one
 		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()                // not for the next request
 		ctx := context.WithValue(context.WithValue(r.Context(), requestIDKey{}, id), controlKey{}, control)
+		ctx = context.WithValue(ctx, redactKey{}, s.o.Redact)
 		r = r.WithContext(context.WithValue(ctx, requestKey{}, r))
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<20) // operations have smaller limits of their own
 		if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {

@@ -40,7 +40,7 @@ func TestOpenAPIExamples(t *testing.T) {
 		}
 	}
 	for path, item := range api.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if op == nil {
 				continue
 			}
@@ -82,10 +82,10 @@ func TestPermissions(t *testing.T) {
 	s.routes()
 	needed := map[string]bool{string(access.ServerRead): true} // for the metrics
 	for _, op := range s.operations {
-		needed[string(op.needs)] = true
+		needed[string(op.needs)], needed[string(op.or)] = true, true
 	}
 	var page strings.Builder
-	page.WriteString("# Permissions\n\nWhat an [API key](../operate.md#api-keys) may do is a role, or permissions by name. A key of a workspace can have those of a workspace and of an environment, a key of the server those of the server. Each operation of the [HTTP API](http.md) says which one it needs; who lacks it is told its name.\n\n")
+	page.WriteString("# Permissions\n\nWhat people may do is said by their [roles](../operate.md#people-and-roles). What an [API key](../operate.md#api-keys) may do is a role, or permissions by name. A key of a workspace can have those of a workspace and of an environment, a key of the server those of the server. Each operation of the [HTTP API](http.md) says which one it needs; who lacks it is told its name.\n\n")
 	for line := range strings.Lines(access.Markdown()) {
 		if name, ok := strings.CutPrefix(line, "| `"); !ok || needed[name[:strings.IndexByte(name, '`')]] {
 			page.WriteString(line)

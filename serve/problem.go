@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,8 @@ type Problem struct {
 	Line      int                `json:"line,omitempty" doc:"Of a query that is wrong: where in its text, from 1."`
 	Column    int                `json:"column,omitempty" doc:"Of a query that is wrong: where in the line, in characters, from 1."`
 	Conflict  *FileConflict      `json:"conflict,omitempty" doc:"Of saving a file that someone else has changed meanwhile: what it says now."`
+	Problems  []FileProblem      `json:"problems,omitempty" doc:"Of files that have mistakes: what is wrong with them."`
+	Stale     *StaleRelease      `json:"stale,omitempty" doc:"Of a deployment that began from a version that does not run any more: what runs by now, and both merged."`
 	RequestID string             `json:"request_id,omitempty" doc:"The request's ID, which the server's log has too."`
 	headers   http.Header        // Retry-After, WWW-Authenticate
 	cause     error              // for the server's log
@@ -132,7 +135,8 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Secon
 
 // writeProblem answers outside of the API's operations.
 func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
-	p := problemOf(r.Context(), err)
+	redact, _ := r.Context().Value(redactKey{}).(func(string) string)
+	p := hidden(problemOf(r.Context(), err), redact)
 	for name, values := range p.headers {
 		w.Header()[name] = values
 	}
@@ -235,11 +239,14 @@ func plain(message string) string {
 	return message
 }
 
+// secretFields are never repeated, whatever is wrong with them.
+var secretFields = []string{"body.value", "body.password", "body.token"}
+
 // brief says a detail plainly, and keeps it from repeating what is long, such as
 // the whole body.
 func brief(d huma.ErrorDetail) huma.ErrorDetail {
 	d.Message = plain(d.Message)
-	if d.Location == "body" {
+	if d.Location == "body" || slices.Contains(secretFields, d.Location) {
 		d.Value = nil
 	}
 	switch v := d.Value.(type) {

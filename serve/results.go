@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -357,6 +358,12 @@ func resultNames(t reflect.Type, hint string) string {
 				return "Result" + name
 			case "github.com/millrace/millrace/serve/logring":
 				return "Log" + name
+			case "github.com/millrace/millrace/release/diff":
+				return "Diff" + name
+			case "github.com/millrace/millrace/release/merge":
+				return "Merge" + name
+			case "github.com/millrace/millrace/release/plan":
+				return "Plan" + strings.TrimPrefix(name, "Plan")
 			}
 			return name
 		}

@@ -21,9 +21,11 @@ import (
 	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/eventlog"
+	"github.com/millrace/millrace/secret"
 	"github.com/millrace/millrace/serve/job"
 	"github.com/millrace/millrace/serve/logring"
 	"github.com/millrace/millrace/warehouse"
+	"github.com/millrace/millrace/workspace"
 )
 
 // A Mode says who may ask.
@@ -31,7 +33,7 @@ type Mode string
 
 // The modes. In Dev, requests from this machine need no login, but their Host
 // has to be a name of it and no page of another site may make them; requests
-// from elsewhere need the admin token. In Production all need the token.
+// from elsewhere need to say who they are, as all do in Production.
 // Intake and health are open in both.
 const (
 	Dev        Mode = "dev"
@@ -44,9 +46,6 @@ const MinAdminTokenLength = 16
 // Options of New.
 type Options struct {
 	Mode Mode // required
-	// AdminToken is required in Production; in Dev it is what requests from
-	// other machines need, which are refused without.
-	AdminToken string
 	// AllowedHosts are names beside localhost under which Dev may be reached
 	// from this machine, without ports.
 	AllowedHosts []string
@@ -61,6 +60,9 @@ type Options struct {
 	// Spaces finds another space by the name that it has in paths, for whoever
 	// may know of it; NotFound when there is none. Nil: there is only one.
 	Spaces func(ctx context.Context, name string) (*Space, error)
+	// Environment finds a space by its workspace's id and the name of the
+	// environment; NotFound when there is none. Nil: there is only one.
+	Environment func(ctx context.Context, workspace, environment string) (*Space, error)
 	// Parts says of each part whether it does its work; required. The server is
 	// ready when all that are Required are.
 	Parts func(ctx context.Context) []Part
@@ -74,8 +76,20 @@ type Options struct {
 	// PublicURL is where senders reach this server; "" as each request did.
 	PublicURL string
 
-	Access *access.Access // who may ask, besides the admin token and this machine; nil: nobody
-	Audit  *audit.Log     // where it is written who did what; nil: nowhere
+	Access *access.Access // who may ask, besides this machine; required in Production
+	Mail   Mailer         // nil: the server sends no mail
+	// Workspaces keeps them; nil: there is one only, which is not shown.
+	Workspaces *workspace.Store
+	Audit      *audit.Log // where it is written who did what; nil: nowhere
+
+	Vault   *secret.Vault   // of secrets; nil: there is none
+	KeyRing *secret.KeyRing // what the vault is encrypted with; nil: there is none
+	// Redact hides the values of secrets in a text; nil: nothing is hidden. It is
+	// asked for problems and for what tells how the server is, not for data.
+	Redact func(text string) string
+	// SecretChanged is told when the secrets of a workspace change, so that what
+	// runs uses them; nil: nobody is.
+	SecretChanged func(workspace string)
 
 	Collect http.Handler // required: intake
 	// Sign signs a test delivery as the vendor of a webhook would; nil: webhooks
@@ -96,6 +110,8 @@ type Options struct {
 	// VerifyArchive and VerifyLog check what is stored; required. The result
 	// is what the job shows.
 	VerifyArchive, VerifyLog job.Work
+	Backups                  Backups  // nil: there are none
+	Transfer                 Transfer // nil: nothing is exported or imported
 
 	MaxTails        int           // tails at the same time; default 32
 	BodyReadTimeout time.Duration // for a request's body to come in; default 15 s
@@ -108,12 +124,8 @@ type Options struct {
 	Now     func() time.Time     // default time.Now
 }
 
-// CheckAdminToken refuses, as Invalid, a token that is missing where the mode
-// wants one, or too short.
-func CheckAdminToken(mode Mode, token string) error {
-	if mode == Production && token == "" {
-		return millrace.Errorf(millrace.Invalid, "there is no admin token: set MILLRACE_ADMIN_TOKEN, for example to the output of openssl rand -hex 32, or name a file that holds it with --admin-token-file")
-	}
+// CheckAdminToken refuses, as Invalid, an admin token that is too short. None is fine.
+func CheckAdminToken(token string) error {
 	if token != "" && len(token) < MinAdminTokenLength {
 		return millrace.Errorf(millrace.Invalid, "the admin token is too short: it has at least %d characters; make one with: openssl rand -hex 32", MinAdminTokenLength)
 	}
@@ -133,15 +145,13 @@ func (o *Options) complete() error {
 	need("Log", o.Log != nil)
 	need("VerifyArchive", o.VerifyArchive != nil)
 	need("VerifyLog", o.VerifyLog != nil)
+	need("Access", o.Mode == Dev || o.Access != nil)
 	if o.Space == nil {
 		o.Space = &Space{}
 	}
 	missing = append(missing, o.Space.complete()...)
 	if len(missing) > 0 {
 		return fmt.Errorf("serve: options are missing: %s", strings.Join(missing, ", "))
-	}
-	if err := CheckAdminToken(o.Mode, o.AdminToken); err != nil {
-		return err
 	}
 	if o.ClientIP == nil {
 		o.ClientIP = peer
@@ -174,6 +184,10 @@ type server struct {
 	guard   *guard
 	metrics *metrics
 	tails   chan struct{} // a place each
+	uploads chan struct{} // likewise, of archives that are read
+
+	transfers chan struct{} // likewise, of exports and imports
+	importers importers
 
 	functions functions
 
@@ -186,7 +200,7 @@ func New(o Options) (http.Handler, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	s := &server{o: o, mux: http.NewServeMux(), guard: newGuard(o), tails: make(chan struct{}, o.MaxTails)}
+	s := &server{o: o, mux: http.NewServeMux(), guard: newGuard(o), tails: make(chan struct{}, o.MaxTails), uploads: make(chan struct{}, uploadsAtOnce), transfers: make(chan struct{}, transfersAtOnce)}
 	var err error
 	if s.metrics, err = newMetrics(o.Metrics); err != nil {
 		return nil, err
@@ -222,8 +236,13 @@ func New(o Options) (http.Handler, error) {
 
 // routes adds the operations of the API.
 func (s *server) routes() {
-	s.api = newAPI(s.mux, s.o.Version)
+	s.api = s.newAPI(s.mux, s.o.Version)
 	s.registerSession()
+	s.registerSignIn()
+	s.registerAccount()
+	s.registerMembers()
+	s.registerOperators()
+	s.registerPeople()
 	s.registerStatus()
 	s.registerAttention()
 	s.registerHistory()
@@ -244,7 +263,12 @@ func (s *server) routes() {
 	s.registerJobs()
 	s.registerKeys()
 	s.registerAudit()
+	s.registerSecrets()
+	s.registerWorkspaces()
+	s.registerBackups()
+	s.registerTransfer()
 	s.registerFiles()
+	s.registerReleases()
 	s.describeIntake()
 	s.describeOthers()
 	s.addExamples()
@@ -272,7 +296,7 @@ On the command line: millrace status, millrace query, millrace tail.
 // unknown answers what no route takes.
 func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		if _, pattern := s.mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "/" && pattern != "" {
 			allowed = append(allowed, method)
 		}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace"
+	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/serve/job"
 )
 
@@ -19,6 +21,11 @@ import (
 type Space struct {
 	ID        string // of its records, in the log and wherever they go; default millrace.DefaultWorkspace
 	Workspace string // id of the workspace, in which people have roles; default ID
+	// Open returns the space as it is asked, when that is another: one that is
+	// opened on demand, so that all else but ID and Workspace is missing here. It
+	// fails when nothing can be asked of the space at present. release says that
+	// the request is over. Nil: it is this one, always.
+	Open func(ctx context.Context) (sp *Space, release func(), err error)
 
 	System      System       // required
 	Querier     Querier      // required
@@ -29,6 +36,7 @@ type Space struct {
 	Rebuilder   Rebuilder    // required
 	History     History      // numbers over time; nil: there are none
 	Results     Results      // where results of queries are kept; nil: nowhere
+	Releases    Releases     // versions of the project; nil: there are none
 	Files       ProjectFiles // of the project; nil: they are not shown
 	// Jobs is the long work that was asked for here; required, closed by the caller.
 	Jobs *job.Registry
@@ -120,22 +128,61 @@ func at(ctx context.Context, path string) string {
 	return path
 }
 
-// spaced finds the space that a request names.
+// spaced finds the space that a request is about: the one that its path names;
+// else that of the API key that asks; else the first. It is not opened yet.
 func (s *server) spaced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		sp := s.o.Space
+		sp, who := s.o.Space, principal(r.Context())
 		if name, ok := r.Context().Value(spaceNameKey{}).(string); ok {
 			var err error
-			if sp, err = s.findSpace(r.Context(), name); err == nil && !principal(r.Context()).Member(sp.Workspace) {
+			if sp, err = s.named(r.Context(), who, name); err == nil && !who.Member(sp.Workspace) {
 				err = NoSpace(name)
 			}
 			if err != nil {
 				writeProblem(w, r, err)
 				return
 			}
+		} else if name := home(who); name != "" {
+			if own, err := s.findSpace(r.Context(), name); err == nil {
+				sp = own
+			}
 		}
 		next.ServeHTTP(w, r.WithContext(inSpace(r.Context(), sp)))
 	})
+}
+
+// named finds the space that a path names; @staging is another environment of the
+// workspace that is asked without a name.
+func (s *server) named(ctx context.Context, who access.Principal, name string) (*Space, error) {
+	environment, ok := strings.CutPrefix(name, "@")
+	if !ok || s.o.Environment == nil {
+		return s.findSpace(ctx, name)
+	}
+	sp := s.o.Space
+	if own := home(who); own != "" {
+		var err error
+		if sp, err = s.findSpace(ctx, own); err != nil {
+			return nil, err
+		}
+	}
+	if !who.Member(sp.Workspace) {
+		return nil, NoSpace(name)
+	}
+	return s.o.Environment(ctx, sp.Workspace, environment)
+}
+
+// home is the id of the space, or of the workspace, that an API key is of; ""
+// when it is of none.
+func home(who access.Principal) string {
+	if who.Kind != access.KeyKind {
+		return ""
+	}
+	for _, g := range who.Grants() {
+		if g.Workspace != access.Installation {
+			return cmp.Or(g.Environment, g.Workspace)
+		}
+	}
+	return ""
 }
 
 // NoSpace is what someone is told of a space that is not there, and of one that
@@ -152,10 +199,33 @@ func (s *server) findSpace(ctx context.Context, name string) (*Space, error) {
 		return nil, NoSpace(name)
 	}
 	sp, err := s.o.Spaces(ctx, name)
-	if err == nil {
-		if missing := sp.complete(); len(missing) > 0 {
-			return nil, millrace.Errorf(millrace.Internal, "space %s lacks %s", name, strings.Join(missing, ", "))
-		}
+	if err == nil && sp.Open == nil {
+		err = whole(sp)
 	}
 	return sp, err
+}
+
+// whole refuses a space that lacks something.
+func whole(sp *Space) error {
+	if missing := sp.complete(); len(missing) > 0 {
+		return millrace.Errorf(millrace.Internal, "space %s lacks %s", sp.ID, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// enter opens the space that the request of ctx is about.
+func (s *server) enter(ctx context.Context) (_ context.Context, release func(), err error) {
+	sp := s.space(ctx)
+	if sp.Open == nil {
+		return ctx, func() {}, nil
+	}
+	opened, release, err := sp.Open(ctx)
+	if err != nil {
+		return ctx, nil, err
+	}
+	if err := whole(opened); err != nil {
+		release()
+		return ctx, nil, err
+	}
+	return inSpace(ctx, opened), release, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/serve/job"
@@ -78,19 +79,55 @@ func TestEveryOperationNeedsSomething(t *testing.T) {
 	t.Parallel()
 	s := &server{mux: http.NewServeMux(), o: Options{}}
 	s.routes()
-	var open []string
+	var open, people, everybody []string
 	for _, op := range s.operations {
 		switch {
-		case op.open && op.needs != "":
+		case (op.open || op.person) && op.needs != "":
 			t.Errorf("%s is open, and needs %s", op.id, op.needs)
+		case op.everybody && op.needs == "":
+			everybody = append(everybody, op.id)
 		case op.open:
 			open = append(open, op.id)
+		case op.person:
+			people = append(people, op.id)
 		case !op.needs.Known():
 			t.Errorf("%s needs %q, which is no permission", op.id, op.needs)
 		}
 	}
+	if got := strings.Join(everybody, " "); got != "list-workspaces" {
+		t.Errorf("whoever asks is answered by %s", got)
+	}
 	slices.Sort(open)
-	if got := strings.Join(open, " "); got != "end-session get-session healthz readyz start-session" {
+	if got := strings.Join(open, " "); got != "accept-invitation complete-setup confirm-email end-session get-session healthz open-invitation readyz request-password-reset reset-password start-session" {
 		t.Errorf("open to all are %s", got)
+	}
+	slices.Sort(people)
+	if got := strings.Join(people, " "); got != "change-email change-password change-profile delete-account end-one-session end-other-sessions get-profile list-sessions" {
+		t.Errorf("for who is signed in are %s", got)
+	}
+}
+
+// TestARebuildShowsItsTables: what was remembered of the tables before is not
+// told any more when the job is done.
+func TestARebuildShowsItsTables(t *testing.T) {
+	t.Parallel()
+	o := newWorld().options(t)
+	o.Space.catalogs.last, o.Space.catalogs.at = catalog{}, time.Now().Add(time.Hour)
+	s := start(t, o)
+	_, body := call(t, "POST", s.URL+"/api/v1/warehouse/rebuilds", "{}")
+	id := decode[job.Job](t, body).ID
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		j, err := o.Jobs.Get(id)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%+v, %v", j, err)
+		}
+		if j.State == job.Done {
+			break
+		}
+	}
+	o.Space.catalogs.mu.Lock()
+	defer o.Space.catalogs.mu.Unlock()
+	if o.Space.catalogs.last != nil {
+		t.Error("the tables of before are still remembered")
 	}
 }

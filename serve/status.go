@@ -21,6 +21,7 @@ type Status struct {
 	Ready       bool             `json:"ready" doc:"As /readyz says."`
 	Problems    []string         `json:"problems" doc:"What is wrong at this moment, for people; empty when all is well."`
 	Project     *ProjectStatus   `json:"project,omitempty"`
+	Lease       *LeaseStatus     `json:"lease,omitempty"`
 	Log         *LogStatus       `json:"log,omitempty"`
 	Dedup       *DedupStatus     `json:"dedup,omitempty"`
 	Archive     *ArchiveStatus   `json:"archive,omitempty"`
@@ -33,7 +34,16 @@ type Status struct {
 // ProjectStatus is how the project folder is.
 type ProjectStatus struct {
 	Loaded   time.Time `json:"loaded" doc:"When the version that runs was read."`
+	Version  int64     `json:"version,omitempty" doc:"Its number; absent where the folder runs as it is."`
+	Folder   string    `json:"folder,omitempty" doc:"How the folder that the server was started with differs from what runs; absent when it does not."`
 	Problems []string  `json:"problems" doc:"Why a later edit does not run; the last good version goes on."`
+}
+
+// LeaseStatus says which server has the log. Others on the same catalog wait.
+type LeaseStatus struct {
+	Holder  string `json:"holder" example:"process 4711 on events-1" doc:"Who has it."`
+	Token   int64  `json:"token" example:"3" doc:"Grows each time that a server takes it."`
+	Catalog string `json:"catalog" example:"sqlite" doc:"Where the lease, and all metadata, is kept."`
 }
 
 // LogStatus is how the log is.

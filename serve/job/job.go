@@ -30,7 +30,7 @@ const maxEnded = 100
 // A Job is work as it is at one moment.
 type Job struct {
 	ID       string     `json:"id" example:"WVPO6K3ZYD4FQ" doc:"The job's ID."`
-	Kind     string     `json:"kind" example:"warehouse.rebuild" doc:"What is done: warehouse.rebuild, archive.verify, log.verify, query, table.profile, rejected.resend."`
+	Kind     string     `json:"kind" example:"warehouse.rebuild" doc:"What is done: warehouse.rebuild, archive.verify, log.verify, backup.take, backup.verify, query, table.profile, rejected.resend."`
 	State    string     `json:"state" enum:"running,done,failed,canceled" doc:"How it stands."`
 	Done     int64      `json:"done" doc:"How much is done, in units."`
 	Total    int64      `json:"total" doc:"How much there is to do, in units; of warehouse.rebuild about, from how much of the log is read. 0 when that is not known."`
