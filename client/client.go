@@ -28,6 +28,7 @@ const DefaultServer = "http://127.0.0.1:8080"
 type Options struct {
 	Server    string       // base URL, http or https; default DefaultServer
 	Token     string       // admin token, sent as Bearer; "" for none
+	Workspace string       // address of the space to ask in, such as acme@staging; "" leaves it to the server
 	HTTP      *http.Client // default: a client without an overall time-out
 	UserAgent string       // default "millrace"
 }
@@ -38,6 +39,7 @@ type Client struct {
 	token     string
 	http      *http.Client
 	userAgent string
+	space     string // whose address paths get; "" is that of the token
 }
 
 // New returns a Client. It does not connect. The error is Invalid.
@@ -61,7 +63,10 @@ func New(o Options) (*Client, error) {
 	if o.UserAgent == "" {
 		o.UserAgent = "millrace"
 	}
-	return &Client{base: u, token: o.Token, http: o.HTTP, userAgent: o.UserAgent}, nil
+	if strings.ContainsAny(o.Workspace, "/?#%\\ ") || o.Workspace == "." || o.Workspace == ".." {
+		return nil, millrace.Errorf(millrace.Invalid, "%.80q is no address of a workspace: write it as acme, or acme@staging", o.Workspace)
+	}
+	return &Client{base: u, token: o.Token, space: o.Workspace, http: o.HTTP, userAgent: o.UserAgent}, nil
 }
 
 func withoutPassword(server string) string {
@@ -94,7 +99,7 @@ type rawBody struct {
 const (
 	safeAttempts   = 3
 	safeWaitMost   = 5 * time.Second
-	errorBodyBytes = 64 << 10
+	errorBodyBytes = 16 << 20
 )
 
 // open sends r and returns a response of status 2xx, or the error it stands
@@ -138,10 +143,18 @@ func (c *Client) once(ctx context.Context, r request) (*http.Response, error) {
 	return nil, c.responseError(resp, r.path)
 }
 
+// in is a path of the API in the workspace that is asked.
+func (c *Client) in(path string) string {
+	if rest, ok := strings.CutPrefix(path, "/api/v1/"); ok && c.space != "" {
+		return "/api/v1/w/" + c.space + "/" + rest
+	}
+	return path
+}
+
 func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, error) {
 	u := *c.base
 	u.User = nil
-	u.Path += r.path
+	u.Path += c.in(r.path)
 	u.RawQuery = r.query.Encode()
 	var body io.Reader
 	contentType, encoding := "", ""

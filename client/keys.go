@@ -41,7 +41,7 @@ type NewKey struct {
 	Permissions     []string   `json:"permissions,omitempty"`
 	Expires         *time.Time `json:"expires,omitempty"`
 	AllEnvironments bool       `json:"all_environments,omitempty"`
-	Server          bool       `json:"server,omitempty"`
+	Server          bool       `json:"-"` // of the server, not of the workspace
 }
 
 // A MadeKey is a key with its token, which is told once.
@@ -50,23 +50,23 @@ type MadeKey struct {
 	Token string `json:"token"`
 }
 
-func keyQuery(server bool) url.Values {
-	q := url.Values{}
+// ofServer is where what the workspace has is asked for, or the same of the server.
+func ofServer(path string, server bool) string {
 	if server {
-		q.Set("server", "true")
+		return "/api/v1/server/" + path
 	}
-	return q
+	return "/api/v1/" + path
 }
 
 // Keys lists the API keys of the workspace, or those of the server.
 func (c *Client) Keys(ctx context.Context, server bool) (all []Key, err error) {
-	q := keyQuery(server)
+	q := url.Values{}
 	for {
 		var page struct {
 			Keys []Key  `json:"keys"`
 			Next string `json:"next"`
 		}
-		if err := c.get(ctx, "/api/v1/keys", q, &page); err != nil {
+		if err := c.get(ctx, ofServer("keys", server), q, &page); err != nil {
 			return nil, err
 		}
 		if all = append(all, page.Keys...); page.Next == "" {
@@ -79,21 +79,21 @@ func (c *Client) Keys(ctx context.Context, server bool) (all []Key, err error) {
 // CreateKey makes an API key.
 func (c *Client) CreateKey(ctx context.Context, k NewKey) (MadeKey, error) {
 	var out MadeKey
-	err := c.call(ctx, request{method: http.MethodPost, path: "/api/v1/keys", body: k, timeout: callTimeout}, &out)
+	err := c.call(ctx, request{method: http.MethodPost, path: ofServer("keys", k.Server), body: k, timeout: callTimeout}, &out)
 	return out, err
 }
 
 // RotateKey gives a key a new token; the old one works on for the overlap.
 func (c *Client) RotateKey(ctx context.Context, id string, server bool, overlap time.Duration) (MadeKey, error) {
 	var out MadeKey
-	err := c.call(ctx, request{method: http.MethodPost, path: "/api/v1/keys/" + url.PathEscape(id) + "/rotate", query: keyQuery(server),
+	err := c.call(ctx, request{method: http.MethodPost, path: ofServer("keys/"+url.PathEscape(id)+"/rotate", server),
 		body: map[string]int64{"overlap_seconds": int64(overlap.Seconds())}, timeout: callTimeout}, &out)
 	return out, err
 }
 
 // RevokeKey ends a key for good.
 func (c *Client) RevokeKey(ctx context.Context, id string, server bool) error {
-	return c.call(ctx, request{method: http.MethodDelete, path: "/api/v1/keys/" + url.PathEscape(id), query: keyQuery(server), timeout: callTimeout}, nil)
+	return c.call(ctx, request{method: http.MethodDelete, path: ofServer("keys/"+url.PathEscape(id), server), timeout: callTimeout}, nil)
 }
 
 // AuditOptions choose entries of the audit trail.
@@ -105,7 +105,7 @@ type AuditOptions struct {
 }
 
 func (o AuditOptions) query() url.Values {
-	q := keyQuery(o.Server)
+	q := url.Values{}
 	for name, value := range map[string]string{"actor": o.Actor, "action": o.Action, "object": o.Object, "q": o.Text} {
 		if value != "" {
 			q.Set(name, value)
@@ -129,7 +129,7 @@ func (c *Client) Audit(ctx context.Context, o AuditOptions) ([]json.RawMessage, 
 			Entries []json.RawMessage `json:"entries"`
 			Next    string            `json:"next"`
 		}
-		if err := c.get(ctx, "/api/v1/audit", q, &page); err != nil {
+		if err := c.get(ctx, ofServer("audit", o.Server), q, &page); err != nil {
 			return nil, err
 		}
 		if out = append(out, page.Entries...); page.Next == "" || len(out) >= o.Limit {
@@ -143,7 +143,7 @@ func (c *Client) Audit(ctx context.Context, o AuditOptions) ([]json.RawMessage, 
 func (c *Client) ExportAudit(ctx context.Context, o AuditOptions, format string, w io.Writer) error {
 	q := o.query()
 	q.Set("format", format)
-	resp, err := c.open(ctx, request{method: http.MethodGet, path: "/api/v1/audit/export", query: q})
+	resp, err := c.open(ctx, request{method: http.MethodGet, path: ofServer("audit/export", o.Server), query: q})
 	if err != nil {
 		return err
 	}

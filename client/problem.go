@@ -26,6 +26,7 @@ type problem struct {
 	} `json:"errors"`
 	First *millrace.Position `json:"first"`
 	Last  *millrace.Position `json:"last"`
+	Stale *Stale             `json:"stale"`
 }
 
 func (p problem) text() string {
@@ -94,6 +95,10 @@ func (c *Client) responseError(resp *http.Response, path string) error {
 	}
 	if kind == millrace.Unauthorized && c.token == "" && !strings.Contains(e.Message, "--token") && strings.HasPrefix(path, "/api/") {
 		e.Message += " (give the admin token with --token or MILLRACE_TOKEN)"
+	}
+	if p.Stale != nil {
+		p.Stale.err = e
+		return p.Stale
 	}
 	return e
 }

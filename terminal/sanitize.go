@@ -1,10 +1,12 @@
 package terminal
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -119,3 +121,39 @@ func (s *SafeWriter) Close() error {
 	_, err := io.WriteString(s.w, SanitizeLines(rest))
 	return err
 }
+
+// A JSONWriter passes JSON on with what Sanitize would make visible written as the
+// escapes of JSON (\u009b), so that it says the same and is safe to print. Each Write
+// is of whole values. It is as safe for concurrent use as the writer below.
+type JSONWriter struct{ w io.Writer }
+
+// NewJSONWriter returns a JSONWriter over w.
+func NewJSONWriter(w io.Writer) *JSONWriter { return &JSONWriter{w} }
+
+// Write implements io.Writer.
+func (j *JSONWriter) Write(p []byte) (int, error) {
+	if !bytes.ContainsFunc(p, jsonUnsafe) {
+		return j.w.Write(p)
+	}
+	out := make([]byte, 0, len(p)+16)
+	for rest := p; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		switch {
+		case !jsonUnsafe(r):
+			out = append(out, rest[:size]...)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		rest = rest[size:]
+	}
+	if _, err := j.w.Write(out); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// jsonUnsafe says whether r is to be escaped: not what is between values.
+func jsonUnsafe(r rune) bool { return r >= 0x7f && unsafeRune(r) }

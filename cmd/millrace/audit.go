@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +33,7 @@ func auditFlags(c *cobra.Command, o *client.AuditOptions, from, until *string) {
 	f.StringVar(&o.Text, "text", "", "only entries with these words")
 	f.StringVar(from, "from", "", "only at this time or later (RFC 3339, or a date in UTC)")
 	f.StringVar(until, "until", "", "only before this time")
-	f.BoolVar(&o.Server, "server", false, "of the whole server, not of the workspace alone")
+	f.BoolVar(&o.Server, "of-server", false, "of the whole server, not of the workspace alone")
 }
 
 // chosen completes o with the times.
@@ -89,7 +88,7 @@ func (p *program) auditList() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return p.writeJSON(slices.Concat([]json.RawMessage{}, all))
+				return p.writeJSON(append([]json.RawMessage{}, all...))
 			}
 			return p.showAudit(all)
 		},

@@ -60,6 +60,32 @@ func (p *program) completeReaders(c *cobra.Command, args []string, begin string)
 	return beginning(names, begin), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeSecrets completes the path of a secret with those that the server has:
+// for restore those that were deleted, else the others.
+func (p *program) completeSecrets(c *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	api, err := p.client()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), completePatience)
+	defer cancel()
+	all, err := api.Secrets(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ofAll, _ := c.Flags().GetBool("all-environments")
+	var names []string
+	for _, s := range all {
+		if (s.Deleted != nil) == (c.Name() == "restore") && (!ofAll || s.AllEnvironments) && !slices.Contains(names, s.Path) {
+			names = append(names, s.Path)
+		}
+	}
+	return beginning(names, begin), cobra.ShellCompDirectiveNoFileComp
+}
+
 // beginning are the names that begin so.
 func beginning(names []string, begin string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasPrefix(name, begin) })
@@ -119,4 +145,4 @@ func withoutServer(root, c *cobra.Command) {
 }
 
 // serverFlagNames are the flags that say which server, and who asks.
-var serverFlagNames = []string{"server", "token"}
+var serverFlagNames = []string{"server", "token", "workspace"}

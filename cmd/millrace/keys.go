@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -37,11 +36,11 @@ func (p *program) keyCreate() *cobra.Command {
 		Long: `Make an API key, and print its token: this once, on a line of its own.
 
 Roles are owner, admin, editor, analyst and viewer: what each may do is in
-docs/reference/permissions.md. A key of the server (--server) is about no
+docs/reference/permissions.md. A key of the server (--of-server) is about no
 workspace: it is for the metrics, the server's log and its audit trail.`,
 		Example: `  millrace key create 'reports' --role analyst --expires 90d
-  millrace key create 'deploy from CI' --permission file:read --permission file:write
-  millrace key create prometheus --server --permission server:read`,
+  millrace key create 'deploy from CI' --permission release:read --permission release:deploy
+  millrace key create prometheus --of-server --permission server:read`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if (k.Role == "") == (len(k.Permissions) == 0) {
 				return usagef("say what the key may do: either --role or one --permission or more")
@@ -67,7 +66,7 @@ workspace: it is for the metrics, the server's log and its audit trail.`,
 	f.StringArrayVar(&k.Permissions, "permission", nil, "what it may do, such as query:run; may be given again")
 	durationFlag(f, &expires, "expires", 0, "how long it works (default: until it is revoked)")
 	f.BoolVar(&k.AllEnvironments, "all-environments", false, "it works in all environments of the workspace")
-	f.BoolVar(&k.Server, "server", false, "it is about the server, not about a workspace")
+	f.BoolVar(&k.Server, "of-server", false, "it is about the server, not about a workspace")
 	f.BoolVar(&asJSON, "json", false, "the key and its token as JSON")
 	return c
 }
@@ -96,7 +95,7 @@ func (p *program) keyList() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return p.writeJSON(slices.Concat([]client.Key{}, all))
+				return p.writeJSON(append([]client.Key{}, all...))
 			}
 			screen := p.screen()
 			if len(all) == 0 {
@@ -109,7 +108,7 @@ func (p *program) keyList() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().BoolVar(&server, "server", false, "the server's own keys")
+	c.Flags().BoolVar(&server, "of-server", false, "the server's own keys")
 	c.Flags().BoolVar(&asJSON, "json", false, "a JSON array")
 	return c
 }
@@ -172,7 +171,7 @@ the overlap, so that programs can be given the new one without an outage.`,
 	}
 	durationFlag(c.Flags(), &overlap, "overlap", 24*time.Hour, "how long the old token works on")
 	c.Flags().BoolVar(&now, "now", false, "the old token works no longer")
-	c.Flags().BoolVar(&server, "server", false, "it is one of the server's own keys")
+	c.Flags().BoolVar(&server, "of-server", false, "it is one of the server's own keys")
 	c.Flags().BoolVar(&asJSON, "json", false, "the key and its token as JSON")
 	c.MarkFlagsMutuallyExclusive("now", "overlap")
 	return c
@@ -195,6 +194,6 @@ func (p *program) keyRevoke() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&server, "server", false, "it is one of the server's own keys")
+	c.Flags().BoolVar(&server, "of-server", false, "it is one of the server's own keys")
 	return c
 }

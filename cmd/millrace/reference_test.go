@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const referenceFile = "../../docs/reference/cli.md"
@@ -100,6 +101,11 @@ func TestEveryCommandIsExplained(t *testing.T) {
 		if !strings.Contains(c.Example, "millrace ") {
 			t.Errorf("%s has no example", c.CommandPath())
 		}
+		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			if root.PersistentFlags().Lookup(f.Name) != nil {
+				t.Errorf("%s: its --%s takes the place of the flag that all commands have", c.CommandPath(), f.Name)
+			}
+		})
 		for line := range strings.Lines(c.Example) {
 			for word := range strings.FieldsSeq(line) {
 				name, isFlag := strings.CutPrefix(word, "--")
@@ -203,7 +209,7 @@ func TestWithoutAServer(t *testing.T) {
 		"init sources/web.yaml":                 "sources/web.yaml is a file: name a folder",
 		"init sources/web.yaml/x":               "sources/web.yaml is a file: name a folder",
 		"query --output /nonexist/x.csv SELECT": "cannot write /nonexist/x.csv: there is no folder /nonexist",
-		"serve":                                 "there is no admin token",
+		"owner recover":                         "say whose password",
 	} {
 		if text, code := run(line); code == exitOK || !strings.Contains(text, want) || strings.Contains(text, ".x.csv") {
 			t.Errorf("%s: %d\n%s", line, code, text)

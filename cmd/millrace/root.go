@@ -34,6 +34,7 @@ type program struct {
 
 	// global flags
 	server, token string
+	workspace     string
 	quiet         bool
 
 	understood bool // the command line was: what fails now is no usage error
@@ -49,11 +50,14 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetErr(p.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
+	var code exitCode
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errSaid):
 		return exitFailed
+	case errors.As(err, &code):
+		return int(code)
 	case !p.understood || errors.As(err, &usage):
 		p.complain(err)
 		fmt.Fprintf(p.stderr, "Run `%s --help` for how to use it.\n", cmd.CommandPath())
@@ -83,6 +87,11 @@ func (p *program) complain(err error) {
 
 // errSaid ends a command that failed and has already said why.
 var errSaid = errors.New("said")
+
+// An exitCode ends a command with it; all is said already.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // A usageError is a command line that was not understood.
 type usageError struct{ err error }
@@ -124,7 +133,8 @@ Exit codes: 0 done, 1 failed, 2 the command line was not understood.`,
 		&cobra.Group{ID: groupOperate, Title: "Look after a server:"})
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.server, "server", "", "address of the server (MILLRACE_SERVER; default "+client.DefaultServer+")")
-	flags.StringVar(&p.token, "token", "", "admin token of the server (MILLRACE_TOKEN)")
+	flags.StringVar(&p.token, "token", "", "API key, or admin token of the server (MILLRACE_TOKEN)")
+	flags.StringVar(&p.workspace, "workspace", "", "workspace to ask in, such as acme or acme@staging (MILLRACE_WORKSPACE; default that of the key)")
 	flags.BoolVarP(&p.quiet, "quiet", "q", false, "no progress and no notes, only results and errors")
 	root.SetFlagErrorFunc(flagError)
 	root.Version = p.versionLine()
@@ -136,16 +146,16 @@ Exit codes: 0 done, 1 failed, 2 the command line was not understood.`,
 	root.InitDefaultCompletionCmd()
 	p.prepare(root)
 	explainCompletion(root)
-	standAlone(root, "init", "dev", "serve", "check", "version", "completion")
+	standAlone(root, "init", "dev", "serve", "check", "owner", "version", "completion")
 	return root
 }
 
 // commands are all commands but those that cobra brings.
 func (p *program) commands() []*cobra.Command {
 	return []*cobra.Command{
-		p.initCommand(), p.devCommand(), p.serveCommand(), p.checkCommand(),
+		p.initCommand(), p.devCommand(), p.serveCommand(), p.checkCommand(), p.planCommand(), p.deployCommand(), p.pullCommand(), p.releaseCommand(),
 		p.sendCommand(), p.queryCommand(), p.tailCommand(), p.rejectedCommand(),
-		p.statusCommand(), p.readerCommand(), p.warehouseCommand(), p.archiveCommand(), p.logCommand(), p.keyCommand(), p.auditCommand(),
+		p.statusCommand(), p.readerCommand(), p.warehouseCommand(), p.archiveCommand(), p.logCommand(), p.keyCommand(), p.secretCommand(), p.memberCommand(), p.personCommand(), p.auditCommand(), p.workspaceCommand(), p.environmentCommand(), p.ownerCommand(), p.backupCommand(), p.restoreCommand(), p.exportCommand(), p.importCommand(),
 		p.versionCommand(),
 	}
 }
@@ -189,7 +199,11 @@ func (p *program) client() (*client.Client, error) {
 	if token == "" {
 		token = p.getenv("MILLRACE_TOKEN")
 	}
-	c, err := client.New(client.Options{Server: server, Token: token, UserAgent: "millrace/" + p.versionText()})
+	workspace := p.workspace
+	if workspace == "" {
+		workspace = p.getenv("MILLRACE_WORKSPACE")
+	}
+	c, err := client.New(client.Options{Server: server, Token: token, Workspace: workspace, UserAgent: "millrace/" + p.versionText()})
 	if err != nil {
 		return nil, usageError{err}
 	}

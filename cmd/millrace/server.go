@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/millrace/millrace/app"
 	"github.com/millrace/millrace/collect"
 	"github.com/millrace/millrace/project"
+	"github.com/millrace/millrace/secret"
 	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/terminal"
 	"github.com/millrace/millrace/warehouse"
@@ -57,7 +59,7 @@ func (p *program) logger(f *serverFlags, level slog.Level) (*slog.Logger, error)
 	case "text":
 		return slog.New(slog.NewTextHandler(p.stderr, o)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(p.stderr, o)), nil
+		return slog.New(slog.NewJSONHandler(terminal.NewJSONWriter(p.stderr), o)), nil
 	}
 	return nil, usagef("--log-format %q is neither text nor json", f.logFormat)
 }
@@ -99,10 +101,20 @@ func (p *program) serveCommand() *cobra.Command {
 	tokenFile := ""
 	c := &cobra.Command{
 		Use: "serve [DIR]", Short: "Run a project in production", GroupID: groupProject, Args: atMostOne("folder", ""),
-		Long: `Runs the project in DIR (default: this folder) for production: no reload, write
-keys that begin with dev_ are refused, and everything but collect and health
-needs the admin token, from MILLRACE_ADMIN_TOKEN or --admin-token-file. Clients
-send it as --token or MILLRACE_TOKEN.
+		Long: `Runs the project in DIR (default: this folder) for production: write keys that
+begin with dev_ are refused, and everything but collect and health needs someone
+who is signed in, or an API key (--token or MILLRACE_TOKEN).
+
+As long as nobody owns the server, it prints a link at each start: open it in a
+browser to become the owner. Without a browser: millrace owner create.
+
+An admin token, from MILLRACE_ADMIN_TOKEN or --admin-token-file, may do
+everything too. Give programs API keys instead, which say who did what: millrace
+key create.
+
+What runs is a numbered version of the project. The folder becomes one when the
+server starts, unless others were deployed since it last did: those go on then,
+and the server says so. It never writes into the folder.
 
 With --tls-cert and --tls-key it speaks https. Without, put a proxy that does in
 front of it, name the proxy in collect.trusted_proxies and the public address in
@@ -110,8 +122,8 @@ collect.public_url of millrace.yaml.
 
 With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
 /debug/pprof, to this machine only.`,
-		Example: "  MILLRACE_ADMIN_TOKEN=$(openssl rand -hex 32) millrace serve shop\n" +
-			"  millrace serve shop --listen :443 --tls-cert cert.pem --tls-key key.pem --admin-token-file token",
+		Example: "  millrace serve shop\n" +
+			"  millrace serve shop --listen :443 --tls-cert cert.pem --tls-key key.pem",
 		RunE: func(c *cobra.Command, args []string) error {
 			if (f.options.TLSCert == "") != (f.options.TLSKey == "") {
 				return usagef("https needs both files: --tls-cert and --tls-key")
@@ -120,8 +132,9 @@ With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
 				return err
 			}
 			f.options.Dir, f.options.Mode = folder(args), serve.Production
-			f.options.AdminToken, f.token = p.getenv("MILLRACE_ADMIN_TOKEN"), "$MILLRACE_ADMIN_TOKEN"
-			f.where = f.token
+			if f.options.AdminToken = p.getenv("MILLRACE_ADMIN_TOKEN"); f.options.AdminToken != "" {
+				f.token, f.where = "$MILLRACE_ADMIN_TOKEN", "$MILLRACE_ADMIN_TOKEN"
+			}
 			if tokenFile != "" {
 				f.token, f.where = "$(cat "+shellWord(tokenFile)+")", "in the file "+terminal.Sanitize(tokenFile)
 				text, err := os.ReadFile(tokenFile)
@@ -130,12 +143,17 @@ With MILLRACE_PPROF=127.0.0.1:6060 it gives profiles of itself there, under
 				}
 				f.options.AdminToken = strings.TrimSpace(string(text))
 			}
+			for _, file := range []string{tokenFile, f.options.TLSCert, f.options.TLSKey} {
+				if absolute, err := filepath.Abs(file); err == nil && file != "" {
+					f.options.Private = append(f.options.Private, absolute)
+				}
+			}
 			return p.serve(c.Context(), f, slog.LevelInfo)
 		},
 	}
 	p.serverFlags(c, f)
 	flags := c.Flags()
-	flags.StringVar(&tokenFile, "admin-token-file", "", "file with the admin token (default MILLRACE_ADMIN_TOKEN)")
+	flags.StringVar(&tokenFile, "admin-token-file", "", "file with an admin token (default MILLRACE_ADMIN_TOKEN, or none)")
 	flags.StringVar(&f.options.TLSCert, "tls-cert", "", "certificate file, for https")
 	flags.StringVar(&f.options.TLSKey, "tls-key", "", "key file of the certificate")
 	durationFlag(flags, &f.options.Drain, "drain", 15*time.Second, "when the server stops: how long requests under way, and then archive and warehouse to store what the log holds, may take")
@@ -157,6 +175,9 @@ func (p *program) serve(ctx context.Context, f *serverFlags, level slog.Level) e
 		f.options.Stdout = p.stdout
 	}
 	a, err := app.Open(ctx, f.options)
+	if app.Stopped(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -172,7 +193,7 @@ func (p *program) serve(ctx context.Context, f *serverFlags, level slog.Level) e
 
 // greet says what runs, where, and what to try.
 func (p *program) greet(a *app.App, f *serverFlags) {
-	out := p.stdout
+	out := terminal.NewSafeWriter(p.stdout) // what is named in project files is printed
 	project := a.Project()
 	address, everywhere, beyond := reachable(a.URL())
 	fmt.Fprintf(out, "%s is running at %s", terminal.Sanitize(project.Config.Name), address)
@@ -185,6 +206,9 @@ func (p *program) greet(a *app.App, f *serverFlags) {
 	}
 	fmt.Fprintf(out, "  log        %s, %s\n", "embedded NATS JetStream", "fsynced before each answer")
 	fmt.Fprintf(out, "  archive    %s\n  warehouse  %s\n  data       %s\n", project.Config.Archive, project.Config.Warehouse, a.Data())
+	if setup := a.SetupURL(); setup != "" {
+		fmt.Fprintf(out, "\nNobody owns this server yet. Open this link in a browser, once, to become its owner:\n  %s\n", strings.Replace(setup, a.URL(), address, 1))
+	}
 	fmt.Fprintf(out, "\nOpen %s in a browser%s.\n", cmp.Or(project.Config.Collect.PublicURL, address), f.login())
 	key, source := firstKey(project, f.options.Mode == serve.Dev)
 	if key == "" {
@@ -197,7 +221,7 @@ func (p *program) greet(a *app.App, f *serverFlags) {
 		query += " --server " + address
 	}
 	if f.options.Mode == serve.Production {
-		query = "MILLRACE_TOKEN=" + f.token + " " + query
+		query = "MILLRACE_TOKEN=" + cmp.Or(f.token, "KEY") + " " + query
 	}
 	fmt.Fprintf(out, "Ask about it:\n  %s 'SELECT * FROM %s.tracks'\n\n", query, warehouse.Identifier(source))
 }
@@ -205,12 +229,14 @@ func (p *program) greet(a *app.App, f *serverFlags) {
 // login says how a browser gets in.
 func (f *serverFlags) login() string {
 	switch {
+	case f.options.Mode == serve.Production && f.options.AdminToken == "":
+		return ", and sign in"
 	case f.options.Mode == serve.Production:
-		return ", and log in with the admin token (" + f.where + ")"
+		return ", and sign in, or log in with the admin token (" + f.where + ")"
 	case f.options.AdminToken != "":
-		return "; from elsewhere, log in with the admin token ($MILLRACE_ADMIN_TOKEN)"
+		return ": from this machine it asks for no login; from elsewhere, log in with the admin token ($MILLRACE_ADMIN_TOKEN)"
 	}
-	return ""
+	return ": it asks for no login, and answers this machine only"
 }
 
 // reachable is an address that a client on this machine can use, whether the
@@ -256,6 +282,16 @@ func (p *program) checkCommand() *cobra.Command {
 			if !p.quiet {
 				fmt.Fprintf(p.stdout, "%s: %s, no mistakes\n", terminal.Sanitize(loaded.Config.Name),
 					terminal.Plural(int64(len(loaded.In("sources"))), "source", "sources"))
+			}
+			var elsewhere []string
+			for _, use := range loaded.Secrets {
+				if use.Missing && !slices.Contains(elsewhere, use.Path) {
+					elsewhere = append(elsewhere, use.Path)
+				}
+			}
+			if len(elsewhere) > 0 {
+				p.screen().Note("Without a value here, so that what they are for was not checked: %s. The server has to have them: millrace secret set PATH, or the environment variable %s.",
+					terminal.Sanitize(strings.Join(elsewhere, ", ")), secret.Variable(elsewhere[0]))
 			}
 			return nil
 		},

@@ -68,7 +68,11 @@ type serverStatus struct {
 	Ready       bool      `json:"ready"`
 	Problems    []string  `json:"problems"`
 	Notices     []string  `json:"notices"`
-	Log         *struct {
+	Lease       *struct {
+		Holder  string `json:"holder"`
+		Catalog string `json:"catalog"`
+	} `json:"lease"`
+	Log *struct {
 		Backend          string     `json:"backend"`
 		Promise          string     `json:"promise"`
 		FirstTime        *time.Time `json:"first_time"`
@@ -179,6 +183,9 @@ func (s serverStatus) parts(now time.Time) (lines [][2]string) {
 	}
 	if a := s.Archive; a != nil {
 		add("archive", a.Location, unless(a.Files == 0, "%s", terminal.Plural(a.Files, "file", "files")), terminal.Size(a.SizeBytes), s.once("failing", a.Problem))
+	}
+	if l := s.Lease; l != nil {
+		add("catalog", l.Catalog, "the log is held by "+l.Holder)
 	}
 	if w := s.Warehouse; w != nil {
 		add("warehouse", w.Backend, terminal.Size(w.SizeBytes), fmt.Sprintf("%s behind", terminal.Duration(time.Duration(w.LagSeconds*float64(time.Second)))),
