@@ -10,7 +10,7 @@ const axe = readFileSync(fileURLToPath(new URL('../node_modules/axe-core/axe.min
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
 /** How long anything may take on a machine that does other things too, in milliseconds. */
-export const patience = 45_000
+export const patience = Number(process.env.E2E_PATIENCE ?? 45_000)
 
 export const wide = { width: 1440, height: 900 }
 export const phone = { width: 390, height: 844 }

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ import (
 )
 
 // playTimeout bounds all scenes of a play, on a machine that is busy.
-const playTimeout = 10 * time.Minute
+const playTimeout = 18 * time.Minute
 
 // given is what a play is told.
 type given struct {
@@ -35,6 +36,7 @@ type given struct {
 	Folder   string `json:"folder"` // of pictures
 	Project  string `json:"project"`
 	Token    string `json:"token,omitempty"`
+	Link     string `json:"link,omitempty"` // for the first owner
 	Only     string `json:"only,omitempty"`
 }
 
@@ -50,6 +52,9 @@ func nodeJS(t *testing.T) string {
 	return testserver.Install(t, []string{"node"}, "nodejs", "npm")
 }
 
+// setUpLink finds the link that a server prints while nobody owns it.
+var setUpLink = regexp.MustCompile(`http://\S+/setup#\S+`)
+
 // play runs the scenes of a play; each is a test.
 func play(t *testing.T, name string, s *apptest.Server) {
 	t.Helper()
@@ -58,7 +63,7 @@ func play(t *testing.T, name string, s *apptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told, err := json.Marshal(given{Play: name, URL: s.URL, Chromium: testserver.Chromium(t), Folder: folder, Project: s.Dir, Token: s.Token, Only: os.Getenv("E2E_ONLY")})
+	told, err := json.Marshal(given{Play: name, URL: s.URL, Chromium: testserver.Chromium(t), Folder: folder, Project: s.Dir, Token: s.Token, Link: setUpLink.FindString(s.Output()), Only: os.Getenv("E2E_ONLY")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +129,43 @@ func TestLogin(t *testing.T) {
 	play(t, "login", s)
 }
 
+// TestVersions has two people change the same files of a server whose changes are
+// versions, and changes what its environment has of its own.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	token := strings.Repeat("t0ken", 8)
+	s := apptest.New(t, apptest.Options{Command: "serve", Env: []string{"MILLRACE_ADMIN_TOKEN=" + token},
+		Files: map[string]string{"millrace.yaml": "name: shop\nenvironments:\n  production: {}\n", "README.md": "Ask Eve.", "NOTES.md": "Notes.",
+			"sources/web.yaml":   "kind: http\nwrite_keys: [web_1]\nenvironments:\n  production:\n    write_keys: [prod_1] # of the shop\n",
+			"sources/app.yaml":   "kind: http\nwrite_keys: [app_1]\n",
+			"sources/till.yaml":  "kind: http\nwrite_keys: [till_1]\ndedup: 7d",
+			"sources/kiosk.yaml": "kind: http\nwrite_keys: [kiosk_1]\ndedup: 7d"}})
+	s.Token = token
+	s.Run()
+	s.WaitReady(time.Minute)
+	play(t, "versions", s)
+}
+
+// TestPeople opens the page of a server that people sign in to, from its first owner on.
+func TestPeople(t *testing.T) {
+	t.Parallel()
+	s := apptest.New(t, apptest.Options{Command: "serve", Files: map[string]string{"millrace.yaml": "name: shop\n", "sources/web.yaml": "kind: http\nwrite_keys: [web_2026]\n"}})
+	s.Run()
+	s.WaitReady(time.Minute)
+	play(t, "people", s)
+}
+
+// TestWays signs people in wherever they come from: by links to workspaces, by mail, and in the middle of their work.
+func TestWays(t *testing.T) {
+	t.Parallel()
+	s := apptest.New(t, apptest.Options{Command: "serve", Files: map[string]string{"sources/web.yaml": "kind: http\nwrite_keys: [web_2026]\n"}})
+	// Links of mails lead there.
+	s.Write("millrace.yaml", "name: shop\ncollect:\n  public_url: "+s.URL+"\n")
+	s.Run()
+	s.WaitReady(time.Minute)
+	play(t, "ways", s)
+}
+
 // TestShop opens every room with two years of orders in it.
 func TestShop(t *testing.T) {
 	t.Parallel()
@@ -145,6 +187,31 @@ func TestShop(t *testing.T) {
 func TestSources(t *testing.T) {
 	t.Parallel()
 	play(t, "sources", apptest.Start(t, apptest.Options{}))
+}
+
+// TestSettings makes keys, and looks at who did what.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	key := filepath.Join(folder, "backup.key")
+	if out, err := exec.Command(apptest.Binary(t), "backup", "key", key).CombinedOutput(); err != nil {
+		t.Fatalf("making a key for backups: %v\n%s", err, out)
+	}
+	play(t, "settings", apptest.Start(t, apptest.Options{Files: map[string]string{
+		"millrace.yaml":    fmt.Sprintf("name: test\nbackup:\n  to: file:%s\n  key_file: %s\n", filepath.ToSlash(filepath.Join(folder, "backups")), filepath.ToSlash(key)),
+		"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\n"}}))
+}
+
+// TestKeyboard goes through the dialogs of Settings without a pointer.
+func TestKeyboard(t *testing.T) {
+	t.Parallel()
+	play(t, "handy", apptest.Start(t, apptest.Options{Files: map[string]string{"millrace.yaml": "name: test\n", "sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\n"}}))
+}
+
+// TestWorkspaces goes from one workspace to another, and looks at what they use.
+func TestWorkspaces(t *testing.T) {
+	t.Parallel()
+	play(t, "workspaces", apptest.Start(t, apptest.Options{Files: map[string]string{"millrace.yaml": "name: test\n", "sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\n"}}))
 }
 
 // TestWarehouse changes types, keeps queries and takes results along.

@@ -6,7 +6,7 @@
 import { launch, Play } from './browser.mjs'
 
 const given = JSON.parse(process.argv[2] ?? '{}')
-const plays = { shop: () => import('./shop.mjs'), start: () => import('./start.mjs'), login: () => import('./login.mjs'), sources: () => import('./sources.mjs'), warehouse: () => import('./warehouse.mjs') }
+const plays = { shop: () => import('./shop.mjs'), start: () => import('./start.mjs'), login: () => import('./login.mjs'), sources: () => import('./sources.mjs'), warehouse: () => import('./warehouse.mjs'), settings: () => import('./settings.mjs'), people: () => import('./people.mjs'), workspaces: () => import('./workspaces.mjs'), ways: () => import('./ways.mjs'), handy: () => import('./handy.mjs'), versions: () => import('./versions.mjs') }
 const { scenes } = await plays[given.play]()
 const browser = await launch(given.chromium ?? '/usr/bin/chromium')
 try {

@@ -19,11 +19,11 @@ const files = [
   ['items.csv', 'Item Sold', ['--user', 'CustomerID', '--time', 'InvoiceDate']],
 ]
 
-const freePort = () => new Promise((resolve, reject) => {
+export const freePort = () => new Promise((resolve, reject) => {
   const server = createServer().on('error', reject).listen(0, '127.0.0.1', () => { const { port } = server.address(); server.close(() => { resolve(port) }) })
 })
 
-async function until(what, ask) {
+export async function until(what, ask) {
   for (const end = Date.now() + 60_000; Date.now() < end;) {
     try { if (await ask()) return } catch { /* not yet */ }
     await new Promise((resolve) => setTimeout(resolve, 100))

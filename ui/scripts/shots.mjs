@@ -1,14 +1,16 @@
 // Takes pictures of every room and looks at each with axe. It fails on anything
 // that the console says, a request that fails, or what axe finds.
 //
-//   node scripts/shots.mjs [ADDRESS] [parts of names, with commas between]
+//   node scripts/shots.mjs [ADDRESS or FILE] [parts of names, with commas between]
 //
-// Without an address it starts the example shop, with people in it. Pictures go
-// to .shots, or to the folder SHOTS.
+// Without an address it starts the example shop, with people in it, and servers
+// that people sign in to; a file is what control.mjs has written of servers that
+// run. Pictures go to .shots, or to the folder SHOTS.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
+import { fresh, full, unowned } from './control.mjs'
 import { start, trade } from './shop.mjs'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
@@ -57,7 +59,7 @@ async function keep(page, name) {
 }
 
 /** all takes the pictures whose name has a part, of those servers that run. */
-async function all(browser, addresses, only) {
+async function all(browser, servers, only) {
   let failed = 0
   for (const { size, theme } of settings) {
     const context = await browser.newContext({ viewport: sizes[size], deviceScaleFactor: size === 'zoom' ? 2 : 1, colorScheme: theme, reducedMotion: 'reduce' })
@@ -67,11 +69,15 @@ async function all(browser, addresses, only) {
     page.on('pageerror', (e) => said.push(String(e)))
     page.on('requestfailed', (r) => { if (!/ERR_ABORTED/.test(r.failure()?.errorText ?? '')) said.push(`${r.url()} ${r.failure()?.errorText}`) })
     page.on('response', (r) => { if (r.status() >= 400) said.push(`${r.status()} ${r.url()}`) })
-    for (const { name, path, wait = 1200, steps = [], only: where, on = 'shop', offline, refused } of pages) {
-      const base = addresses[on]
+    for (const { name, path, wait = 1200, steps = [], only: where, on = 'shop', as, link, offline, refused } of pages) {
+      const { address: base, links, people } = servers[on] ?? {}
       if (!base || (where ?? (size === 'zoom' ? 'others' : size)) !== size || !only.split(',').some((part) => `${name}-${size}-${theme}`.includes(part))) continue
+      await context.clearCookies()
+      if (as) await context.addCookies([{ ...people[as], url: base, httpOnly: true, sameSite: 'Strict' }])
       said = []
-      await page.goto(base + path)
+      // So that a door is loaded anew with its token.
+      if (link) await page.goto('about:blank')
+      await page.goto(link ? base + links[link].slice(new URL(links[link]).origin.length) : base + path)
       await page.waitForTimeout(wait)
       for (const step of steps) await act(page, step, said)
       if (offline) {
@@ -92,19 +98,27 @@ async function all(browser, addresses, only) {
 }
 
 const given = process.argv.slice(2)
-const named = given[0]?.startsWith('http') ? given.shift() : undefined
-const shop = named ? undefined : await start()
-const empty = named ? undefined : await start({ orders: false, empty: true })
-const locked = named ? undefined : await start({ orders: false, token: 'a token of sixteen letters or more' })
-const close = shop ? trade(shop, 40) : async () => {}
+const named = /^http|\.json$/.test(given[0] ?? '') ? given.shift() : undefined
+const wanted = given[0] ?? ''
+/** needed says whether a picture that is wanted is of that server. */
+const needed = (of) => pages.some(({ name, on = 'shop' }) => on === of && settings.some(({ size, theme }) => wanted.split(',').some((part) => `${name}-${size}-${theme}`.includes(part))))
+
+const makers = { shop: () => start(), empty: () => start({ orders: false, empty: true }), locked: () => start({ orders: false, token: 'a token of sixteen letters or more' }), unowned, fresh, control: full }
+const servers = named === undefined ? {} : named.startsWith('http') ? { shop: { address: named } } : JSON.parse(readFileSync(named, 'utf8'))
 let failed = 1
+let close = async () => {}
+const started = []
 try {
-  // So that charts have something to show.
-  if (shop) await new Promise((resolve) => setTimeout(resolve, process.env.DOCS ? 160_000 : 60_000))
+  if (named === undefined) {
+    for (const [name, make] of Object.entries(makers)) if (needed(name)) started.push(servers[name] = await make())
+    if (servers.shop) close = trade(servers.shop, 40)
+    // So that charts have something to show.
+    if (servers.shop) await new Promise((resolve) => setTimeout(resolve, process.env.DOCS ? 160_000 : 60_000))
+  }
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
-  failed = await all(browser, { shop: named ?? shop?.address, empty: empty?.address, locked: locked?.address }, given[0] ?? '').finally(() => browser.close())
+  failed = await all(browser, servers, wanted).finally(() => browser.close())
 } finally {
   await close()
-  for (const one of [shop, empty, locked]) await one?.stop()
+  for (const one of started) await one.stop()
 }
 process.exit(failed === 0 ? 0 : 1)

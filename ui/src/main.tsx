@@ -1,3 +1,5 @@
+// First: it takes tokens of links out of the address.
+import '@/app/link'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'

@@ -1,5 +1,6 @@
 // The one way in which the page asks the server: by operation of its API.
 import { routes, type Operations, type Problem } from './schema'
+import { inSpace } from './space'
 
 export type OperationId = keyof Operations
 type Params<K extends OperationId> = Operations[K]['params']
@@ -53,9 +54,32 @@ export function onSignedOut(told: () => void): () => void {
   return () => out.delete(told)
 }
 
+/** tellSignedOut says that the server wants a login. */
+export function tellSignedOut(): void {
+  for (const told of out) told()
+}
+
+// These are asked by whoever has the password or the link: that they are refused ends no session.
+const atTheDoor = new Set<string>(['start-session', 'complete-setup', 'open-invitation', 'accept-invitation', 'request-password-reset', 'reset-password', 'confirm-email'] satisfies OperationId[])
+
+// A session's changes carry a token that no other site can read.
+let csrf = ''
+const csrfHeader = 'Millrace-CSRF'
+
+/** noteSession keeps what changes are sent with from now on. */
+export function noteSession(session: { csrf?: string }): void {
+  csrf = session.csrf ?? ''
+}
+
+// What the page asks by itself keeps no session from going idle.
+const idleAfter = 60_000
+let touched = Date.now()
+if (typeof window !== 'undefined') for (const event of ['pointerdown', 'keydown', 'wheel']) window.addEventListener(event, () => { touched = Date.now() }, { passive: true, capture: true })
+
 /** urlOf is where an operation is, with its parameters in path and query. */
 export function urlOf<K extends OperationId>(id: K, params?: Params<K>): string {
-  let path: string = routes[id][1]
+  // Whoever signs in or out does so everywhere.
+  let path: string = id === 'start-session' || id === 'end-session' ? routes[id][1] : inSpace(routes[id][1])
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries((params ?? {}) as Record<string, unknown>)) {
     if (value === undefined || value === null || value === '') continue
@@ -67,28 +91,58 @@ export function urlOf<K extends OperationId>(id: K, params?: Params<K>): string 
   return asked ? `${path}?${asked}` : path
 }
 
+interface Init { signal?: AbortSignal; accept?: string }
+
 /** send asks and returns the answer whole; what is no success is thrown as a ProblemError. */
-export async function send<K extends OperationId>(id: K, input: Input<K>, init: { signal?: AbortSignal; accept?: string } = {}): Promise<Response> {
+export async function send<K extends OperationId>(id: K, input: Input<K>, init: Init = {}): Promise<Response> {
+  const with_ = csrf
+  const response = await ask(id, input, init)
+  if (response.ok) return response
+  const problem = await readProblem(response)
+  // In another tab the session may have got another token meanwhile.
+  if (problem.status === 403 && with_ !== '' && routes[id][0] !== 'GET' && await renewed(with_)) {
+    const again = await ask(id, input, init)
+    if (again.ok) return again
+    throw await readProblem(again)
+  }
+  if (problem.status === 401 && !atTheDoor.has(id)) tellSignedOut()
+  throw problem
+}
+
+async function ask<K extends OperationId>(id: K, input: Input<K>, init: Init): Promise<Response> {
   const headers: Record<string, string> = { Accept: init.accept ?? 'application/json' }
   if (input.body !== undefined) headers['Content-Type'] = 'application/json'
-  let response: Response
+  if (csrf !== '' && routes[id][0] !== 'GET') headers[csrfHeader] = csrf
+  if (Date.now() - touched > idleAfter) headers['Millrace-Background'] = '1'
   try {
-    response = await fetch(urlOf(id, input.params as Params<K>), { method: routes[id][0], headers, signal: init.signal, body: input.body === undefined ? undefined : JSON.stringify(input.body) })
+    const response = await fetch(urlOf(id, input.params as Params<K>), { method: routes[id][0], headers, signal: init.signal, body: input.body === undefined ? undefined : JSON.stringify(input.body) })
+    csrf = response.headers.get(csrfHeader) ?? csrf
+    return response
   } catch (thrown) {
     if (init.signal?.aborted) throw thrown
     throw new ProblemError({ kind: 'unreachable', status: 0, title: 'The server does not answer', detail: 'Millrace was not reached: it may be stopped or restarting, or the network is down. The page tries again by itself.' })
   }
-  if (response.ok) return response
-  const problem = await readProblem(response)
-  if (problem.status === 401 && id !== 'start-session') for (const told of out) told()
-  throw problem
+}
+
+/** renewed says whether the session has another token than the one that was sent. */
+async function renewed(before: string): Promise<boolean> {
+  try {
+    await call('get-session', {})
+  } catch { return false }
+  return csrf !== '' && csrf !== before
+}
+
+// What the words of HTTP mean to who reads them on a page.
+const titles: Record<number, string> = {
+  400: 'That is not right yet', 401: 'Sign in first', 403: 'You may not do this', 404: 'It is not there', 409: 'Something is in the way', 410: 'It is over', 413: 'That is too large',
+  429: 'That was too much at once', 500: 'The server failed', 503: 'Not available just now',
 }
 
 async function readProblem(response: Response): Promise<ProblemError> {
   try {
     const told = await response.json() as Partial<Problem>
     if (typeof told.detail === 'string') {
-      return new ProblemError({ ...told, kind: told.kind ?? 'internal', status: told.status ?? response.status, title: told.title ?? response.statusText, detail: told.detail, request_id: told.request_id ?? response.headers.get('X-Request-Id') ?? undefined })
+      return new ProblemError({ ...told, kind: told.kind ?? 'internal', status: told.status ?? response.status, title: titles[response.status] ?? told.title ?? response.statusText, detail: told.detail, request_id: told.request_id ?? response.headers.get('X-Request-Id') ?? undefined })
     }
   } catch { /* it is no problem of ours: a proxy answered */ }
   return new ProblemError({ kind: response.status >= 500 ? 'unavailable' : 'invalid', status: response.status, title: `The answer was ${response.status} ${response.statusText}`.trim(), detail: 'Something between this page and Millrace answered in its place: look at the proxy, and try again.' })
@@ -98,8 +152,13 @@ async function readProblem(response: Response): Promise<ProblemError> {
 export async function call<K extends OperationId>(id: K, input: Input<K>, signal?: AbortSignal): Promise<Answer<K>> {
   const response = await send(id, input, { signal })
   const text = await response.text()
-  return (text === '' ? undefined : exact.has(id) ? parse(text) : JSON.parse(text)) as Answer<K>
+  const answer = (text === '' ? undefined : exact.has(id) ? parse(text) : JSON.parse(text)) as Answer<K>
+  if (sessions.has(id)) noteSession(answer as Answer<'get-session'>)
+  return answer
 }
+
+// These answer who is signed in.
+const sessions = new Set<string>(['get-session', 'start-session', 'end-session', 'complete-setup', 'accept-invitation', 'reset-password', 'change-password', 'delete-account'] satisfies OperationId[])
 
 // JSON.parse with what each value was written as, which not every browser gives.
 const parseWith = JSON.parse as (text: string, revive: (name: string, value: unknown, context?: { source?: string }) => unknown) => unknown
@@ -111,6 +170,15 @@ const exact = new Set<string>(['read-result', 'sample-table', 'describe-result-c
 export function parse(text: string): unknown {
   if (!/\d{16}|\.\d*0[,\]}\s]/.test(text)) return JSON.parse(text)
   return parseWith(text, (_, value, context) => typeof value === 'number' && context?.source !== undefined && /^-?\d+(\.\d+)?$/.test(context.source) && String(value) !== context.source ? context.source : value)
+}
+
+/** elsewhere is who asks, where no space is named. */
+export async function elsewhere(signal?: AbortSignal): Promise<Answer<'get-session'>> {
+  const response = await fetch(routes['get-session'][1], { headers: { Accept: 'application/json' }, signal })
+  if (!response.ok) throw await readProblem(response)
+  const answer = await response.json() as Answer<'get-session'>
+  noteSession(answer)
+  return answer
 }
 
 /** curlOf writes the same request for a terminal. */
@@ -126,13 +194,8 @@ export function shell(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
-/** signIn gives the admin token for a session; the browser keeps its cookie. */
-export async function signIn(token: string): Promise<void> {
-  await call('start-session', { body: { token } })
-}
-
 /** signOut ends the session. */
 export async function signOut(): Promise<void> {
   await call('end-session', {})
-  for (const told of out) told()
+  tellSignedOut()
 }

@@ -1,14 +1,37 @@
 // What the page asks for, with its keys: a room names a query and never builds a key.
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
-import { call } from './client'
+import { call, elsewhere, problemOf, tellSignedOut } from './client'
 import { noteStatus } from './rates'
-import type { FileChange, Operations, ResultChartQuery, ResultFilter, RowsBody, TableSummary } from './schema'
+import { here, noteSpace } from './space'
+import type { FileChange, Operations, ResultChartQuery, ResultFilter, RowsBody, Session, TableSummary } from './schema'
 
-/** Whether one has to log in; the answer is the same to everyone. */
+/** KnownSession is who asks; refused says why the space that the address names is not shown to them. */
+export type KnownSession = Session & { refused?: string }
+
+/** Who one is, and what one may do here; everyone is answered. Roles change while somebody looks. */
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
-  queryFn: ({ signal }) => call('get-session', {}, signal),
-  staleTime: Infinity,
+  queryFn: async ({ signal, client }): Promise<KnownSession> => {
+    // Of a session that has ended the page keeps what it knows, until somebody signs in again.
+    const still = (answered: KnownSession): KnownSession => {
+      const before = client.getQueryData<KnownSession>(['session'])
+      if (answered.authenticated || !before?.authenticated) return answered
+      tellSignedOut()
+      return before
+    }
+    try {
+      const session = await call('get-session', {}, signal)
+      if (session.authenticated) noteSpace(session.space)
+      return still(session)
+    } catch (thrown) {
+      const problem = problemOf(thrown)
+      if (here() === '' || problem.kind !== 'not_found') throw thrown
+      // It is not theirs, or not known to be theirs until they sign in.
+      return still({ ...await elsewhere(signal), refused: problem.detail })
+    }
+  },
+  staleTime: 60_000,
+  refetchInterval: 300_000,
 })
 
 /** Status is asked every two seconds while somebody looks: rates are made of it. */
@@ -116,7 +139,7 @@ export const secretsQuery = queryOptions({
   queryKey: ['secrets'],
   queryFn: async ({ signal }) => {
     const { items } = await call('complete-file', { body: wantsSecret }, signal)
-    return items.flatMap((i) => i.kind === 'secret' ? /\$\{secret:[a-z0-9_]+\}/.exec(i.label) ?? [] : [])
+    return items.flatMap((i) => i.kind === 'secret' ? /\$\{secret:[a-z0-9_/]+(?:#\d+)?\}/.exec(i.label) ?? [] : [])
   },
   staleTime: 10_000,
 })

@@ -4,6 +4,9 @@ export interface APIKey {
   /** It works in all environments of the workspace. */
   all_environments?: boolean
   created: string
+  /** In which environment it works, by id; absent: in all of them, or on the server. */
+  environment?: string
+  environment_name?: string
   /** When it stops to work; never when absent. */
   expires?: string
   /** Of the key, whatever its tokens are. */
@@ -14,6 +17,8 @@ export interface APIKey {
   last_used?: string
   /** Who made it. */
   maker?: string
+  /** What they are called; absent when they are gone. */
+  maker_name?: string
   /** What it is for. */
   name: string
   /** Without a role: what it may do. */
@@ -26,6 +31,14 @@ export interface APIKey {
   server?: boolean
   /** One, or while it is rotated the old one too. */
   tokens: KeyToken[]
+}
+
+export interface AccountBody {
+  /** Their sessions end. */
+  email?: string
+  name?: string
+  /** Whether they may not sign in. Their sessions end, and their keys do nothing meanwhile. */
+  suspended?: boolean
 }
 
 export interface Alive {
@@ -74,7 +87,7 @@ export interface AuditEntry {
   actor: string
   /** Of the person or key. */
   actor_id?: string
-  /** local: who sits at a machine on which millrace dev runs. system: the server itself, or who has its admin token. */
+  /** local: who sits at a machine on which millrace dev runs. system: the server itself, and commands on its machine. */
   actor_kind: 'person' | 'key' | 'local' | 'system'
   /** From where on the network. */
   address?: string
@@ -84,7 +97,10 @@ export interface AuditEntry {
   agent?: string
   /** What was, without secrets. */
   before?: unknown
+  /** By id. */
   environment?: string
+  /** What it is called now. */
+  environment_name?: string
   /** It was erased with its workspace: only its number and hash are left. */
   erased?: boolean
   note?: string
@@ -104,6 +120,57 @@ export interface AuditPage {
   entries: AuditEntry[]
   /** Give it as cursor for what follows; empty at the end. */
   next: string
+}
+
+export interface Backup {
+  /** Distinct records that were ever taken by then. */
+  accepted: number
+  /** Whether the archive's files are in it; not when the archive is in S3. */
+  archive_included: boolean
+  /** Records in the archive by then. */
+  archive_rows: number
+  files: number
+  id: string
+  /** The ids of the master keys that a restore needs: they are not in it. */
+  master_keys?: string[]
+  /** Why it cannot be read. */
+  problem?: string
+  /** The name of the project. */
+  project?: string
+  /** How long taking it took. */
+  seconds: number
+  /** Of all that it holds. */
+  size_bytes: number
+  /** Of what was new, as it is stored. */
+  stored_bytes: number
+  /** When it was whole. */
+  taken: string
+  /** Every record up to here is in it. */
+  through: string
+  /** When the last of them was stored. */
+  time?: string
+  /** Of the Millrace that took it. */
+  version?: string
+}
+
+export interface BackupBody {
+  /** What millrace backup left in the server's data folder, to choose another place than the project's. */
+  request?: string
+}
+
+export interface BackupList {
+  /** The newest first. */
+  backups: Backup[]
+  /** How often one is taken; 0 when only on demand. */
+  every_seconds: number
+  /** Which stay when a new one is taken; empty: all. */
+  keep: string
+  /** When the next is due. */
+  next?: string
+  /** Why the last one failed, or why the place cannot be read. */
+  problem?: string
+  /** Where they are, without anything secret; empty when the project names no place. */
+  target: string
 }
 
 export interface Bin {
@@ -218,6 +285,74 @@ export interface DedupStatus {
   through: string
 }
 
+export interface DeployPage {
+  /** The newest first, those that failed too. */
+  deploys: Deployment[]
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+}
+
+export interface Deployment {
+  author: string
+  author_id?: string
+  author_kind: string
+  /** The version that ran before; 0: none. */
+  base: number
+  begun: string
+  /** When its state changed last. */
+  changed: string
+  /** It is not under way any more. */
+  done: boolean
+  ended?: string
+  /** Why it does not run. */
+  error?: string
+  id: string
+  message: string
+  /** In the environment, from 1. */
+  number: number
+  origin: string
+  source?: number
+  /** healthy: it runs. refused: its files have mistakes. rolled_back: the version before runs. stuck: neither could be applied, restart the server. All others: it is under way. */
+  state: 'proposed' | 'validated' | 'switching' | 'checking' | 'reverting' | 'healthy' | 'refused' | 'rolled_back' | 'stuck'
+  /** It ran already: nothing was done. */
+  unchanged?: boolean
+  /** The version; 0: it was not made one. */
+  version: number
+}
+
+export interface DiffFile {
+  binary?: boolean
+  hunks?: DiffHunk[]
+  mode?: string
+  new?: string
+  old?: string
+  op: string
+  path: string
+}
+
+export interface DiffHunk {
+  lines: DiffLine[]
+  new_line: number
+  new_lines: number
+  old_line: number
+  old_lines: number
+}
+
+export interface DiffLine {
+  op: string
+  open?: boolean
+  text: string
+}
+
+export interface Differences {
+  /** Those that differ, by path. */
+  files: DiffFile[]
+  /** The version compared with; 0: none. */
+  from: number
+  /** The version asked for. */
+  to: number
+}
+
 export interface Discard {
   /** Whose value it is; absent: the whole row. */
   column?: string
@@ -252,10 +387,42 @@ export interface EditBody {
   dry?: boolean
   /** Of its text, as reading it said; absent for a new file. */
   etag?: string
+  /** Why; where changes are versions. */
+  message?: string
   /** Of the file. */
   path: string
   /** Changed in place of what the file says, such as what is being written; with dry only. */
   text?: string
+  /** The version whose file was changed, as reading it said: with it, a conflict comes with both sides merged. */
+  version?: number
+}
+
+export interface EmailBody {
+  email: string
+  /** The one that the account has. */
+  password: string
+}
+
+export interface Environment {
+  /** In paths: /api/v1/w/ADDRESS/… */
+  address: string
+  created: string
+  /** It is the default one: the workspace's name alone means it. */
+  main: boolean
+  name: string
+  /** What keeps it from being deleted for good; it is tried again. */
+  problem?: string
+  /** When it is deleted for good. */
+  purge_after?: string
+  /** Its id, which never changes, and which its records carry. */
+  space: string
+  state: 'active' | 'deleted' | 'purging'
+}
+
+export interface EnvironmentChange {
+  /** Make it the default one. */
+  main?: boolean
+  name?: string
 }
 
 export interface ErrorDetail {
@@ -303,8 +470,14 @@ export interface FileChange {
 }
 
 export interface FileConflict {
+  /** Where they do not; ours is what was to be saved, theirs what the file says now. */
+  conflicts?: MergeConflict[]
   /** Of that; absent when the file is gone. */
   etag?: string
+  /** Both changes between marks, when they do not. */
+  marked?: string
+  /** Both changes, when they go together: look at it, and save it with this etag. */
+  merged?: string
   /** Of the file. */
   path: string
   /** What it says now. */
@@ -318,6 +491,8 @@ export interface FileList {
   files: ProjectFile[]
   /** What is saved is served at once; otherwise when the server is started again. */
   reloads: boolean
+  /** The version that runs, where each change is one; absent where the files are those of a folder. */
+  version?: number
 }
 
 export interface FilePlace {
@@ -349,6 +524,8 @@ export interface FileText {
   path: string
   /** Its text. */
   text: string
+  /** The version that it is of, where changes are versions: to be given when it is saved. */
+  version?: number
 }
 
 export interface FileValues {
@@ -409,6 +586,50 @@ export interface HistorySeries {
   unit?: string
 }
 
+export interface Imported {
+  /** Of them: they were there already, and count once. Absent when that is not known yet. */
+  duplicates?: number
+  /** Of the last one. */
+  position: string
+  /** That were taken, all on disk. */
+  records: number
+}
+
+export interface Invitation {
+  created: string
+  /** Whom it is for; absent: whoever has the link. */
+  email?: string
+  /** In which environment, by id; absent: in all of them. */
+  environment?: string
+  environment_name?: string
+  expires: string
+  id: string
+  /** Who made it: the id of a person or key. */
+  maker?: string
+  /** What they are called; absent when they are gone. */
+  maker_name?: string
+  role: string
+  state: 'open' | 'accepted' | 'revoked' | 'expired'
+}
+
+export interface InvitationPage {
+  /** The newest first; those that are over stay for a month. */
+  invitations: Invitation[]
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+}
+
+export interface InviteBody {
+  /** How long it holds; default 7. */
+  days?: number
+  /** Only who has this address may accept; absent: whoever has the link. */
+  email?: string
+  /** Send the link to that address, when the server sends mail. */
+  mail?: boolean
+  /** No more than one's own. */
+  role: 'owner' | 'admin' | 'editor' | 'analyst' | 'viewer'
+}
+
 export interface Job {
   /** Of a query that is wrong: where in the line, in characters, from 1. */
   column?: number
@@ -422,7 +643,7 @@ export interface Job {
   finished?: string
   /** The job's ID. */
   id: string
-  /** What is done: warehouse.rebuild, archive.verify, log.verify, query, table.profile, rejected.resend. */
+  /** What is done: warehouse.rebuild, archive.verify, log.verify, backup.take, backup.verify, query, table.profile, rejected.resend. */
   kind: string
   /** Of a query that is wrong: where in its text, from 1. */
   line?: number
@@ -464,8 +685,6 @@ export interface KeyBody {
   permissions?: string[]
   /** It may do what this role may; else name permissions. */
   role?: 'owner' | 'admin' | 'editor' | 'analyst' | 'viewer'
-  /** It is about the server as a whole: for its metrics, its log, its audit trail. */
-  server?: boolean
 }
 
 export interface KeyPage {
@@ -481,6 +700,40 @@ export interface KeyToken {
   created: string
   /** Until when it works, after a rotation. */
   until?: string
+}
+
+export interface KeyWork {
+  /** When it stops to work; never when absent. */
+  expires?: string
+  /** What it is for. */
+  name: string
+  /** What it may do, such as query:run; else give a role. */
+  permissions?: string[]
+  /** It may do what this role may; else name permissions. */
+  role?: 'owner' | 'admin' | 'editor' | 'analyst' | 'viewer'
+}
+
+export interface LeaseStatus {
+  /** Where the lease, and all metadata, is kept. */
+  catalog: string
+  /** Who has it. */
+  holder: string
+  /** Grows each time that a server takes it. */
+  token: number
+}
+
+export interface LinkBody {
+  /** What stands behind the # of the link. */
+  token: string
+}
+
+export interface LinkedPerson {
+  email?: string
+  name?: string
+  /** At least 15 characters. */
+  password?: string
+  /** What stands behind the # of the link. */
+  token: string
 }
 
 export interface LoadedRow {
@@ -554,10 +807,127 @@ export interface MarkList {
   marks: HistoryMark[]
 }
 
+export interface Member {
+  email: string
+  /** In which environment, by id; absent: in all of them. One person may have several roles. */
+  environment?: string
+  environment_name?: string
+  name: string
+  /** By id. */
+  person: string
+  role: string
+  since: string
+  /** They may not sign in. */
+  suspended?: boolean
+}
+
+export interface MemberInvite {
+  /** How long it holds; default 7. */
+  days?: number
+  /** Only who has this address may accept; absent: whoever has the link. */
+  email?: string
+  /** Send the link to that address, when the server sends mail. */
+  mail?: boolean
+  /** No more than one's own. */
+  role: 'owner' | 'admin' | 'editor' | 'analyst' | 'viewer'
+  /** To this environment alone, else to all of the workspace. */
+  this_environment?: boolean
+}
+
+export interface MemberPage {
+  /** By e-mail address; a line for each role. */
+  members: Member[]
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+}
+
+export interface MergeConflict {
+  base: string | null
+  field?: string
+  line?: number
+  ours: string | null
+  path: string
+  theirs: string | null
+  why: string
+}
+
+export interface MergeFile {
+  conflicts?: MergeConflict[]
+  how: string
+  marked?: string
+  path: string
+}
+
+export interface NameBody {
+  name: string
+}
+
 export interface NewAPIKey {
   key: APIKey
   /** What to send as Authorization: Bearer. It is told this once, and kept nowhere. */
   token: string
+}
+
+export interface NewEnvironment {
+  name: string
+}
+
+export interface NewInvitation {
+  expires: string
+  id: string
+  /** To be given to whom it is for: it is told this once, and works once. */
+  link: string
+  /** It is being sent to them, too. */
+  sent: boolean
+}
+
+export interface NewPassword {
+  /** At least 15 characters. */
+  password: string
+  /** What stands behind the # of the link. */
+  token: string
+}
+
+export interface NewWorkspaceBody {
+  /** The name of its first environment; production when absent. */
+  environment?: string
+  /** 2 to 40 of a-z, 0-9 and -, beginning with a letter. */
+  name: string
+  /** For people; the name when absent. */
+  title?: string
+}
+
+export interface OldName {
+  name: string
+  until: string
+}
+
+export interface OpenInvitation {
+  /** There is an account with that address: sign in, then accept. */
+  account: boolean
+  /** Whom it is for; absent: whoever has the link. */
+  email?: string
+  /** By id; absent: all of them. */
+  environment?: string
+  expires: string
+  role: string
+  /** To run the server, not to a workspace. */
+  server?: boolean
+  /** By id. */
+  workspace?: string
+}
+
+export interface OperatorBody {
+  role: 'owner' | 'admin' | 'viewer'
+}
+
+export interface OwnerInvite {
+  /** How long it holds; default 7. */
+  days?: number
+  /** Only who has this address may accept; absent: whoever has the link. */
+  email?: string
+  /** Send the link to that address, when the server sends mail. */
+  mail?: boolean
 }
 
 export interface Part {
@@ -567,6 +937,84 @@ export interface Part {
   reason?: string
   /** Whether the server is not ready without it. */
   required: boolean
+}
+
+export interface PasswordBody {
+  /** The one that the account has. */
+  current: string
+  /** At least 15 characters. */
+  new: string
+}
+
+export interface People {
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+  /** By e-mail address. */
+  people: Person[]
+}
+
+export interface Person {
+  created: string
+  email: string
+  id: string
+  name: string
+  /** When the password was set. */
+  password_set?: string
+  /** Since when they may not sign in. */
+  suspended?: string
+}
+
+export interface Place {
+  address: string
+  environment: string
+  /** Of the workspace. */
+  name: string
+  /** The id of the environment. */
+  space: string
+  /** The id of the workspace. */
+  workspace: string
+}
+
+export interface Plan {
+  effects: PlanEffect[]
+  environment?: string
+  files: PlanFileChange[]
+  from: number
+  from_tree?: string
+  outcome: string
+  resources: PlanResourceChange[]
+  to?: number
+  tree: string
+}
+
+export interface PlanEffect {
+  do: string
+  field?: string
+  kind: string
+  message: string
+  resource?: string
+  severity: string
+}
+
+export interface PlanFieldChange {
+  new?: unknown
+  old?: unknown
+  op: string
+  path: string
+}
+
+export interface PlanFileChange {
+  op: string
+  path: string
+}
+
+export interface PlanResourceChange {
+  fields?: PlanFieldChange[]
+  file: string
+  folder?: string
+  kind?: string
+  name: string
+  op: string
 }
 
 export interface Problem {
@@ -586,8 +1034,12 @@ export interface Problem {
   last?: string
   /** Of a query that is wrong: where in its text, from 1. */
   line?: number
+  /** Of files that have mistakes: what is wrong with them. */
+  problems?: FileProblem[]
   /** The request's ID, which the server's log has too. */
   request_id?: string
+  /** Of a deployment that began from a version that does not run any more: what runs by now, and both merged. */
+  stale?: StaleRelease
   /** The HTTP status. */
   status: number
   /** The status in words. */
@@ -599,6 +1051,22 @@ export interface Problem {
 export interface ProfileBody {
   /** Only these; all when absent. */
   columns?: string[]
+}
+
+export interface ProfileSession {
+  /** From where it was used last. */
+  address?: string
+  /** What the browser calls itself. */
+  agent?: string
+  created: string
+  /** It is the one that asks. */
+  current?: boolean
+  /** At the latest; earlier when it is not used. */
+  expires: string
+  /** Of the session; it is no secret. */
+  id: string
+  /** When it was used last. */
+  seen: string
 }
 
 export interface ProjectFile {
@@ -619,10 +1087,23 @@ export interface ProjectFile {
 }
 
 export interface ProjectStatus {
+  /** How the folder that the server was started with differs from what runs; absent when it does not. */
+  folder?: string
   /** When the version that runs was read. */
   loaded: string
   /** Why a later edit does not run; the last good version goes on. */
   problems: string[]
+  /** Its number; absent where the folder runs as it is. */
+  version?: number
+}
+
+export interface PromoteBody {
+  /** Why. */
+  message?: string
+  /** The environment of the workspace; absent: the one that is asked. Deploying has to be allowed there. */
+  to?: string
+  /** The version, whose number stays. */
+  version: number
 }
 
 export interface Property {
@@ -672,6 +1153,36 @@ export interface QueryResult {
   rows: unknown[][]
   /** There were more rows than the limit. */
   truncated: boolean
+}
+
+export interface QuotaUse {
+  /** Absent: there is none. */
+  limit?: number
+  percent?: number
+  quota: string
+  /** So far; of a day's quota, since 0:00 UTC, as of a second ago. */
+  used: number
+  /** When it was told today that all is used. */
+  used_up?: string
+  /** When it was told today that 80 per cent are used. */
+  warned?: string
+}
+
+export interface Quotas {
+  /** Bytes of events and rejected records stored in a day (UTC) */
+  bytes_per_day?: number
+  /** Tables of events, in all environments */
+  event_tables?: number
+  /** Events taken in a day (UTC) */
+  events_per_day?: number
+  /** People, with invitations */
+  members?: number
+  /** Seconds that queries run in a day (UTC) */
+  query_seconds_per_day?: number
+  /** Sources, in all environments */
+  sources?: number
+  /** Bytes kept in log, archive and warehouse; nothing is taken beyond it */
+  storage_bytes?: number
 }
 
 export interface Range {
@@ -793,13 +1304,75 @@ export interface RejectedPage {
   rejected: Rejected[]
 }
 
+export interface Rekeyed {
+  /** The id of the one before; absent when an earlier change was finished. */
+  before?: string
+  /** Where it is, on the server; absent when it comes from the environment. */
+  file?: string
+  /** How many keys it wraps anew. */
+  keys: number
+  /** The id of the master key that wraps all others now. */
+  master: string
+  /** Ids of master keys that are in the environment and not needed there any more. */
+  unneeded: string[]
+}
+
+export interface RekeyedValues {
+  /** How many values were encrypted anew. */
+  values: number
+}
+
+export interface Release {
+  /** Who made it. */
+  author: string
+  author_id?: string
+  author_kind: 'person' | 'key' | 'local' | 'system'
+  created: string
+  /** How many it has. */
+  files: number
+  /** Why. */
+  message: string
+  /** In the workspace, from 1. */
+  number: number
+  /** How it came to be: millrace deploy, an edit in the page, the folder of the server, another environment, an earlier version. */
+  origin: 'deploy' | 'page' | 'folder' | 'promote' | 'rollback'
+  /** The version that it was made of; 0: none. */
+  parent: number
+  /** The environments in which it runs now. */
+  runs_in: string[]
+  /** Of all of them. */
+  size_bytes: number
+  /** The one that was gone back to, or merged into it. */
+  source?: number
+  /** Names its files: versions with the same have the same files. */
+  tree: string
+}
+
+export interface ReleasePage {
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+  /** The newest first. */
+  releases: Release[]
+  /** The version that runs here; 0: none. */
+  running: number
+}
+
+export interface RemovalBody {
+  /** The one that the account has. */
+  password: string
+}
+
 export interface RenameBody {
   /** Of its text, as reading it said. */
   etag: string
   /** Its path. */
   from: string
+  /** Why; where changes are versions. */
+  message?: string
   /** Its new path, where there is none. */
   to: string
+  /** The version whose file was changed, as reading it said: with it, a conflict comes with both sides merged. */
+  version?: number
 }
 
 export interface ResendBody {
@@ -867,6 +1440,16 @@ export interface ResentOutcome {
   reason?: string
   /** Of the rejected record. */
   rejected_id: string
+}
+
+export interface ResetLink {
+  expires: string
+  /** To be given to the person: it is told this once, and works once. */
+  link: string
+}
+
+export interface ResetRequest {
+  email: string
 }
 
 export interface ResultBin {
@@ -975,6 +1558,36 @@ export interface ResultValueCount {
   value: unknown
 }
 
+export interface RevealBody {
+  /** The one of all environments that have none of their own, not this environment's own. */
+  all_environments?: boolean
+  /** Of the secret: names of a-z, 0-9 and _ with / between them. */
+  path: string
+  /** This version; the current one when absent. */
+  version?: number
+}
+
+export interface Revealed {
+  /** The value. */
+  value: string
+}
+
+export interface RoleBody {
+  /** No more than one's own. */
+  role: 'owner' | 'admin' | 'editor' | 'analyst' | 'viewer'
+  /** In this environment alone, besides what they may do in all of them. */
+  this_environment?: boolean
+}
+
+export interface RollbackBody {
+  /** The version that you saw run; absent: whichever does. */
+  base?: number
+  /** Why. */
+  message?: string
+  /** The version to go back to; absent: the one that ran before. */
+  to?: number
+}
+
 export interface RotateBody {
   /** How long the old token works on; 0: not at all. */
   overlap_seconds: number
@@ -1000,11 +1613,27 @@ export interface RowsBody {
   sort?: ResultSort[]
 }
 
+export interface Running {
+  /** The one that ran before; 0: none. */
+  previous: number
+  /** The version that runs. */
+  release?: Release
+  since?: string
+  /** 0: none. */
+  version: number
+}
+
 export interface SaveBody {
+  /** The text of that etag: with it, a conflict comes with both sides merged, also where files have no versions. */
+  before?: string
   /** Of the text that it is in place of, as reading it said; absent for a new file. */
   etag?: string
+  /** Why; where changes are versions. */
+  message?: string
   /** The whole text. */
   text: string
+  /** The version whose file was changed, as reading it said: with it, a conflict comes with both sides merged. */
+  version?: number
 }
 
 export interface SavedFile {
@@ -1016,6 +1645,8 @@ export interface SavedFile {
   problems: FileProblem[]
   /** Of edit: its text now. */
   text?: string
+  /** The version that it made, where each change is one. */
+  version?: number
 }
 
 export interface SchemaChange {
@@ -1038,6 +1669,79 @@ export interface SchemaList {
   schemas: string[]
 }
 
+export interface SecretHistory {
+  /** Who has used it, in this environment. */
+  uses: SecretUse[]
+  /** The newest first. */
+  versions: SecretVersion[]
+}
+
+export interface SecretInfo {
+  /** It is that of all environments that have none of their own under this path; else it is this environment's own. */
+  all_environments: boolean
+  changed: string
+  created: string
+  /** When it was deleted: it can be restored for 30 days. */
+  deleted?: string
+  /** Where it may be sent to: a host, with a port or any, or *.example.com for all below a domain. */
+  hosts: string[]
+  /** For people. */
+  note?: string
+  /** What references name: ${secret:stripe/live_key}. */
+  path: string
+  /** Who may use it: sources/github, sources/* for all sources, warehouse, archive, or * for all. */
+  resources: string[]
+  /** The current one. */
+  version: number
+  /** The last that was made. */
+  versions: number
+}
+
+export interface SecretName {
+  /** The one of all environments that have none of their own, not this environment's own. */
+  all_environments?: boolean
+  /** Of the secret: names of a-z, 0-9 and _ with / between them. */
+  path: string
+}
+
+export interface SecretPage {
+  /** Give it as cursor for what follows; empty at the end. A page may have fewer than asked for and go on. */
+  next: string
+  /** By path; those that were deleted are in it while they can be restored. */
+  secrets: SecretInfo[]
+}
+
+export interface SecretSet {
+  path: string
+  /** The number of the new version, which is the current one. */
+  version: number
+}
+
+export interface SecretUse {
+  /** In which it was used. */
+  environment: string
+  first: string
+  /** To which it was sent, as the pattern that allows it; empty when it did not leave the server. */
+  host?: string
+  last: string
+  resource: string
+  /** How often, up to an hour ago. */
+  uses: number
+}
+
+export interface SecretVersion {
+  /** Who set it. */
+  actor: string
+  actor_id?: string
+  actor_kind: 'person' | 'key' | 'local' | 'system'
+  created: string
+  /** It is the one that is used. */
+  current: boolean
+  /** Its value is gone. */
+  destroyed: boolean
+  version: number
+}
+
 export interface SeriesList {
   /** By name and labels. */
   series: HistorySeries[]
@@ -1046,19 +1750,89 @@ export interface SeriesList {
 export interface Session {
   /** Whether what this client sends is answered. */
   authenticated: boolean
-  /** Of the cookie: when to log in again. */
+  /** Send it as Millrace-CSRF with each request that changes something. When an answer has that header, it is another from then on. */
+  csrf?: string
+  /** Anything may be done, in every workspace. */
+  everything?: boolean
+  /** Of the session: when to sign in again at the latest. */
   expires?: string
-  /** How to log in: none is needed, or POST the admin token here. */
-  login: 'none' | 'token'
+  /** Who asks: a person who signed in, an API key, or whoever sits at the machine on which millrace dev runs. */
+  kind?: 'person' | 'key' | 'local' | 'system'
+  /** How to sign in: none is needed; with e-mail address and password; token: with these, or with the admin token. */
+  login: 'none' | 'password' | 'token'
+  /** Whether the server sends mail: a forgotten password can be reset by it. */
+  mail: boolean
   /** How the server was started. */
   mode: 'dev' | 'serve'
+  /** Of the person or key. */
+  name?: string
+  /** What may be done there. */
+  permissions: string[]
+  /** Who is signed in. */
+  person?: SessionPerson
   /** Why nothing is answered. */
   reason?: string
+  /** In which workspaces and environments, and on the server. */
+  roles: SessionRole[]
+  /** What may be done on the server as a whole. */
+  server_permissions: string[]
+  /** Nobody owns the server yet: open the link that it printed when it started. */
+  setup_needed: boolean
+  /** The environment that permissions is about: the one that the path names, or the first. */
+  space: string
+  /** Its workspace. */
+  workspace: string
 }
 
-export interface SessionBody {
-  /** The admin token. */
-  token: string
+export interface SessionPerson {
+  email: string
+  id: string
+  name: string
+}
+
+export interface SessionRole {
+  /** By id; absent: all of them. */
+  environment?: string
+  environment_name?: string
+  /** Of a key without a role. */
+  permissions?: string[]
+  /** owner, admin, editor, analyst or viewer. */
+  role?: string
+  /** On the server, not in a workspace. */
+  server?: boolean
+  /** By id. */
+  workspace?: string
+  workspace_name?: string
+}
+
+export interface Sessions {
+  /** The one seen last first. */
+  sessions: ProfileSession[]
+}
+
+export interface SetBody {
+  /** The one of all environments that have none of their own, not this environment's own. */
+  all_environments?: boolean
+  /** Only when there is such a secret already: 404 when not. */
+  existing?: boolean
+  /** Where it may be sent to from now on; as it was when absent. */
+  hosts?: string[]
+  /** For people; as it was when absent. */
+  note?: string
+  /** Of the secret: names of a-z, 0-9 and _ with / between them. */
+  path: string
+  /** Who may use it from now on; as it was when absent. */
+  resources?: string[]
+  /** The new value, at most 64 KiB. */
+  value: string
+}
+
+export interface SignInBody {
+  /** With the password. */
+  email?: string
+  password?: string
+  /** The admin token, instead of both. */
+  token?: string
 }
 
 export interface Snippet {
@@ -1114,6 +1888,8 @@ export interface Source {
   silent: boolean
   /** Keys to send with. They are public. */
   write_keys: string[]
+  /** Where write_keys stand in the file, when this environment has keys of its own there: environments, its name, write_keys. Edits of them name this path. */
+  write_keys_path?: string[]
 }
 
 export interface SourceEvent {
@@ -1159,6 +1935,23 @@ export interface SourceSignature {
   timestamped: boolean
 }
 
+export interface StaleRelease {
+  /** The merged files as a tar.gz, in base64: look at them, and deploy them with running as their base. */
+  archive?: string
+  /** Who made that. */
+  author: string
+  /** It began from this version; 0: from none. */
+  base: number
+  /** What either side changed; ours is what was to be deployed, theirs is what runs. */
+  files: MergeFile[]
+  /** Both go together without a conflict. */
+  merged: boolean
+  /** And why. */
+  message: string
+  /** This one runs by now. */
+  running: number
+}
+
 export interface StatsBody {
   /** Name of the column. */
   column: string
@@ -1171,6 +1964,7 @@ export interface Status {
   dedup?: DedupStatus
   /** Whose settings apply. */
   environment?: string
+  lease?: LeaseStatus
   log?: LogStatus
   mode: 'dev' | 'serve'
   /** The project's name. */
@@ -1206,6 +2000,11 @@ export interface Step {
   where?: string
 }
 
+export interface Stopped {
+  /** Names of API keys that the person answered for: they do nothing until someone rotates them. */
+  keys: string[]
+}
+
 export interface StoredResult {
   /** Size of its file. */
   bytes: number
@@ -1225,6 +2024,11 @@ export interface StoredResult {
   sql: string
   /** The query had more rows. */
   truncated: boolean
+}
+
+export interface SuspendBody {
+  /** Shown to its people and to senders. */
+  reason?: string
 }
 
 export interface TableColumn {
@@ -1387,6 +2191,44 @@ export interface TypePreview {
   truncated: boolean
 }
 
+export interface Usage {
+  archive_bytes: number | null
+  bytes: number
+  day: string
+  environment: string
+  event_tables: number | null
+  events: number
+  log_bytes: number | null
+  query_seconds: number
+  rejected: number
+  space: string
+  storage_bytes: number | null
+  warehouse_bytes: number | null
+  workspace: string
+}
+
+export interface UsagePage {
+  /** By day and environment, the oldest first. A day begins at 0:00 UTC. */
+  days: Usage[]
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+  /** Of the quotas that are used up by the day, and what is kept. */
+  today: QuotaUse[]
+}
+
+export interface UsesBody {
+  /** Besides those that may already, not in their place. */
+  add?: boolean
+  /** The one of all environments that have none of their own, not this environment's own. */
+  all_environments?: boolean
+  /** Where it may be sent to. */
+  hosts: string[]
+  /** Of the secret: names of a-z, 0-9 and _ with / between them. */
+  path: string
+  /** Who may use it. */
+  resources: string[]
+}
+
 export interface ValueCount {
   /** How often it is there. */
   count: number
@@ -1397,6 +2239,15 @@ export interface ValueCount {
 export interface ValuesBody {
   /** Of a YAML file. */
   text: string
+}
+
+export interface VersionBody {
+  /** The one of all environments that have none of their own, not this environment's own. */
+  all_environments?: boolean
+  /** Of the secret: names of a-z, 0-9 and _ with / between them. */
+  path: string
+  /** The number of the version. */
+  version: number
 }
 
 export interface WarehouseStatus {
@@ -1469,8 +2320,58 @@ export interface WhySearched {
   whole: boolean
 }
 
+export interface Workspace {
+  created: string
+  /** In order of their names. */
+  environments: Environment[]
+  /** Never changes. */
+  id: string
+  /** In addresses: acme, or acme@staging for another environment than the default one. */
+  name: string
+  /** Names that it had and that still lead here. */
+  old_names: OldName[]
+  /** When it is deleted for good. */
+  purge_after?: string
+  /** What it may use; what is absent has no limit. */
+  quotas: Quotas
+  /** Why it is suspended. */
+  reason?: string
+  /** When it came into its state. */
+  since: string
+  /** Of a deleted one everything is there until purge_after, and undelete has it back. Purging cannot be undone. */
+  state: 'active' | 'suspended' | 'deleted' | 'purging'
+  /** For people. */
+  title: string
+}
+
+export interface WorkspaceChange {
+  name?: string
+  title?: string
+}
+
+export interface WorkspacePage {
+  /** Where this was asked: what requests are about whose paths name no workspace, or the one that this path names. */
+  here?: Place
+  /** Give it as cursor for what follows; empty at the end. */
+  next: string
+  /** In order of their names. */
+  workspaces: Workspace[]
+}
+
 /** Every operation of the API, by its id. */
 export interface Operations {
+  /** Accept an invitation */
+  'accept-invitation': {
+    params: unknown
+    body: LinkedPerson
+    answer: Session
+  }
+  /** Say who may use a secret */
+  'allow-secret': {
+    params: unknown
+    body: UsesBody
+    answer: undefined
+  }
   /** Cancel a job */
   'cancel-job': {
     params: {
@@ -1479,6 +2380,53 @@ export interface Operations {
     }
     body: undefined
     answer: Job
+  }
+  /** Change one's own e-mail address */
+  'change-email': {
+    params: unknown
+    body: EmailBody
+    answer: undefined
+  }
+  /** Rename an environment, or make it the default one */
+  'change-environment': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+      /** Its name, or its id. */
+      environment: string
+    }
+    body: EnvironmentChange
+    answer: Workspace
+  }
+  /** Change one's own password */
+  'change-password': {
+    params: unknown
+    body: PasswordBody
+    answer: Session
+  }
+  /** Change, suspend or resume an account */
+  'change-person': {
+    params: {
+      /** By id. */
+      person: string
+    }
+    body: AccountBody
+    answer: undefined
+  }
+  /** Change one's own name */
+  'change-profile': {
+    params: unknown
+    body: NameBody
+    answer: Person
+  }
+  /** Rename a workspace */
+  'change-workspace': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+    }
+    body: WorkspaceChange
+    answer: Workspace
   }
   /** Sum up a result for a chart */
   'chart-result': {
@@ -1501,11 +2449,32 @@ export interface Operations {
     body: CompleteBody
     answer: Completed
   }
+  /** Make the first owner */
+  'complete-setup': {
+    params: unknown
+    body: LinkedPerson
+    answer: Session
+  }
+  /** Confirm a new e-mail address */
+  'confirm-email': {
+    params: unknown
+    body: LinkBody
+    answer: undefined
+  }
   /** Count the duplicates among records one has sent */
   'count-duplicates': {
     params: unknown
     body: DuplicateQuestion
     answer: DuplicateCounts
+  }
+  /** Give a workspace another environment */
+  'create-environment': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+    }
+    body: NewEnvironment
+    answer: Workspace
   }
   /** Make an API key */
   'create-key': {
@@ -1513,11 +2482,76 @@ export interface Operations {
     body: KeyBody
     answer: NewAPIKey
   }
+  /** Make a link that sets a member's password */
+  'create-member-reset': {
+    params: {
+      /** By id. */
+      person: string
+    }
+    body: undefined
+    answer: ResetLink
+  }
+  /** Make a link that sets someone's password */
+  'create-person-reset': {
+    params: {
+      /** By id. */
+      person: string
+    }
+    body: undefined
+    answer: ResetLink
+  }
   /** Ask in SQL and keep the result */
   'create-result': {
     params: unknown
     body: ResultBody
     answer: ResultOrJob
+  }
+  /** Make an API key of the server */
+  'create-server-key': {
+    params: unknown
+    body: KeyWork
+    answer: NewAPIKey
+  }
+  /** Make a workspace */
+  'create-workspace': {
+    params: unknown
+    body: NewWorkspaceBody
+    answer: Workspace
+  }
+  /** Remove one's own account */
+  'delete-account': {
+    params: unknown
+    body: RemovalBody
+    answer: Session
+  }
+  /** Delete a backup */
+  'delete-backup': {
+    params: {
+      /** Of the backup. */
+      id: string
+    }
+    body: undefined
+    answer: undefined
+  }
+  /** Delete an environment */
+  'delete-environment': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+      /** Its name, or its id. */
+      environment: string
+    }
+    body: undefined
+    answer: Workspace
+  }
+  /** Remove an account */
+  'delete-person': {
+    params: {
+      /** By id. */
+      person: string
+    }
+    body: undefined
+    answer: undefined
   }
   /** Forget a result */
   'delete-result': {
@@ -1528,6 +2562,37 @@ export interface Operations {
     body: undefined
     answer: undefined
   }
+  /** Delete a secret */
+  'delete-secret': {
+    params: {
+      /** Of the secret. */
+      path: string
+      /** The one of all environments, not this environment's own. */
+      all_environments?: boolean
+    }
+    body: undefined
+    answer: undefined
+  }
+  /** Delete a workspace */
+  'delete-workspace': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+    }
+    body: undefined
+    answer: Workspace
+  }
+  /** Deploy files as a new version */
+  'deploy-release': {
+    params: {
+      /** The version that the files began from; 0: none ran. last: the one that who asks has deployed here last, for CI. */
+      base: string
+      /** Why. */
+      message?: string
+    }
+    body: undefined
+    answer: Deployment
+  }
   /** What is in a column of a result */
   'describe-result-column': {
     params: {
@@ -1536,6 +2601,23 @@ export interface Operations {
     }
     body: StatsBody
     answer: ResultColumnStats
+  }
+  /** Destroy the value of a version of a secret */
+  'destroy-secret-version': {
+    params: unknown
+    body: VersionBody
+    answer: undefined
+  }
+  /** How a version differs from another */
+  'diff-release': {
+    params: {
+      /** Of the version. */
+      number: number
+      /** The other version; 0: from nothing. Default the one that it was made of. */
+      from?: number
+    }
+    body: undefined
+    answer: Differences
   }
   /** Download a result */
   'download-result': {
@@ -1558,7 +2640,22 @@ export interface Operations {
     body: EditBody
     answer: SavedFile
   }
-  /** Log out */
+  /** Sign out somewhere */
+  'end-one-session': {
+    params: {
+      /** Of the session. */
+      id: string
+    }
+    body: undefined
+    answer: undefined
+  }
+  /** Sign out everywhere else */
+  'end-other-sessions': {
+    params: unknown
+    body: undefined
+    answer: undefined
+  }
+  /** Sign out */
   'end-session': {
     params: unknown
     body: undefined
@@ -1621,9 +2718,71 @@ export interface Operations {
       object?: string
       /** Only entries with these words, or words that begin so. */
       q?: string
-      /** The trail of the whole server, not of the workspace alone. */
-      server?: boolean
       /** In CSV no text is a formula. */
+      format?: 'ndjson' | 'csv'
+    }
+    body: undefined
+    answer: string
+  }
+  /** Export the project and what the server knows of the workspace */
+  'export-files': {
+    params: unknown
+    body: undefined
+    answer: undefined
+  }
+  /** Export every record of the environment */
+  'export-records': {
+    params: {
+      /** Begin behind this position: that of the last line that came, when an export broke off. */
+      after?: string
+      /** End with this position; default the end of the log when the export begins. Give what the first one said in Millrace-Position, to go on with one that broke off. */
+      until?: string
+    }
+    body: undefined
+    answer: string
+  }
+  /** Export who did what on the whole server */
+  'export-server-audit': {
+    params: {
+      /** Only at this time or later. */
+      from?: string
+      /** Only before this time. */
+      until?: string
+      /** Only by this person or key, by id. */
+      actor?: string
+      /** Only this action, such as key.create, or all that was done to such objects: key. */
+      action?: string
+      /** Only what was done to this object, by id. */
+      object?: string
+      /** Only entries with these words, or words that begin so. */
+      q?: string
+      /** In CSV no text is a formula. */
+      format?: 'ndjson' | 'csv'
+    }
+    body: undefined
+    answer: string
+  }
+  /** Export who did what in the workspace */
+  'export-trail': {
+    params: {
+      /** In CSV no text is a formula. */
+      format?: 'ndjson' | 'csv'
+    }
+    body: undefined
+    answer: string
+  }
+  /** Download what a workspace used, by day */
+  'export-usage': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+      /** Only of this one. */
+      environment?: string
+      /** The first day; 29 days before the last when absent. */
+      from?: string
+      /** The last day; today when absent. */
+      to?: string
+      /** Lines of JSON, or CSV with a header. */
       format?: 'ndjson' | 'csv'
     }
     body: undefined
@@ -1688,6 +2847,12 @@ export interface Operations {
     body: undefined
     answer: LogPage
   }
+  /** See one's own account */
+  'get-profile': {
+    params: unknown
+    body: undefined
+    answer: Person
+  }
   /** A record and its journey */
   'get-record': {
     params: {
@@ -1706,6 +2871,24 @@ export interface Operations {
     body: undefined
     answer: Rejected
   }
+  /** Get a version */
+  'get-release': {
+    params: {
+      /** Of the version. */
+      number: number
+    }
+    body: undefined
+    answer: Release
+  }
+  /** Get the files of a version */
+  'get-release-files': {
+    params: {
+      /** Of the version. */
+      number: number
+    }
+    body: undefined
+    answer: undefined
+  }
   /** Get what is known of a result */
   'get-result': {
     params: {
@@ -1715,6 +2898,12 @@ export interface Operations {
     body: undefined
     answer: StoredResult
   }
+  /** Which version runs */
+  'get-running-release': {
+    params: unknown
+    body: undefined
+    answer: Running
+  }
   /** Get the JSON Schema of files of the project */
   'get-schema': {
     params: {
@@ -1723,6 +2912,17 @@ export interface Operations {
     }
     body: undefined
     answer: unknown
+  }
+  /** The versions of a secret, and who has used it */
+  'get-secret-history': {
+    params: {
+      /** Of the secret. */
+      path: string
+      /** The one of all environments, not this environment's own. */
+      all_environments?: boolean
+    }
+    body: undefined
+    answer: SecretHistory
   }
   /** Who asks */
   'get-session': {
@@ -1775,6 +2975,61 @@ export interface Operations {
     body: undefined
     answer: TableDetail
   }
+  /** What a workspace used, by day, and how much of its quotas */
+  'get-usage': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+      /** Only of this one. */
+      environment?: string
+      /** The first day; 29 days before the last when absent. */
+      from?: string
+      /** The last day; today when absent. */
+      to?: string
+      /** Most days of a page, each environment for itself. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: UsagePage
+  }
+  /** One workspace */
+  'get-workspace': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+    }
+    body: undefined
+    answer: Workspace
+  }
+  /** Import records into the environment */
+  'import-records': {
+    params: unknown
+    body: string
+    answer: Imported
+  }
+  /** Invite someone to the workspace */
+  'invite-member': {
+    params: unknown
+    body: MemberInvite
+    answer: NewInvitation
+  }
+  /** Invite someone to run the server */
+  'invite-operator': {
+    params: unknown
+    body: InviteBody
+    answer: NewInvitation
+  }
+  /** Make a link for the first owner */
+  'invite-owner': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+    }
+    body: OwnerInvite
+    answer: NewInvitation
+  }
   /** Who did what */
   'list-audit': {
     params: {
@@ -1790,8 +3045,6 @@ export interface Operations {
       object?: string
       /** Only entries with these words, or words that begin so. */
       q?: string
-      /** The trail of the whole server, not of the workspace alone. */
-      server?: boolean
       /** Most entries of a page. */
       limit?: number
       /** From the page before. */
@@ -1800,11 +3053,39 @@ export interface Operations {
     body: undefined
     answer: AuditPage
   }
+  /** List the backups of the server */
+  'list-backups': {
+    params: unknown
+    body: undefined
+    answer: BackupList
+  }
+  /** List the deployments */
+  'list-deploys': {
+    params: {
+      /** Most deployments of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: DeployPage
+  }
   /** List the project's files */
   'list-files': {
     params: unknown
     body: undefined
     answer: FileList
+  }
+  /** List invitations to the workspace */
+  'list-invitations': {
+    params: {
+      /** Most elements of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: InvitationPage
   }
   /** List jobs, newest first */
   'list-jobs': {
@@ -1815,8 +3096,6 @@ export interface Operations {
   /** List the API keys */
   'list-keys': {
     params: {
-      /** The server's own keys instead. */
-      server?: boolean
       /** Most keys of a page. */
       limit?: number
       /** From the page before. */
@@ -1835,6 +3114,50 @@ export interface Operations {
     }
     body: undefined
     answer: MarkList
+  }
+  /** List the members of the workspace */
+  'list-members': {
+    params: {
+      /** Most elements of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: MemberPage
+  }
+  /** List invitations to run the server */
+  'list-operator-invitations': {
+    params: {
+      /** Most elements of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: InvitationPage
+  }
+  /** List who runs the server */
+  'list-operators': {
+    params: {
+      /** Most elements of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: MemberPage
+  }
+  /** List all accounts of the server */
+  'list-people': {
+    params: {
+      /** Most people of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: People
   }
   /** List the readers of the log */
   'list-readers': {
@@ -1901,11 +3224,73 @@ export interface Operations {
     body: undefined
     answer: GroupPage
   }
+  /** List the versions of the project */
+  'list-releases': {
+    params: {
+      /** Most versions of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: ReleasePage
+  }
   /** List the JSON Schemas of the project's files */
   'list-schemas': {
     params: unknown
     body: undefined
     answer: SchemaList
+  }
+  /** List the secrets */
+  'list-secrets': {
+    params: {
+      /** Most secrets of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: SecretPage
+  }
+  /** Who did what on the whole server */
+  'list-server-audit': {
+    params: {
+      /** Only at this time or later. */
+      from?: string
+      /** Only before this time. */
+      until?: string
+      /** Only by this person or key, by id. */
+      actor?: string
+      /** Only this action, such as key.create, or all that was done to such objects: key. */
+      action?: string
+      /** Only what was done to this object, by id. */
+      object?: string
+      /** Only entries with these words, or words that begin so. */
+      q?: string
+      /** Most entries of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: AuditPage
+  }
+  /** List the API keys of the server */
+  'list-server-keys': {
+    params: {
+      /** Most keys of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: KeyPage
+  }
+  /** List where one is signed in */
+  'list-sessions': {
+    params: unknown
+    body: undefined
+    answer: Sessions
   }
   /** Code that sends to a source */
   'list-snippets': {
@@ -1975,6 +3360,25 @@ export interface Operations {
     body: undefined
     answer: TablePage
   }
+  /** List the workspaces */
+  'list-workspaces': {
+    params: {
+      /** Only those in this state. */
+      state?: 'active' | 'suspended' | 'deleted' | 'purging'
+      /** Most workspaces of a page. */
+      limit?: number
+      /** From the page before. */
+      cursor?: string
+    }
+    body: undefined
+    answer: WorkspacePage
+  }
+  /** See what an invitation is for */
+  'open-invitation': {
+    params: unknown
+    body: LinkBody
+    answer: OpenInvitation
+  }
   /** Pause a reader */
   'pause-reader': {
     params: {
@@ -1983,6 +3387,21 @@ export interface Operations {
     }
     body: undefined
     answer: Reader
+  }
+  /** What a version would change */
+  'plan-release': {
+    params: unknown
+    body: undefined
+    answer: Plan
+  }
+  /** What running a version would change */
+  'plan-stored-release': {
+    params: {
+      /** Of the version. */
+      number: number
+    }
+    body: undefined
+    answer: Plan
   }
   /** What another type of a column would change */
   'preview-column-type': {
@@ -2007,6 +3426,12 @@ export interface Operations {
     }
     body: ProfileBody
     answer: Job
+  }
+  /** Run a version in another environment */
+  'promote-release': {
+    params: unknown
+    body: PromoteBody
+    answer: Deployment
   }
   /** Ask the warehouse in SQL */
   'query': {
@@ -2044,22 +3469,64 @@ export interface Operations {
     body: undefined
     answer: Health
   }
+  /** Give the secrets of the workspace a new key */
+  'rekey-secrets': {
+    params: unknown
+    body: undefined
+    answer: RekeyedValues
+  }
+  /** Change the master key */
+  'rekey-server': {
+    params: unknown
+    body: undefined
+    answer: Rekeyed
+  }
   /** Remove a file of the project */
   'remove-file': {
     params: {
       /** Of the file within the project. */
       path: string
+      /** Why; where changes are versions. */
+      message?: string
+      /** The version whose file was changed, as reading it said: with it, a conflict comes with both sides merged. */
+      version?: number
       /** Of its text, as reading it said. */
       etag: string
     }
     body: undefined
     answer: SavedFile
   }
+  /** Remove a member, or leave */
+  'remove-member': {
+    params: {
+      /** By id. */
+      person: string
+      /** Only the role in this environment; else all roles in the workspace. */
+      this_environment?: boolean
+    }
+    body: undefined
+    answer: Stopped
+  }
+  /** Take someone's role on the server */
+  'remove-operator': {
+    params: {
+      /** By id. */
+      person: string
+    }
+    body: undefined
+    answer: Stopped
+  }
   /** Rename a file of the project */
   'rename-file': {
     params: unknown
     body: RenameBody
     answer: SavedFile
+  }
+  /** Have a link sent that sets a new password */
+  'request-password-reset': {
+    params: unknown
+    body: ResetRequest
+    answer: undefined
   }
   /** Send many rejected records again */
   'resend-many': {
@@ -2076,6 +3543,12 @@ export interface Operations {
     body: ResendBody
     answer: Resent
   }
+  /** Set a new password by a link */
+  'reset-password': {
+    params: unknown
+    body: NewPassword
+    answer: Session
+  }
   /** Make a reader begin again */
   'reset-reader': {
     params: {
@@ -2084,6 +3557,12 @@ export interface Operations {
     }
     body: ReaderReset
     answer: Reader
+  }
+  /** Restore a secret that was deleted */
+  'restore-secret': {
+    params: unknown
+    body: SecretName
+    answer: undefined
   }
   /** Resume a paused reader */
   'resume-reader': {
@@ -2094,15 +3573,67 @@ export interface Operations {
     body: undefined
     answer: Reader
   }
+  /** End a suspension */
+  'resume-workspace': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+    }
+    body: undefined
+    answer: Workspace
+  }
+  /** Read the value of a secret */
+  'reveal-secret': {
+    params: unknown
+    body: RevealBody
+    answer: Revealed
+  }
+  /** Take an invitation back */
+  'revoke-invitation': {
+    params: {
+      /** Of the invitation. */
+      id: string
+    }
+    body: undefined
+    answer: undefined
+  }
   /** Revoke an API key */
   'revoke-key': {
     params: {
       /** Of the key. */
       id: string
-      /** It is one of the server's own keys. */
-      server?: boolean
     }
     body: undefined
+    answer: undefined
+  }
+  /** Take such an invitation back */
+  'revoke-operator-invitation': {
+    params: {
+      /** Of the invitation. */
+      id: string
+    }
+    body: undefined
+    answer: undefined
+  }
+  /** Revoke an API key of the server */
+  'revoke-server-key': {
+    params: {
+      /** Of the key. */
+      id: string
+    }
+    body: undefined
+    answer: undefined
+  }
+  /** Go back to an earlier version */
+  'roll-back-release': {
+    params: unknown
+    body: RollbackBody
+    answer: Deployment
+  }
+  /** Make an earlier version of a secret the current one */
+  'rollback-secret': {
+    params: unknown
+    body: VersionBody
     answer: undefined
   }
   /** Give an API key a new token */
@@ -2110,8 +3641,15 @@ export interface Operations {
     params: {
       /** Of the key. */
       id: string
-      /** It is one of the server's own keys. */
-      server?: boolean
+    }
+    body: RotateBody
+    answer: NewAPIKey
+  }
+  /** Give an API key of the server a new token */
+  'rotate-server-key': {
+    params: {
+      /** Of the key. */
+      id: string
     }
     body: RotateBody
     answer: NewAPIKey
@@ -2147,6 +3685,39 @@ export interface Operations {
     body: TestBody
     answer: TestSent
   }
+  /** Set a member's role */
+  'set-member': {
+    params: {
+      /** By id. */
+      person: string
+    }
+    body: RoleBody
+    answer: undefined
+  }
+  /** Say who runs the server */
+  'set-operator': {
+    params: {
+      /** By id. */
+      person: string
+    }
+    body: OperatorBody
+    answer: undefined
+  }
+  /** Say what a workspace may use */
+  'set-quotas': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+    }
+    body: Quotas
+    answer: Workspace
+  }
+  /** Set a secret */
+  'set-secret': {
+    params: unknown
+    body: SetBody
+    answer: SecretSet
+  }
   /** Verify the archive */
   'start-archive-verification': {
     params: unknown
@@ -2156,6 +3727,21 @@ export interface Operations {
   /** Verify the audit trail */
   'start-audit-verification': {
     params: unknown
+    body: undefined
+    answer: Job
+  }
+  /** Take a backup */
+  'start-backup': {
+    params: unknown
+    body: BackupBody
+    answer: Job
+  }
+  /** Verify a backup */
+  'start-backup-verification': {
+    params: {
+      /** Of the backup. */
+      id: string
+    }
     body: undefined
     answer: Job
   }
@@ -2171,11 +3757,20 @@ export interface Operations {
     body: Rebuild
     answer: Job
   }
-  /** Log in */
+  /** Sign in */
   'start-session': {
     params: unknown
-    body: SessionBody
+    body: SignInBody
     answer: Session
+  }
+  /** Suspend a workspace */
+  'suspend-workspace': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+    }
+    body: SuspendBody
+    answer: Workspace
   }
   /** Follow records as they arrive */
   'tail': {
@@ -2200,78 +3795,181 @@ export interface Operations {
     body: undefined
     answer: TailLine
   }
+  /** Have a deleted environment back */
+  'undelete-environment': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+      /** Its name, or its id. */
+      environment: string
+    }
+    body: undefined
+    answer: Workspace
+  }
+  /** Have a deleted workspace back */
+  'undelete-workspace': {
+    params: {
+      /** Its name or id. */
+      workspace: string
+    }
+    body: undefined
+    answer: Workspace
+  }
 }
 
 /** Method and path of every operation. */
 export const routes = {
+  'accept-invitation': ['POST', '/api/v1/invitations/accept'],
+  'allow-secret': ['POST', '/api/v1/secrets/uses'],
   'cancel-job': ['DELETE', '/api/v1/jobs/{id}'],
+  'change-email': ['POST', '/api/v1/profile/email'],
+  'change-environment': ['PATCH', '/api/v1/workspaces/{workspace}/environments/{environment}'],
+  'change-password': ['POST', '/api/v1/profile/password'],
+  'change-person': ['PATCH', '/api/v1/people/{person}'],
+  'change-profile': ['PATCH', '/api/v1/profile'],
+  'change-workspace': ['PATCH', '/api/v1/workspaces/{workspace}'],
   'chart-result': ['POST', '/api/v1/results/{id}/chart'],
   'check-files': ['POST', '/api/v1/files/check'],
   'complete-file': ['POST', '/api/v1/files/complete'],
+  'complete-setup': ['POST', '/api/v1/setup'],
+  'confirm-email': ['POST', '/api/v1/email/confirm'],
   'count-duplicates': ['POST', '/api/v1/duplicates'],
+  'create-environment': ['POST', '/api/v1/workspaces/{workspace}/environments'],
   'create-key': ['POST', '/api/v1/keys'],
+  'create-member-reset': ['POST', '/api/v1/members/{person}/reset'],
+  'create-person-reset': ['POST', '/api/v1/people/{person}/reset'],
   'create-result': ['POST', '/api/v1/results'],
+  'create-server-key': ['POST', '/api/v1/server/keys'],
+  'create-workspace': ['POST', '/api/v1/workspaces'],
+  'delete-account': ['POST', '/api/v1/profile/removal'],
+  'delete-backup': ['DELETE', '/api/v1/backups/{id}'],
+  'delete-environment': ['DELETE', '/api/v1/workspaces/{workspace}/environments/{environment}'],
+  'delete-person': ['DELETE', '/api/v1/people/{person}'],
   'delete-result': ['DELETE', '/api/v1/results/{id}'],
+  'delete-secret': ['DELETE', '/api/v1/secrets'],
+  'delete-workspace': ['DELETE', '/api/v1/workspaces/{workspace}'],
+  'deploy-release': ['POST', '/api/v1/releases'],
   'describe-result-column': ['POST', '/api/v1/results/{id}/stats'],
+  'destroy-secret-version': ['POST', '/api/v1/secrets/destroy-version'],
+  'diff-release': ['GET', '/api/v1/releases/{number}/diff'],
   'download-result': ['GET', '/api/v1/results/{id}/download'],
   'edit-file': ['POST', '/api/v1/files/edit'],
+  'end-one-session': ['DELETE', '/api/v1/profile/sessions/{id}'],
+  'end-other-sessions': ['DELETE', '/api/v1/profile/sessions'],
   'end-session': ['DELETE', '/api/v1/session'],
   'explain-table': ['GET', '/api/v1/tables/{schema}/{table}/why'],
   'explain-table-rows': ['GET', '/api/v1/tables/{schema}/{table}/why/rows'],
   'export-audit': ['GET', '/api/v1/audit/export'],
+  'export-files': ['GET', '/api/v1/export/files'],
+  'export-records': ['GET', '/api/v1/export/records'],
+  'export-server-audit': ['GET', '/api/v1/server/audit/export'],
+  'export-trail': ['GET', '/api/v1/export/audit'],
+  'export-usage': ['GET', '/api/v1/workspaces/{workspace}/usage/export'],
   'get-attention': ['GET', '/api/v1/attention'],
   'get-catalog': ['GET', '/api/v1/catalog'],
   'get-history': ['GET', '/api/v1/history'],
   'get-job': ['GET', '/api/v1/jobs/{id}'],
   'get-logs': ['GET', '/api/v1/logs'],
+  'get-profile': ['GET', '/api/v1/profile'],
   'get-record': ['GET', '/api/v1/records/{position}'],
   'get-rejected': ['GET', '/api/v1/rejected/{id}'],
+  'get-release': ['GET', '/api/v1/releases/{number}'],
+  'get-release-files': ['GET', '/api/v1/releases/{number}/files'],
   'get-result': ['GET', '/api/v1/results/{id}'],
+  'get-running-release': ['GET', '/api/v1/releases/running'],
   'get-schema': ['GET', '/api/v1/schemas/{name}'],
+  'get-secret-history': ['GET', '/api/v1/secrets/history'],
   'get-session': ['GET', '/api/v1/session'],
   'get-source': ['GET', '/api/v1/sources/{source}'],
   'get-source-event': ['GET', '/api/v1/sources/{source}/events/{event}'],
   'get-status': ['GET', '/api/v1/status'],
   'get-support-bundle': ['GET', '/api/v1/support-bundle'],
   'get-table': ['GET', '/api/v1/tables/{schema}/{table}'],
+  'get-usage': ['GET', '/api/v1/workspaces/{workspace}/usage'],
+  'get-workspace': ['GET', '/api/v1/workspaces/{workspace}'],
+  'import-records': ['POST', '/api/v1/import/records'],
+  'invite-member': ['POST', '/api/v1/members/invitations'],
+  'invite-operator': ['POST', '/api/v1/operators/invitations'],
+  'invite-owner': ['POST', '/api/v1/workspaces/{workspace}/owner'],
   'list-audit': ['GET', '/api/v1/audit'],
+  'list-backups': ['GET', '/api/v1/backups'],
+  'list-deploys': ['GET', '/api/v1/deploys'],
   'list-files': ['GET', '/api/v1/files'],
+  'list-invitations': ['GET', '/api/v1/members/invitations'],
   'list-jobs': ['GET', '/api/v1/jobs'],
   'list-keys': ['GET', '/api/v1/keys'],
   'list-marks': ['GET', '/api/v1/marks'],
+  'list-members': ['GET', '/api/v1/members'],
+  'list-operator-invitations': ['GET', '/api/v1/operators/invitations'],
+  'list-operators': ['GET', '/api/v1/operators'],
+  'list-people': ['GET', '/api/v1/people'],
   'list-readers': ['GET', '/api/v1/readers'],
   'list-records': ['GET', '/api/v1/records'],
   'list-rejected': ['GET', '/api/v1/rejected'],
   'list-rejected-groups': ['GET', '/api/v1/rejected/groups'],
+  'list-releases': ['GET', '/api/v1/releases'],
   'list-schemas': ['GET', '/api/v1/schemas'],
+  'list-secrets': ['GET', '/api/v1/secrets'],
+  'list-server-audit': ['GET', '/api/v1/server/audit'],
+  'list-server-keys': ['GET', '/api/v1/server/keys'],
+  'list-sessions': ['GET', '/api/v1/profile/sessions'],
   'list-snippets': ['GET', '/api/v1/sources/{source}/snippets'],
   'list-source-changes': ['GET', '/api/v1/sources/{source}/changes'],
   'list-source-events': ['GET', '/api/v1/sources/{source}/events'],
   'list-sources': ['GET', '/api/v1/sources'],
   'list-tables': ['GET', '/api/v1/tables'],
+  'list-workspaces': ['GET', '/api/v1/workspaces'],
+  'open-invitation': ['POST', '/api/v1/invitations/open'],
   'pause-reader': ['POST', '/api/v1/readers/{name}/pause'],
+  'plan-release': ['POST', '/api/v1/releases/plan'],
+  'plan-stored-release': ['GET', '/api/v1/releases/{number}/plan'],
   'preview-column-type': ['POST', '/api/v1/tables/{schema}/{table}/columns/{column}/type'],
   'profile-table': ['POST', '/api/v1/tables/{schema}/{table}/profile'],
+  'promote-release': ['POST', '/api/v1/releases/promote'],
   'query': ['POST', '/api/v1/query'],
   'read-file': ['GET', '/api/v1/files/text'],
   'read-result': ['POST', '/api/v1/results/{id}/rows'],
   'read-values': ['POST', '/api/v1/files/values'],
   'readyz': ['GET', '/readyz'],
+  'rekey-secrets': ['POST', '/api/v1/secrets/rekey'],
+  'rekey-server': ['POST', '/api/v1/master-key/rekey'],
   'remove-file': ['DELETE', '/api/v1/files/text'],
+  'remove-member': ['DELETE', '/api/v1/members/{person}'],
+  'remove-operator': ['DELETE', '/api/v1/operators/{person}'],
   'rename-file': ['POST', '/api/v1/files/rename'],
+  'request-password-reset': ['POST', '/api/v1/password/reset-requests'],
   'resend-many': ['POST', '/api/v1/rejected/resend'],
   'resend-rejected': ['POST', '/api/v1/rejected/{id}/resend'],
+  'reset-password': ['POST', '/api/v1/password/reset'],
   'reset-reader': ['POST', '/api/v1/readers/{name}/reset'],
+  'restore-secret': ['POST', '/api/v1/secrets/restore'],
   'resume-reader': ['POST', '/api/v1/readers/{name}/resume'],
+  'resume-workspace': ['POST', '/api/v1/workspaces/{workspace}/resume'],
+  'reveal-secret': ['POST', '/api/v1/secrets/reveal'],
+  'revoke-invitation': ['DELETE', '/api/v1/members/invitations/{id}'],
   'revoke-key': ['DELETE', '/api/v1/keys/{id}'],
+  'revoke-operator-invitation': ['DELETE', '/api/v1/operators/invitations/{id}'],
+  'revoke-server-key': ['DELETE', '/api/v1/server/keys/{id}'],
+  'roll-back-release': ['POST', '/api/v1/releases/rollback'],
+  'rollback-secret': ['POST', '/api/v1/secrets/rollback'],
   'rotate-key': ['POST', '/api/v1/keys/{id}/rotate'],
+  'rotate-server-key': ['POST', '/api/v1/server/keys/{id}/rotate'],
   'sample-table': ['GET', '/api/v1/tables/{schema}/{table}/sample'],
   'save-file': ['PUT', '/api/v1/files/text'],
   'send-test-event': ['POST', '/api/v1/sources/{source}/test'],
+  'set-member': ['PUT', '/api/v1/members/{person}'],
+  'set-operator': ['PUT', '/api/v1/operators/{person}'],
+  'set-quotas': ['PUT', '/api/v1/workspaces/{workspace}/quotas'],
+  'set-secret': ['PUT', '/api/v1/secrets'],
   'start-archive-verification': ['POST', '/api/v1/archive/verifications'],
   'start-audit-verification': ['POST', '/api/v1/audit/verifications'],
+  'start-backup': ['POST', '/api/v1/backups'],
+  'start-backup-verification': ['POST', '/api/v1/backups/{id}/verifications'],
   'start-log-verification': ['POST', '/api/v1/log/verifications'],
   'start-rebuild': ['POST', '/api/v1/warehouse/rebuilds'],
   'start-session': ['POST', '/api/v1/session'],
+  'suspend-workspace': ['POST', '/api/v1/workspaces/{workspace}/suspend'],
   'tail': ['GET', '/api/v1/tail'],
+  'undelete-environment': ['POST', '/api/v1/workspaces/{workspace}/environments/{environment}/undelete'],
+  'undelete-workspace': ['POST', '/api/v1/workspaces/{workspace}/undelete'],
 } as const satisfies Record<keyof Operations, readonly [string, string]>

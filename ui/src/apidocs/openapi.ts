@@ -1,4 +1,5 @@
 // Reads an OpenAPI document into what is shown of it.
+import { inSpace } from '@/api/space'
 
 export interface Schema {
   $ref?: string
@@ -85,7 +86,7 @@ export function typeText(schema: Schema | undefined, document: Document, deep = 
 export function curl(operation: Operation, origin: string): string {
   const parts = ['curl']
   if (operation.method !== 'GET') parts.push(`-X ${operation.method}`)
-  parts.push(`'${origin}${operation.path}'`)
+  parts.push(`'${origin}${inSpace(operation.path)}'`)
   if (operation.body) parts.push(`\\\n  -H 'Content-Type: application/json' \\\n  -d '${JSON.stringify(operation.body.example ?? {}).replaceAll("'", `'\\''`)}'`)
   return parts.join(' ')
 }

@@ -2,7 +2,7 @@ import { useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/rea
 import { useNavigate } from '@tanstack/react-router'
 import { useDeferredValue, useId, useState, type KeyboardEvent } from 'react'
 import { call, problemOf, urlOf } from '@/api/client'
-import { eventsFoundQuery, filesQuery, statusQuery, tablesQuery } from '@/api/queries'
+import { eventsFoundQuery, filesQuery, sessionQuery, statusQuery, tablesQuery } from '@/api/queries'
 import { cx } from '@/design/cx'
 import { useModal } from '@/design/Dialog'
 import { score } from '@/design/fuzzy'
@@ -14,7 +14,8 @@ import { copyText } from '@/design/CopyButton'
 import { theme } from '@/design/theme'
 import { toast } from '@/design/Toast'
 import { localZone, zone } from '@/design/zone'
-import { rooms } from './rooms'
+import { sectionsOf } from '@/settings/sections'
+import { rooms, settingsRoom } from './rooms'
 
 interface Command { title: string; about: string; icon: IconName; keys?: string; run: () => void; always?: boolean }
 
@@ -45,9 +46,10 @@ function useWork(): Command[] {
 
 const zones = Intl.supportedValuesOf('timeZone')
 
-function useCommands(typed: string, onKeys: () => void): Command[] {
+function useCommands(typed: string, onKeys: () => void, onSwitch: () => void): Command[] {
   const navigate = useNavigate()
   const status = useQuery(statusQuery)
+  const session = useQuery(sessionQuery)
   const tables = useQuery(tablesQuery)
   const files = useQuery(filesQuery)
   const keys = useAllKeys()
@@ -55,7 +57,7 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
   const work = useWork()
   const go = (to: string, search?: Record<string, string>) => () => { void navigate({ to, search }) }
   const commands: Command[] = [
-    ...rooms.map((room) => ({ title: room.title, about: 'Room', icon: room.icon, keys: `g then ${room.key}`, run: go(room.to) })),
+    ...[...rooms, settingsRoom].map((room) => ({ title: room.title, about: 'Room', icon: room.icon, keys: `g then ${room.key}`, run: go(room.to) })),
     ...(status.data?.sources ?? []).flatMap((s): Command[] => [
       { title: s.name, about: 'Source', icon: 'source', run: go(`/sources/${s.name}`) },
       { title: `Edit ${s.name}`, about: 'Source', icon: 'source', run: go(`/sources/${s.name}/edit`) },
@@ -69,6 +71,7 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
     }),
     ...(files.data?.files ?? []).filter((f) => f.folder !== 'queries').map((f): Command => ({ title: f.path, about: 'File', icon: 'file', run: go('/project', { file: f.path }) })),
     ...keys.filter((k) => !['Everywhere', 'Go to'].includes(k.group)).map((k): Command => ({ title: k.label, about: k.group, icon: 'keyboard', keys: k.keys, run: k.run })),
+    ...sectionsOf(session.data).map((s): Command => ({ title: s.title, about: `Settings: ${s.about}`, icon: s.icon, run: go(s.to) })),
     { title: 'Light theme', about: 'Setting', icon: 'sun', run: () => { theme.set('light') } },
     { title: 'Dark theme', about: 'Setting', icon: 'moon', run: () => { theme.set('dark') } },
     { title: 'Theme of the system', about: 'Setting', icon: 'system', run: () => { theme.set('system') } },
@@ -76,6 +79,7 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
     ...(localZone === 'UTC' ? [] : [{ title: `Times in ${localZone}`, about: 'Setting', icon: 'clock' as const, run: () => { zone.set(localZone) } }]),
     ...(typed.trim().length < 3 ? [] : zones.filter((z) => z !== localZone && z !== 'UTC' && `times in ${z}`.toLowerCase().replaceAll('_', ' ').includes(typed.trim().toLowerCase().replaceAll('_', ' '))).map((z): Command => ({ title: `Times in ${z}`, about: 'Setting', icon: 'clock', run: () => { zone.set(z) } }))),
     ...work,
+    { title: 'Switch workspace', about: 'Or environment', icon: 'workspaces', keys: 'g then o', run: onSwitch },
     { title: 'Find a record', about: 'By its ID or user, at any age', icon: 'search', run: go('/live/find') },
     { title: 'Rejected one by one', about: 'Room', icon: 'rejected', run: go('/rejected', { tab: 'all' }) },
     { title: 'The server over time', about: 'Status', icon: 'chart', run: go('/status', { tab: 'charts' }) },
@@ -93,12 +97,12 @@ function useCommands(typed: string, onKeys: () => void): Command[] {
 }
 
 /** Finds anything: rooms, sources, tables, actions. */
-export function Palette({ onClose, onKeys }: { onClose: () => void; onKeys: () => void }) {
+export function Palette({ onClose, onKeys, onSwitch }: { onClose: () => void; onKeys: () => void; onSwitch: () => void }) {
   const [typed, setTyped] = useState('')
   const [at, setAt] = useState(0)
   const box = useModal()
   const id = useId()
-  const found = useCommands(typed, onKeys)
+  const found = useCommands(typed, onKeys, onSwitch)
     .map((command) => ({ command, score: command.always ? -1e6 : score(typed, `${command.title} ${command.about}`) }))
     .filter((f): f is { command: Command; score: number } => f.score !== undefined)
     .sort((a, b) => b.score - a.score).slice(0, 50).map((f) => f.command)

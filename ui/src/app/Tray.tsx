@@ -9,7 +9,7 @@ import { Progress } from '@/design/Progress'
 import { TimeText } from '@/design/TimeText'
 import { duration, number } from '@/format/format'
 
-const kinds: Record<string, string> = { 'warehouse.rebuild': 'Rebuild the warehouse', 'archive.verify': 'Verify the archive', 'log.verify': 'Verify the log', 'rejected.resend': 'Resend rejected events', 'table.profile': 'Profile a table', query: 'A query' }
+const kinds: Record<string, string> = { 'warehouse.rebuild': 'Rebuild the warehouse', 'archive.verify': 'Verify the archive', 'log.verify': 'Verify the log', 'audit.verify': 'Verify the audit trail', 'backup.take': 'Take a backup', 'backup.verify': 'Verify a backup', 'rejected.resend': 'Resend rejected events', 'table.profile': 'Profile a table', query: 'A query' }
 
 /** The long work that someone asked for: it goes on when one leaves the page. */
 export function Tray() {

@@ -12,3 +12,6 @@ export const rooms: Room[] = [
   { to: '/project', title: 'Project', icon: 'project', key: 'p' },
   { to: '/status', title: 'Status', icon: 'status', key: 't' },
 ]
+
+/** The room that is about all of them. */
+export const settingsRoom: Room = { to: '/settings', title: 'Settings', icon: 'settings', key: ',' }

@@ -21,6 +21,8 @@ export function Drawer({ title, about, onClose, onNext, onPrevious, children }: 
     return () => { if (before instanceof HTMLElement) before.focus({ preventScroll: true }) }
   }, [])
   const onKey = (event: KeyboardEvent<HTMLElement>) => {
+    // A dialog that was opened from here has its own keys.
+    if (event.target instanceof Element && event.target.closest('dialog')) return
     if (event.key === 'Escape') { event.stopPropagation(); onClose() }
     const typing = event.target instanceof HTMLElement && event.target.closest('input, textarea, select, [contenteditable=true], [role=tablist], [role=tree], [role=menu]')
     if (typing) return

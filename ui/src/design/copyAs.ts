@@ -1,3 +1,4 @@
+import { here } from '@/api/space'
 import { copyText } from './CopyButton'
 import type { MenuItem } from './Menu'
 import { toast } from './Toast'
@@ -9,8 +10,9 @@ const words: [keyof CopyAs, string][] = [['curl', 'curl'], ['command', 'command'
 /** copyAs are the items of a menu that copy what is seen as something to run elsewhere. */
 export function copyAs(texts: CopyAs): MenuItem[] {
   return words.flatMap(([key, word]): MenuItem[] => {
-    const text = texts[key]
-    if (text === undefined) return []
+    const written = texts[key]
+    if (written === undefined) return []
+    const text = key === 'command' && here() !== '' ? `${written} --workspace ${here()}` : written
     return [{ label: `Copy as ${word}`, icon: 'copy', onChoose: () => { void copyText(text).then((ok) => { toast(ok ? `Copied as ${word}` : 'Could not copy') }) } }]
   })
 }

@@ -1,5 +1,6 @@
 // The theme and other choices of a person, kept in the browser.
 import { useSyncExternalStore } from 'react'
+import { apart } from '@/api/space'
 
 export type Theme = 'system' | 'light' | 'dark'
 
@@ -10,9 +11,12 @@ export interface Choice<T> {
   subscribe(told: () => void): () => void
 }
 
-/** choice returns the choice of that name; what is stored and not valid is as if nothing were. */
-export function choice<T>(name: string, start: T, valid: (value: unknown) => value is T): Choice<T> {
-  const key = `millrace.${name}`
+/**
+ * choice returns the choice of that name; what is stored and not valid is as if
+ * nothing were. What is of a workspace is kept for each of its environments.
+ */
+export function choice<T>(name: string, start: T, valid: (value: unknown) => value is T, ofSpace = false): Choice<T> {
+  let key = ''
   const listeners = new Set<() => void>()
   const read = (): T => {
     try {
@@ -22,16 +26,23 @@ export function choice<T>(name: string, start: T, valid: (value: unknown) => val
       return start // storage is off or holds something else
     }
   }
-  let value = read()
+  let value = start
+  const get = () => {
+    const now = `millrace.${ofSpace ? apart(name) : name}`
+    if (now !== key) { key = now; value = read() }
+    return value
+  }
   const tell = () => { for (const listener of listeners) listener() }
   if (typeof window !== 'undefined') {
     window.addEventListener('storage', (event) => {
+      get()
       if (event.key === key) { value = read(); tell() }
     })
   }
   return {
-    get: () => value,
+    get,
     set(next) {
+      get()
       value = next
       try { localStorage.setItem(key, JSON.stringify(next)) } catch { /* it holds for this visit */ }
       tell()

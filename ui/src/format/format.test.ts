@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bytes, clock, compact, day, duration, exact, number, percent, plural, position, rate, relative, shortId } from './format'
+import { bytes, clock, compact, day, duration, exact, number, percent, plural, position, rate, relative, sentence, shortId } from './format'
 import { midnight, parseRange } from './range'
 
 const at = Date.parse('2026-01-31T10:15:01.210Z')
@@ -78,4 +78,9 @@ describe('parseRange', () => {
     expect(iso('2026-03-29', 'Europe/Berlin')).toEqual(['2026-03-28T23:00:00.000Z', '2026-03-29T22:00:00.000Z'])
     expect(new Date(midnight(Date.parse('2026-03-29T12:00:00Z'), 'Europe/Berlin')).toISOString()).toBe('2026-03-28T23:00:00.000Z')
   })
+})
+
+test('a sentence begins with a capital, but not with one of a file or a name', () => {
+  expect(sentence('this needs it')).toBe('This needs it')
+  expect(sentence('sources/web.yaml: is wrong')).toBe('sources/web.yaml: is wrong')
 })

@@ -153,6 +153,6 @@ export function plural(n: number, one: string, many = `${one}s`): string {
 
 /** sentence makes the first letter large, but not of a name such as userId. */
 export function sentence(text: string): string {
-  if (/^[a-z]+([A-Z_.]|\d)/.test(text)) return text
+  if (/^[a-z]+([A-Z_./]|\d)/.test(text)) return text
   return text.charAt(0).toUpperCase() + text.slice(1)
 }

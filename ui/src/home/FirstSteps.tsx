@@ -2,6 +2,7 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { call, problemOf } from '@/api/client'
+import { useMay } from '@/api/may'
 import { snippetsQuery, tablesQuery } from '@/api/queries'
 import type { QueryResult, Status } from '@/api/schema'
 import { Button } from '@/design/Button'
@@ -14,8 +15,8 @@ import { TimeText } from '@/design/TimeText'
 import { Part } from '@/design/View'
 import { number } from '@/format/format'
 
-const asked = choice<boolean>('asked', false, (v): v is boolean => typeof v === 'boolean')
-const seenThrough = choice<boolean>('firstSteps', false, (v): v is boolean => typeof v === 'boolean')
+const asked = choice<boolean>('asked', false, (v): v is boolean => typeof v === 'boolean', true)
+const seenThrough = choice<boolean>('firstSteps', false, (v): v is boolean => typeof v === 'boolean', true)
 
 export interface Steps { shown: boolean; source: boolean; landed: boolean; asked: boolean; done: () => void; ask: () => void }
 
@@ -32,13 +33,14 @@ export function useFirstSteps(status: Status): Steps {
 export function FirstSteps({ status, steps }: { status: Status; steps: Steps }) {
   const source = status.sources.find((s) => s.write_keys.length > 0) ?? status.sources[0]
   const landed = status.sources.find((s) => s.accepted > 0)
+  const may = useMay()
   return (
     <Part title="First steps" actions={steps.asked ? <Button small icon="check" onClick={steps.done}>Done</Button> : <Button small look="quiet" onClick={steps.done}>Hide</Button>}>
       <ol className="grid gap-2">
         <Step done={steps.source} now={!steps.source} title="Have a source" about={source ? <>sources/{source.name}.yaml</> : undefined}>
-          <p className="mb-3 text-soft">A source is where events come from: a site, an app, a server. Make one with the form, or save this as sources/web.yaml in the project; it is read as soon as it is saved.</p>
-          <CodeBlock label="sources/web.yaml" code={'kind: http\nwrite_keys: [dev_web]'} />
-          <Link to="/sources" search={{ new: 'http' }} className="mt-3 inline-flex h-8 items-center gap-1.5 rounded-outer bg-accent px-3 font-medium text-on-solid hover:brightness-110"><Icon name="plus" size={14} />Make a source</Link>
+          <p className="mb-3 text-soft">A source is where events come from: a site, an app, a server. {!may('file:write') ? 'Someone who may change the project has to make one: an owner, admin or editor.' : status.mode === 'dev' ? 'Make one with the form, or save this as sources/web.yaml in the project; it is read as soon as it is saved.' : 'Make one with the form, or deploy this as sources/web.yaml in the project:'}</p>
+          {may('file:write') && <CodeBlock label="sources/web.yaml" code={`kind: http\nwrite_keys: [${status.mode === 'dev' ? 'dev_web' : 'web_2026'}]`} />}
+          {may('file:write') && <Link to="/sources" search={{ new: 'http' }} className="mt-3 inline-flex h-8 items-center gap-1.5 rounded-outer bg-accent px-3 font-medium text-on-solid hover:brightness-110"><Icon name="plus" size={14} />Make a source</Link>}
         </Step>
         <Step done={steps.landed} now={steps.source && !steps.landed} title="Send the first event" about={landed && <>it landed <TimeText at={landed.last_received} /></>}>
           {source && <Send source={source.name} />}

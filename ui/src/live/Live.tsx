@@ -106,7 +106,7 @@ export default function Live() {
             setSeen({ skip: Math.max(0, from - 20), count: to - from + 60 })
             if (scrolled && !paused) pause()
           }}
-          empty={<Nothing filtered={Object.values(filter).some(Boolean)} />} />
+          empty={told.problem?.kind === 'forbidden' ? undefined : <Nothing filtered={Object.values(filter).some(Boolean)} />} />
         {opened === undefined && open !== undefined && linked.data && <EventDrawer key={open} line={linked.data.record} start="journey" onClose={close} onFilter={change} />}
         {opened === undefined && open !== undefined && linked.error && <div className="absolute inset-x-4 top-4"><ErrorBox problem={problemOf(linked.error)} /></div>}
         {opened !== undefined && line && (

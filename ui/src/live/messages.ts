@@ -5,7 +5,8 @@ import type { Summary } from './summary'
 export interface Filter { source?: string; event?: string; text?: string; result?: string; user?: string }
 
 export type Order =
-  | { kind: 'open'; filter: Filter }
+  /** Space is where the page is: the worker has no address. */
+  | { kind: 'open'; filter: Filter; space: string }
   /** Rows to be told: count of them, down from top; top undefined follows the newest. */
   | { kind: 'view'; top: number | undefined; skip: number; count: number }
   | { kind: 'get'; number: number }

@@ -2,6 +2,7 @@
 // however much comes in, the page hears ten times a second of what is seen.
 import { problemOf, send } from '@/api/client'
 import type { Operations, TailLine } from '@/api/schema'
+import { setHere } from '@/api/space'
 import { Meter, Splitter } from './lines'
 import type { Connection, Filter, News, Order, Told } from './messages'
 import { Ring } from './ring'
@@ -121,6 +122,7 @@ function clear(): void {
 self.onmessage = ({ data }: MessageEvent<Order>) => {
   switch (data.kind) {
     case 'open':
+      setHere(data.space)
       filter = data.filter
       position = ''
       clear()

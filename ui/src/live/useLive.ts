@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { TailLine } from '@/api/schema'
+import { here } from '@/api/space'
 import type { Filter, News, Order, Told } from './messages'
 import type { Summary } from './summary'
 
@@ -25,7 +26,7 @@ export function useLive(filter: Filter) {
       setTold(data.told)
       setRows(new Map(data.rows.map((row) => [row.number, row])))
     }
-    made.postMessage({ kind: 'open', filter: JSON.parse(key) as Filter } satisfies Order)
+    made.postMessage({ kind: 'open', filter: JSON.parse(key) as Filter, space: here() } satisfies Order)
     return () => {
       made.terminate()
       worker.current = undefined

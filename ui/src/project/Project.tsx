@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
 import { problemOf } from '@/api/client'
+import { useMay } from '@/api/may'
 import { checkQuery, filesQuery, statusQuery } from '@/api/queries'
 import type { FileProblem, ProjectFile } from '@/api/schema'
 import { Badge, StateDot } from '@/design/Badge'
@@ -28,6 +29,7 @@ export default function Project() {
   const navigate = route.useNavigate()
   const [drafts] = useChoice(draftsChoice)
   const [asking, ask] = useState(false)
+  const may = useMay()
   const files = useQuery(filesQuery)
   const status = useQuery(statusQuery)
   const texts = Object.fromEntries(Object.entries(drafts).map(([path, d]) => [path, d.text]))
@@ -38,13 +40,13 @@ export default function Project() {
   return (
     <View crumbs={[{ title: 'Project', to: file ? '/project' : undefined }, ...(file ? [{ title: file }] : [])]}
       state={<>{check.data && (problems.length > 0 ? <StateDot meaning="bad">{plural(problems.length, 'mistake')}</StateDot> : <StateDot meaning="good">No mistakes</StateDot>)}{project && <span className="max-wide:hidden">read <TimeText at={project.loaded} /></span>}</>}
-      actions={<Button icon="plus" onClick={() => { ask(true) }}>New file</Button>}>
+      actions={may('file:write') && <Button icon="plus" onClick={() => { ask(true) }}>New file</Button>}>
       <div className="flex min-h-0 grow max-wide:flex-col">
         <aside aria-label="Files" className={cx('flex w-60 shrink-0 flex-col overflow-auto border-r border-line p-2 max-wide:w-full max-wide:border-r-0', file && 'max-wide:hidden')}>
           {files.error && !files.data ? <ErrorBox problem={problemOf(files.error)} onRetry={() => void files.refetch()} /> : !files.data ? <SkeletonRows /> : <Files files={files.data.files} drafts={Object.keys(drafts)} problems={problems} open={file} onOpen={open} />}
         </aside>
         <div className="flex min-h-0 min-w-0 grow flex-col">
-          {file ? <FileEditor key={file} path={file} line={line === undefined ? undefined : Number(line)} problems={problems.filter((p) => p.path === file)} reloads={files.data?.reloads ?? true} onMoved={open} />
+          {file ? <FileEditor key={file} path={file} line={line === undefined ? undefined : Number(line)} problems={problems.filter((p) => p.path === file)} reloads={files.data?.reloads ?? true} versioned={(files.data?.version ?? 0) > 0} onMoved={open} />
             : <Nothing problems={problems} served={project?.problems ?? []} onOpen={open} />}
         </div>
       </div>

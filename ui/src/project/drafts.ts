@@ -9,7 +9,7 @@ export type Drafts = Record<string, Draft>
 const isDrafts = (value: unknown): value is Drafts => value !== null && typeof value === 'object' && !Array.isArray(value)
   && Object.values(value).every((d: unknown) => d !== null && typeof d === 'object' && 'text' in d && typeof d.text === 'string')
 
-export const drafts = choice<Drafts>('drafts', {}, isDrafts)
+export const drafts = choice<Drafts>('drafts', {}, isDrafts, true)
 
 /** keep keeps a draft, or forgets it when it says what the file says. */
 export function keep(path: string, draft: Draft | undefined): void {

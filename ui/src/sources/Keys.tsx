@@ -26,12 +26,12 @@ export function Keys({ source, dev }: { source: Source; dev: boolean }) {
     mutationFn: async (key: { add: string } | { remove: string }) => {
       const path = source.file ?? fileOf(source.name)
       const { etag, text } = await call('read-file', { params: { path } })
-      return await call('edit-file', { body: { path, etag, changes: [await changeOf(path, text, key)] } })
+      return await call('edit-file', { body: { path, etag, changes: [await changeOf(path, text, key, source.write_keys_path ?? ['write_keys'])] } })
     },
     onSuccess: (saved) => {
       remove(undefined)
       if (saved.problems.length > 0) toast(`${saved.path} was saved, but the project has a mistake: the version before goes on`, { meaning: 'warning' })
-      else toast(dev ? `${saved.path} was saved` : `${saved.path} was saved; it is served when the server is started again`, { meaning: 'good' })
+      else toast(saved.version ? `Version ${String(saved.version)} runs` : dev ? `${saved.path} was saved` : `${saved.path} was saved; it is served when the server is started again`, { meaning: 'good' })
     },
     onSettled: () => Promise.all([client.invalidateQueries({ queryKey: ['sources'] }), client.invalidateQueries({ queryKey: ['files'] }), client.invalidateQueries({ queryKey: ['status'] })]),
   })
@@ -67,11 +67,11 @@ export function Keys({ source, dev }: { source: Source; dev: boolean }) {
 }
 
 /** changeOf finds the key in the file as it is now, which may have others than those that are served. */
-async function changeOf(path: string, text: string, key: { add: string } | { remove: string }): Promise<FileChange> {
-  if ('add' in key) return { op: 'append', path: ['write_keys'], value: key.add }
+async function changeOf(path: string, text: string, key: { add: string } | { remove: string }, field: string[]): Promise<FileChange> {
+  if ('add' in key) return { op: 'append', path: field, value: key.add }
   const { values } = await call('read-values', { body: { text } })
-  const keys = at(valuesOf(values), ['write_keys'])
+  const keys = at(valuesOf(values), field)
   const i = Array.isArray(keys) ? keys.indexOf(key.remove) : -1
   if (i < 0) throw new ProblemError({ kind: 'conflict', status: 409, title: 'The key is gone', detail: `${key.remove} is not in ${path} any more: somebody has taken it away already.` })
-  return { op: 'remove', path: ['write_keys', i] }
+  return { op: 'remove', path: [...field, i] }
 }

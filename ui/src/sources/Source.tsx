@@ -6,6 +6,7 @@ import { sourceQuery, statusQuery } from '@/api/queries'
 import { ratesOf, useSamples } from '@/api/rates'
 import type { Source as SourceData } from '@/api/schema'
 import { StateDot } from '@/design/Badge'
+import { useMay } from '@/api/may'
 import { CopyButton } from '@/design/CopyButton'
 import { ErrorBox } from '@/design/ErrorBox'
 import { useKeys } from '@/design/keys'
@@ -37,7 +38,8 @@ export default function Source() {
   const navigate = route.useNavigate()
   useQuery(statusQuery)
   const { data, error, refetch } = useQuery(sourceQuery(source))
-  useKeys([{ keys: 'e', label: `Edit ${source}`, group: 'Sources', run: () => { void navigate({ to: '/sources/$source/edit', params: { source }, search: { tab: asked } }) } }])
+  const may = useMay()
+  useKeys(may('file:write') ? [{ keys: 'e', label: `Edit ${source}`, group: 'Sources', run: () => { void navigate({ to: '/sources/$source/edit', params: { source }, search: { tab: asked } }) } }] : [])
   const now = useNow()
   const state = data && stateOf(data, now)
   const tab = asked ?? (data && data.accepted === 0 ? 'setup' : 'now')
@@ -45,7 +47,7 @@ export default function Source() {
   return (
     <View crumbs={[{ title: 'Sources', to: '/sources' }, { title: source }]}
       state={state && <StateDot meaning={state.meaning} hollow={state.hollow}>{state.word}</StateDot>}
-      actions={data && <><Link to="/sources/$source/edit" params={{ source }} search={{ tab: asked }} className={action}>Edit</Link><Link to="/live" search={{ source }} className={action}>Live</Link></>}>
+      actions={data && <>{may('file:write') && <Link to="/sources/$source/edit" params={{ source }} search={{ tab: asked }} className={action}>Edit</Link>}<Link to="/live" search={{ source }} className={action}>Live</Link></>}>
       {error && !data ? <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : data ? (
         <Tabs label="Views of the source" className="grow" tabs={views} chosen={tab} onChoose={(id) => { to({ tab: id, event: undefined }) }} panelClassName={tab === 'events' ? 'relative flex' : 'overflow-auto'}
           trailing={tab === 'now' && <TimeRangePicker small value={range} onValue={(r) => { to({ range: r }) }} />}>

@@ -3,6 +3,7 @@ import { getRouteApi, Link, Outlet, useMatchRoute, useNavigate, useParams } from
 import { lazy, Suspense, useMemo, useState, type ReactNode } from 'react'
 import { problemOf } from '@/api/client'
 import { linesOf, useHistory } from '@/api/history'
+import { useMay } from '@/api/may'
 import { filesQuery, statusQuery } from '@/api/queries'
 import { ratesOf, useSamples } from '@/api/rates'
 import type { Source } from '@/api/schema'
@@ -37,13 +38,14 @@ export default function Sources() {
   const open = match({ to: '/sources/$source' }) !== false
   const editing = match({ to: '/sources/$source/edit' }) !== false
   const make = (kind = 'http') => { void navigate({ to: '/sources', search: { new: kind } }) }
-  useKeys(making || editing ? [] : [{ keys: 'n', label: 'New source', group: 'Sources', run: make }])
+  const may = useMay()
+  useKeys(making || editing || !may('file:write') ? [] : [{ keys: 'n', label: 'New source', group: 'Sources', run: make }])
   if (editing) return <Outlet />
   if (making && !open) return <Suspense fallback={<SkeletonRows />}><NewSource kind={making} onKind={(kind) => { void navigate({ to: '/sources', search: { new: kind }, replace: true, ignoreBlocker: true }) }} /></Suspense>
   return (
     <div className="flex h-full min-h-0">
       <div className={cx('h-full min-w-0', open ? 'w-80 shrink-0 border-r border-line max-panes:hidden' : 'grow')}>
-        <View crumbs={[{ title: 'Sources' }]} scroll state={data && plural(data.sources.length, 'source')} actions={<Button icon="plus" small={open} onClick={() => { make() }}>New source</Button>}>
+        <View crumbs={[{ title: 'Sources' }]} scroll state={data && plural(data.sources.length, 'source')} actions={may('file:write') && <Button icon="plus" small={open} onClick={() => { make() }}>New source</Button>}>
           {error && !data ? <div className="p-4"><ErrorBox problem={problemOf(error)} onRetry={() => void refetch()} /></div> : data ? <List sources={data.sources} narrow={open} onNew={make} /> : <SkeletonRows />}
         </View>
       </div>
@@ -60,13 +62,14 @@ write_keys: [web_2026]`
 
 function List({ sources, narrow, onNew }: { sources: Source[]; narrow: boolean; onNew: (kind?: string) => void }) {
   const [typed, setTyped] = useState('')
+  const may = useMay()
   const files = useQuery(filesQuery)
   const waiting = unserved(files.data?.files ?? [], sources)
   const past = usePast()
   useKeys(sources.length <= most ? [] : [{ keys: '/', label: 'Filter sources', group: 'Sources', run: () => { document.getElementById('sources-filter')?.focus() } }])
   if (sources.length === 0 && waiting.length === 0) {
     return (
-      <Empty icon="source" title="There is no source yet" action={<><Button look="main" icon="plus" onClick={() => { onNew() }}>New source</Button><Button onClick={() => { onNew('webhook') }}>New webhook</Button></>}>
+      <Empty icon="source" title="There is no source yet" action={may('file:write') && <><Button look="main" icon="plus" onClick={() => { onNew() }}>New source</Button><Button onClick={() => { onNew('webhook') }}>New webhook</Button></>}>
         <p className="mb-3">A source is where events come from: a site, an app, a vendor’s webhook. Make one here, or save this as sources/web.yaml in the project:</p><CodeBlock label="sources/web.yaml" code={example} />
       </Empty>
     )

@@ -49,10 +49,10 @@ export function kindsOf(schema: unknown): { kind: string; about: string }[] {
   return variants(schema).map((v) => ({ kind: kindOf(v), about: sentence((v.properties?.['kind']?.description ?? '').replace(/^\w+: /, '')) })).filter((k) => k.kind !== '')
 }
 
-/** fieldsOf lists the fields of a file of that kind, but for the kind itself. */
+/** fieldsOf lists the fields of a file of that kind, but for the kind itself and what differs by environment. */
 export function fieldsOf(schema: unknown, kind: string): Field[] {
   const variant = variants(schema).find((v) => kindOf(v) === kind)
-  return variant ? fieldsIn(variant, []).filter((f) => f.id !== 'kind') : []
+  return variant ? fieldsIn(variant, []).filter((f) => f.id !== 'kind' && f.id !== 'environments') : []
 }
 
 /** order is which fields of a group are asked for first; the others follow by name. */

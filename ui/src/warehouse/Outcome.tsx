@@ -1,5 +1,6 @@
 import type { ProblemError } from '@/api/client'
 import type { Job, StoredResult } from '@/api/schema'
+import { useMay } from '@/api/may'
 import { Button } from '@/design/Button'
 import type { Mistake } from '@/design/Editor'
 import { Empty } from '@/design/Empty'
@@ -19,8 +20,10 @@ export type Run =
 
 /** What became of the statement that was run last. */
 export function Outcome({ run, example, onExample, onPlace }: { run: Run | undefined; example?: string; onExample: (sql: string) => void; onPlace: (line: number, column: number) => void }) {
+  const may = useMay()
   switch (run?.state) {
     case undefined:
+      if (!may('query:run')) return <Empty icon="lock" title="Your role does not let you ask">You see which tables there are, and their columns. For rows it takes the permission query:run, which analysts, editors, admins and owners have.</Empty>
       return <Empty icon="warehouse" title="Ask the warehouse" action={example && <Button onClick={() => { onExample(example) }}>Begin with an example</Button>}>Write one SELECT and press <Kbd keys="Mod+Enter" />. With several, the one at the cursor runs, or what is selected. Nothing that you run can change anything.</Empty>
     case 'running':
       return <Running since={run.since} job={run.job} />

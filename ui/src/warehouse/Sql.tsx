@@ -3,6 +3,8 @@ import { useMemo, useRef, useState } from 'react'
 import { curlOf, problemOf, shell } from '@/api/client'
 import { catalogQuery, statusQuery, tablesQuery } from '@/api/queries'
 import type { TableSummary } from '@/api/schema'
+import { here, pageOf } from '@/api/space'
+import { useMay } from '@/api/may'
 import { Button } from '@/design/Button'
 import { copyText } from '@/design/CopyButton'
 import { cx } from '@/design/cx'
@@ -36,7 +38,9 @@ export default function Sql() {
   const files = useSaved(tab)
   useLink(tab, files.open)
 
+  const may = useMay()
   const start = () => {
+    if (!may('query:run')) return
     if (!tab) return
     const { text, line } = editor.current?.chosen() ?? { text: tab.sql, line: 1 }
     if (text.trim() === '') return
@@ -70,7 +74,7 @@ export default function Sql() {
   const link = () => {
     const to = linkOf(tab)
     if (to.query === undefined && to.sql === undefined) toast('The text is too long for a link: save the query, and send the link to that', { meaning: 'warning' })
-    else copy(`${location.origin}/warehouse?${new URLSearchParams(to as Record<string, string>)}`, 'a link')
+    else copy(`${location.origin}${pageOf(here())}/warehouse?${new URLSearchParams(to as Record<string, string>)}`, 'a link')
   }
   const changed = isChanged(tab)
   const taken = files.saved.map((f) => nameOf(f.path))
@@ -93,7 +97,7 @@ export default function Sql() {
           { label: 'Copy as command', icon: 'copy', onChoose: () => { copy(`millrace query ${shell(tab.sql)}`, 'as command') } },
         ]} />
         <Button disabled={tab.sql.trim() === '' || (tab.file !== undefined && !changed)} busy={files.busy} onClick={files.save}>{tab.file !== undefined && !changed ? 'Saved' : 'Save'}</Button>
-        {run?.state === 'running' ? <Button icon="stop" onClick={run.stop}>Stop</Button> : <Button look="main" icon="play" disabled={tab.sql.trim() === ''} onClick={start}>Run</Button>}
+        {run?.state === 'running' ? <Button icon="stop" onClick={run.stop}>Stop</Button> : <Button look="main" icon="play" disabled={tab.sql.trim() === '' || !may('query:run')} onClick={start}>Run</Button>}
       </>}>
       <TabLine all={all} onChange={setAll} />
       <SplitPane name="sql" label="Editor and result" vertical start={0.36} className="grow"

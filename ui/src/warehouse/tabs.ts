@@ -14,8 +14,8 @@ function isTabs(value: unknown): value is Tabs {
 
 const isHistory = (value: unknown): value is Ran[] => Array.isArray(value) && value.every((one: unknown) => one !== null && typeof one === 'object' && 'sql' in one && typeof one.sql === 'string')
 
-export const tabs: Choice<Tabs> = choice<Tabs>('sql', { open: [{ id: '1', title: 'Query 1', sql: '' }], chosen: '1' }, isTabs)
-export const ran: Choice<Ran[]> = choice<Ran[]>('ran', [], isHistory)
+export const tabs: Choice<Tabs> = choice<Tabs>('sql', { open: [{ id: '1', title: 'Query 1', sql: '' }], chosen: '1' }, isTabs, true)
+export const ran: Choice<Ran[]> = choice<Ran[]>('ran', [], isHistory, true)
 
 const mostRan = 200
 const mostKept = 20_000 // letters of one statement

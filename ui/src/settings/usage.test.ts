@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import type { Usage } from '@/api/schema'
+import { daysOf, rangeOf, seriesOf, shortDay, standingOf, totalOf } from './usage'
+
+const one = (day: string, environment: string, events: number, storage: number | null): Usage => ({ day, environment, events, rejected: 1, bytes: 10, query_seconds: 0.5, storage_bytes: storage, log_bytes: null, archive_bytes: null, warehouse_bytes: storage, event_tables: null, space: environment, workspace: 'w' })
+
+test('days are those of UTC', () => {
+  expect(rangeOf(3, Date.parse('2026-03-01T00:30:00Z'))).toEqual({ from: '2026-02-27', to: '2026-03-01' })
+  expect(daysOf('2026-02-27', '2026-03-01')).toEqual(['2026-02-27', '2026-02-28', '2026-03-01'])
+  expect(shortDay('2026-03-01')).toBe('Mar 1')
+})
+
+test('a day without usage is none; what is stored stays', () => {
+  const days = daysOf('2026-11-01', '2026-11-04')
+  const usage = [one('2026-11-01', 'production', 5, 100), one('2026-11-02', 'production', 7, null), one('2026-11-04', 'staging', 2, 30), one('2026-10-01', 'production', 9, 1)]
+  const events = seriesOf(usage, days, 'events')
+  expect(events).toEqual([{ name: 'production', values: [5, 7, 0, 0] }, { name: 'staging', values: [0, 0, 0, 2] }])
+  expect(totalOf(events, 'events')).toBe(14)
+  const stored = seriesOf(usage, days, 'storage_bytes')
+  expect(stored).toEqual([{ name: 'production', values: [100, 100, 100, 100] }, { name: 'staging', values: [null, null, null, 30] }])
+  expect(totalOf(stored, 'storage_bytes')).toBe(130)
+})
+
+test('how a quota stands', () => {
+  expect([{ percent: 10 }, { percent: 80 }, { percent: 100 }, { percent: 10, warned: 'x' }, { percent: 0, used_up: 'x' }].map((u) => standingOf({ quota: 'events_per_day', used: 1, ...u }).meaning)).toEqual(['good', 'warning', 'bad', 'warning', 'bad'])
+})
