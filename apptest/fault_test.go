@@ -261,8 +261,9 @@ func fill(t *testing.T, disk, path string, leaveBytes int64) {
 	}
 }
 
-// TestServe is production: without a token it does not start, without it
-// everything but collect and health answers 401, and dev_ keys are refused.
+// TestServe is production: everything but collect and health answers 401 to who
+// does not say who they are, and dev_ keys are refused. Its first owner comes by a
+// link that it prints, or by a command on its machine.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{
@@ -277,13 +278,6 @@ func TestServe(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, apptest.Binary(t), "serve", dir, "--listen", testserver.FreeAddress(t))
-	cmd.Env = append(os.Environ(), "MILLRACE_ADMIN_TOKEN=")
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "MILLRACE_ADMIN_TOKEN") {
-		t.Errorf("without a token serve says %s, %v; want how to set one", out, err)
 	}
 	token := strings.Repeat("secret-", 5)
 	s := apptest.Start(t, apptest.Options{Dir: dir, Command: "serve", Env: []string{"MILLRACE_ADMIN_TOKEN=" + token}})
@@ -306,5 +300,62 @@ func TestServe(t *testing.T) {
 	}
 	if strings.Contains(s.Output(), token) {
 		t.Error("the output shows the token")
+	}
+	if !strings.Contains(s.Output(), "/setup#mr_own_") || !strings.Contains(s.Output(), "millrace key create NAME") {
+		t.Errorf("the output tells neither how to become the owner nor what to do instead of a token:\n%s", s.Output())
+	}
+	if status, body, err := s.Do("GET", "/api/v1/logs?limit=1000", nil); err != nil || status != 200 || strings.Contains(string(body), "mr_own_") {
+		t.Errorf("the log that the page shows: %d %s %v; want no link in it", status, body, err)
+	}
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("correct horse battery staple\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for line, want := range map[string]string{
+		"create " + dir + " --data " + s.Data + " --email ada@example.com --password-file " + password: "ada owns this server: sign in as ada@example.com\n",
+	} {
+		cmd := exec.CommandContext(ctx, apptest.Binary(t), append([]string{"owner"}, strings.Fields(line)...)...)
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("millrace owner %s: %s %v; want %s", line, out, err, want)
+		}
+	}
+	s.Token = ""
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		status, body, err := s.Do("POST", "/api/v1/session", []byte(`{"email":"ada@example.com","password":"correct horse battery staple"}`))
+		if err == nil && status == 200 && strings.Contains(string(body), `"setup_needed":false`) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the owner signs in: %d %s %v", status, body, err)
+		}
+	}
+	out, err := exec.CommandContext(ctx, apptest.Binary(t), "owner", "key", dir, "--data", s.Data, "--name", "ci", "--role", "viewer").Output()
+	if err != nil || !strings.HasPrefix(string(out), "mr_key_") {
+		t.Fatalf("millrace owner key: %s %v", out, err)
+	}
+	s.Token = strings.TrimSpace(string(out))
+	if status, body, err := s.Do("GET", "/api/v1/status", nil); err != nil || status != 200 {
+		t.Errorf("with that key: %d %s %v", status, body, err)
+	}
+	if out, err = exec.CommandContext(ctx, apptest.Binary(t), "owner", "key", dir, "--data", s.Data, "--name", "people", "--role", "admin").Output(); err != nil {
+		t.Fatal(err)
+	}
+	key := strings.TrimSpace(string(out))
+	for _, step := range []struct{ line, want string }{
+		{"invite eve@example.com --role viewer", s.URL + "/invitation#mr_inv_"},
+		{"list", "ada@example.com"},
+		{"role ada@example.com owner", "an owner can"},
+		{"role nobody@example.com viewer", "invite them"},
+	} {
+		cmd := exec.CommandContext(ctx, apptest.Binary(t), append([]string{"member", "--server", s.URL, "--token", key}, strings.Fields(step.line)...)...)
+		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), step.want) {
+			t.Errorf("millrace member %s: %s; want %s", step.line, out, step.want)
+		}
+	}
+	out, err = exec.CommandContext(ctx, apptest.Binary(t), "owner", "recover", dir, "--data", s.Data, "--email", "ada@example.com").Output()
+	if err != nil || !strings.Contains(string(out), "/reset#mr_pwd_") {
+		t.Errorf("millrace owner recover: %s %v", out, err)
 	}
 }
