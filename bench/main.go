@@ -20,11 +20,12 @@ func main() {
 	limit, file, threads := false, "", 0
 	flag.StringVar(&o.binary, "binary", "bin/millrace", "the millrace to measure")
 	flag.StringVar(&o.write, "write", "", "write the figures into this page, keeping the sections that were not measured")
-	flag.StringVar(&o.run, "run", "", "sections to measure, separated by commas (default all: "+strings.Join(order(), ",")+")")
+	flag.StringVar(&o.run, "run", "", "sections to measure, separated by commas (default all: "+strings.Join(order(), ",")+"; beside only with -against)")
 	flag.BoolVar(&o.quick, "quick", false, "small sizes and short times: to see that it works, not to quote")
 	flag.StringVar(&o.dir, "dir", "", "folder on the disk to measure; needs 15 GB free (default the system's temporary folder)")
 	flag.DurationVar(&o.long, "long", 10*time.Minute, "how long memory is watched under load")
 	flag.StringVar(&o.keep, "profile", "", "keep the server's profile of the last section in this file, for go tool pprof")
+	flag.StringVar(&o.against, "against", "", "another millrace, for the section beside")
 	flag.BoolVar(&limit, "limit-server", false, "be the server that everything is compared with")
 	flag.StringVar(&file, "limit-read-json", "", "load this file with DuckDB alone")
 	flag.IntVar(&threads, "threads", 1, "of DuckDB alone")
@@ -49,6 +50,7 @@ func main() {
 type options struct {
 	binary, write, run, dir string
 	keep                    string // file for a profile
+	against                 string // binary of the version before
 	quick                   bool
 	long                    time.Duration // of the load whose memory is watched
 }
@@ -75,12 +77,14 @@ var parts = []struct {
 }{
 	{"single", (*bench).single},
 	{"batch", (*bench).batch},
+	{"beside", (*bench).beside},
 	{"bulk", (*bench).bulk},
 	{"live", (*bench).live},
 	{"stages", (*bench).stages},
 	{"memory", (*bench).memory},
 	{"growth", (*bench).growth},
 	{"page", (*bench).page},
+	{"backup", (*bench).backup},
 }
 
 func order() (ids []string) {
@@ -92,6 +96,9 @@ func order() (ids []string) {
 
 func measure(ctx context.Context, o options) error {
 	chosen := order()
+	if o.against == "" { // there is nothing to compare with
+		chosen = slices.DeleteFunc(chosen, func(id string) bool { return id == "beside" })
+	}
 	if o.run != "" {
 		chosen = strings.Split(o.run, ",")
 	}

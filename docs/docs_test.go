@@ -163,7 +163,7 @@ func TestProjectFiles(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s:%d", p.path, b.line), func(t *testing.T) {
-				files := map[string]string{"millrace.yaml": "name: docs\n"}
+				files := map[string]string{"millrace.yaml": "name: docs\nenvironments: {staging: {}}\n"}
 				files[name] = b.text
 				setSecrets(t, b.text)
 				dir := writeProject(t, files)
@@ -197,7 +197,7 @@ func secrets(text string) map[string]string {
 	all := map[string]string{}
 	for _, m := range secretReference.FindAllStringSubmatch(text, -1) {
 		value := "a secret"
-		if strings.Contains(m[1], "warehouse") {
+		if strings.HasSuffix(m[1], "_url") {
 			value = "postgres://millrace:pw@127.0.0.1:5432/shop"
 		}
 		all["MILLRACE_SECRET_"+strings.ToUpper(m[1])] = value

@@ -56,7 +56,7 @@ var tagTitles = []struct{ tag, title string }{
 
 const httpHead = "# HTTP API\n\nGenerated from [openapi.json](openapi.json), which a running server gives at `/api/openapi.json`.\n\n" +
 	"`millrace dev` answers the machine that it runs on without a login. `millrace serve` wants `Authorization: Bearer TOKEN` " +
-	"with the admin token for everything but sending events, `/healthz` and `/readyz`. Errors are `application/problem+json` (RFC 9457) with a `kind` for programs " +
+	"with an API key for everything but sending events, `/healthz` and `/readyz`. Errors are `application/problem+json` (RFC 9457) with a `kind` for programs " +
 	"and a `detail` for people. What sending events means is told in [Sending events](../collect.md), queries in [Asking questions](../query.md).\n"
 
 // TestHTTPReference keeps docs/reference/http.md as openapi.json is.

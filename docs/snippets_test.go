@@ -27,7 +27,7 @@ func TestSnippets(t *testing.T) {
 		"sources/web.yaml":    "kind: http\nwrite_keys: [dev_web]\nbrowser: true\n",
 		"sources/hook.yaml":   "kind: webhook\nwrite_keys: [dev_hook]\n",
 		"sources/github.yaml": "kind: webhook\nsignature: {header: X-Hub-Signature-256, prefix: sha256=, secret: \"${secret:github}\"}\n",
-		".secrets/github":     "the secret of the webhook",
+		".secrets/github":     "hush-hush-4711",
 	}})
 	all := 0
 	for source, query := range map[string]string{
@@ -49,6 +49,7 @@ func TestSnippets(t *testing.T) {
 			}
 			all++
 			t.Run(source+"-"+s.ID, func(t *testing.T) {
+				s.Code = strings.Replace(s.Code, "the secret of the webhook", "hush-hush-4711", 1)
 				paste(t, s)
 				apptest.Eventually(t, 40*time.Second, func() error {
 					r, err := server.TryQuery(fmt.Sprintf(query, s.ID), "")
