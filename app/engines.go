@@ -67,8 +67,8 @@ func (a *App) openLog(ctx context.Context) error {
 	}
 	a.log, err = nats.Open(ctx, nats.Options{
 		Dir: a.data.sub("log"), CacheBytes: logCache, CheckBytes: a.o.logCheckBytes, AfterEpoch: known, ReserveBytes: int64(a.config().Log.Reserve),
-		Keys: logKeys{a.secrets.keys},
-		Now:  a.o.Now, Logger: a.logger("log"), Metrics: a.metrics,
+		Keys: logKeys{a.secrets.keys}, Fence: a.lease.Err,
+		Now: a.o.Now, Logger: a.logger("log"), Metrics: a.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("cannot open the log: %w", err)
@@ -141,7 +141,7 @@ func (a *App) openIntake(ctx context.Context) error {
 		return err
 	}
 	a.collect, err = collect.New(collect.Options{
-		Log: leasedLog{a.log, a.lease}, Limits: limits(settings.Limits), AllowDevKeys: a.o.Mode == serve.Dev,
+		Log: a.log, Limits: limits(settings.Limits), AllowDevKeys: a.o.Mode == serve.Dev,
 		TrustedProxies: a.proxies, PublicURL: settings.PublicURL, Gate: a.workspaces.meter, FindSpace: a.findAddress, Unread: a.spaces.unread,
 		Now: a.o.Now, Logger: a.logger("collect"), Metrics: a.metrics,
 	})

@@ -15,7 +15,6 @@ import (
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/postgres"
 	"github.com/millrace/millrace/catalog/sqlite"
-	"github.com/millrace/millrace/eventlog"
 	"github.com/millrace/millrace/project"
 	"github.com/millrace/millrace/serve"
 )
@@ -181,24 +180,6 @@ func lostLease(ctx, held context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("%w: start it again, and it waits as standby", context.Cause(held))
-}
-
-// A leasedLog acknowledges nothing without the lease: a process that stood still
-// for a while may have lost it without knowing.
-type leasedLog struct {
-	eventlog.Appender
-	lease *catalog.Held
-}
-
-// Append fails with Unavailable when the lease is not surely held before and after.
-func (l leasedLog) Append(ctx context.Context, records []millrace.Record) (last millrace.Position, err error) {
-	if err := l.lease.Err(); err != nil {
-		return last, err
-	}
-	if last, err = l.Appender.Append(ctx, records); err == nil {
-		err = l.lease.Err()
-	}
-	return last, err
 }
 
 // dataFact is the data folder that a catalog belongs to.

@@ -191,6 +191,7 @@ func metadataOf(ctx context.Context, c catalog.Catalog) (map[string][]byte, erro
 type Imported struct {
 	Records    int64 `json:"records"`
 	Duplicates int64 `json:"duplicates"` // of them: they were there already
+	LeftOut    int64 `json:"left_out"`   // beside them: those of the source millrace, which every server makes itself
 }
 
 // Import appends the records of an export to the log of a data folder that no
@@ -219,7 +220,11 @@ func Import(ctx context.Context, o Options, from, space string, progress func(re
 	defer func() { err = errors.Join(err, a.Close()) }()
 	i := &importing{app: a}
 	_, err = transfer.Read(ctx, bucket, func(r millrace.Record) error {
-		if r.Workspace != space || r.Source == millrace.SourceMillrace {
+		switch {
+		case r.Workspace != space:
+			return nil
+		case r.Source == millrace.SourceMillrace:
+			i.out.LeftOut++
 			return nil
 		}
 		r.Workspace = millrace.DefaultWorkspace

@@ -63,8 +63,9 @@ type Reader interface {
 	// Next blocks until there is something to say: records, or only that the
 	// scan has moved (a Batch without records when nothing matched), or that
 	// the end has been reached (AtEnd, once each time it is reached). The
-	// batch's memory is the caller's. Gone means that the log was trimmed under
-	// the reader. Unavailable may be said of a key that cannot be had for a
+	// batch is the caller's, but for the bytes of Body and Meta: other readers may
+	// have the same, so nobody changes them. Gone means that the log was trimmed
+	// under the reader. Unavailable may be said of a key that cannot be had for a
 	// moment. After an error other than ctx's, the reader is of no more use:
 	// open another where it was. Records whose key was destroyed are passed over.
 	Next(ctx context.Context) (Batch, error)

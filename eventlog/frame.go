@@ -59,6 +59,7 @@ type section struct {
 	crc         uint32
 	key         uint32
 	compression uint8
+	shared      *unpacked // of one of the newest frames of a Tail
 }
 
 func brokenFrame(format string, args ...any) error {

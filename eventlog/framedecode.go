@@ -18,7 +18,8 @@ const unset = millrace.EndOfFrame
 // all of them) and that the filter chooses to dst, in their order in the frame.
 // at gives epoch and sequence of the frame. Only the sections that the filter
 // can match are read; their checksums are checked. The entries share no memory
-// with the frame. What was encrypted with a key that was destroyed is passed
+// with the frame, but those of a Tail with what other readers of it get: nobody
+// changes Body and Meta. What was encrypted with a key that was destroyed is passed
 // over. An Internal error says what is broken, an Unavailable one that a key
 // cannot be had for a moment.
 func (f Frame) Decode(dst []Entry, at millrace.Position, after int, filter Filter) ([]Entry, error) {
@@ -79,9 +80,22 @@ func (s *section) checksum() error {
 	return nil
 }
 
-// unpack returns the section's bytes decrypted and decompressed, in memory of
-// their own. Gone means that its key was destroyed.
+// unpack returns the section's bytes decrypted and decompressed. Nobody changes
+// them: readers of a Tail share them. Gone means that its key was destroyed.
 func (s *section) unpack(keys *Keyring) ([]byte, error) {
+	if s.shared == nil {
+		return s.unpackOwn(keys)
+	}
+	if s.key != 0 { // what is there unpacked ends with its key
+		if _, err := keys.open(s.workspace, s.key); err != nil {
+			return nil, err
+		}
+	}
+	return s.shared.get(func() ([]byte, error) { return s.unpackOwn(keys) })
+}
+
+// unpackOwn unpacks into memory of its own.
+func (s *section) unpackOwn(keys *Keyring) ([]byte, error) {
 	if err := s.checksum(); err != nil {
 		return nil, err
 	}

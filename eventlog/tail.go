@@ -11,9 +11,9 @@ import (
 
 // A Tail is what the readers of a backend share: where the log begins and ends,
 // and its newest frames in memory, so that any number of readers at the end
-// cost one copy and decode only their own sections. The backend pushes each
-// frame once it is durable; no reader sees one earlier. A Tail is safe for
-// concurrent use.
+// cost one copy, decode only their own sections, and unpack each of the newest but
+// once. The backend pushes each frame once it is durable; no reader sees one
+// earlier. A Tail is safe for concurrent use.
 type Tail struct {
 	maxBytes int
 	fetch    Fetch
@@ -25,6 +25,7 @@ type Tail struct {
 	stamp       time.Time
 	frames      []Frame // the newest, up to last
 	size        int     // bytes of frames
+	shared      sharing // of the newest
 	closed      bool
 
 	// waiting are those who wait, by the workspace they read; "" reads all.
@@ -69,6 +70,7 @@ func (t *Tail) Push(f Frame) {
 	defer t.mu.Unlock()
 	t.last++
 	t.stamp = f.Time()
+	f.sections = t.shared.add(f.sections)
 	t.frames = append(t.frames, f)
 	t.size += f.Size()
 	for t.maxBytes > 0 && t.size > t.maxBytes && len(t.frames) > 1 {
@@ -195,6 +197,7 @@ func (t *Tail) Close() {
 	defer t.mu.Unlock()
 	t.closed = true
 	t.frames = nil
+	t.shared.clear()
 	t.wakeAll()
 }
 

@@ -24,7 +24,8 @@ func (p *program) importCommand() *cobra.Command {
 		Long: `Takes in the records of an export. IDs that are there already are duplicates, so
 that importing twice, or again after it broke off, does not count twice. Records
 keep when they were received and when they occurred; the log's own time is that
-of the import.
+of the import. Records of the source millrace are left out: they tell what
+another server did, and a server writes its own.
 
 Into a server that runs: with --server, into the environment that --workspace
 names, with an API key that has workspace:import. Its project has to have the
@@ -58,8 +59,11 @@ runs on the folder.`,
 			if asJSON {
 				return p.writeJSON(out)
 			}
-			_, err = fmt.Fprintf(p.stdout, "imported %s, %d of them duplicates\n", terminal.Plural(out.Records, "record", "records"), out.Duplicates)
-			return err
+			fmt.Fprintf(p.stdout, "imported %s, %d of them duplicates\n", terminal.Plural(out.Records, "record", "records"), out.Duplicates)
+			if out.LeftOut > 0 {
+				fmt.Fprintf(p.stdout, "left out %s of the source millrace: a server writes its own\n", terminal.Plural(out.LeftOut, "record", "records"))
+			}
+			return nil
 		},
 	}
 	p.folderFlags(c, &o)
@@ -86,7 +90,11 @@ func (p *program) importServer(ctx context.Context, from, of string, bar *termin
 	i := &importing{api: api, program: p, show: func(n int64) { bar.Set(n, 0) }}
 	i.reset()
 	_, err = transfer.Read(ctx, bucket, func(r millrace.Record) error {
-		if r.Workspace != of || r.Source == millrace.SourceMillrace {
+		switch {
+		case r.Workspace != of:
+			return nil
+		case r.Source == millrace.SourceMillrace:
+			i.out.LeftOut++
 			return nil
 		}
 		return i.add(ctx, r)

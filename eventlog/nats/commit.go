@@ -144,7 +144,11 @@ func (l *Log) commit(b *batch, data []byte) (_ []byte, broken bool) {
 	records := b.builder.Len()
 	data = b.builder.Encode(data, stamp)
 	l.recycle(b)
-	if err := l.refuse(l.space.full(start, len(data))); err != nil {
+	err := l.o.Fence()
+	if err == nil {
+		err = l.refuse(l.space.full(start, len(data)))
+	}
+	if err != nil {
 		b.finish(0, err)
 		return data, false
 	}
@@ -171,7 +175,7 @@ func (l *Log) commit(b *batch, data []byte) (_ []byte, broken bool) {
 	}
 	l.sizeBytes.Add(l.store.stored(len(data)))
 	l.tail.Push(frame)
-	b.finish(seq, nil)
+	b.finish(seq, l.o.Fence())
 	l.metrics.committed(records, len(data), time.Since(start))
 	if cap(data) > 4*frameTargetBytes {
 		data = nil

@@ -62,7 +62,11 @@ type Options struct {
 	// of it. Default 0.
 	AfterEpoch uint64
 	// Keys has the keys that sections are encrypted with; nil: they are not.
-	Keys    eventlog.Keys
+	Keys eventlog.Keys
+	// Fence says why this process may not write any more, if so: what has lost the
+	// log to another process without knowing yet acknowledges nothing. It is asked
+	// before each frame is written, and again when it is durable; nil: it may.
+	Fence   func() error
 	Now     func() time.Time      // default time.Now
 	Logger  *slog.Logger          // default: discard
 	Metrics prometheus.Registerer // nil: none
@@ -136,6 +140,9 @@ func (o Options) completed() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Fence == nil {
+		o.Fence = func() error { return nil }
 	}
 	return o, nil
 }
