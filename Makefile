@@ -13,6 +13,8 @@ TOOL := go tool -modfile=tools/go.mod
 RELEASE_PGO := -pgo=cmd/millrace/release.pgo
 # The real commands; test binaries of DuckDB are large, so two at a time.
 GOTEST := go test -p 2 -timeout 20m
+# What takes longest begins first, so that nothing is waited for alone at the end.
+SLOW := ./ui/e2e ./apptest ./serve ./app ./warehouse/duckdb
 
 .PHONY: help
 help: ## show this list
@@ -47,7 +49,7 @@ run: build ## start the example shop, send two years of orders, report, keep ser
 
 .PHONY: test
 test: build ## all tests, with the race detector
-	MILLRACE_TEST_BINARY=$(CURDIR)/bin/millrace $(GOTEST) -race ./...
+	MILLRACE_TEST_BINARY=$(CURDIR)/bin/millrace $(GOTEST) -race $(SLOW) ./...
 
 .PHONY: e2e
 e2e: build ## the page's scenes alone, in a real browser (E2E_ONLY='live|keyboard' chooses)
