@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 
 	"github.com/millrace/millrace"
 )
@@ -128,17 +127,17 @@ func (r *reader) pack(ctx context.Context, name string) ([]byte, error) {
 func (r *reader) chunk(ctx context.Context, ref chunkRef) ([]byte, error) {
 	data, err := r.pack(ctx, ref.Pack)
 	if millrace.KindOf(err) == millrace.NotFound {
-		return nil, millrace.Errorf(millrace.Invalid, "%s is missing", packKey(ref.Pack))
+		return nil, damaged(ref.Pack, true, "%s is missing", packKey(ref.Pack))
 	}
 	if err != nil {
 		return nil, err
 	}
 	if ref.Offset < 0 || ref.Stored < 0 || ref.Offset+ref.Stored > int64(len(data)) {
-		return nil, millrace.Errorf(millrace.Invalid, "%s is shorter than it was", packKey(ref.Pack))
+		return nil, damaged(ref.Pack, false, "%s is shorter than it was", packKey(ref.Pack))
 	}
 	content, err := r.store.keys.openChunk(ref.Chunk, data[ref.Offset:ref.Offset+ref.Stored], ref.Size)
 	if err != nil {
-		return nil, fmt.Errorf("chunk at byte %d of %s: %w", ref.Offset, packKey(ref.Pack), err)
+		return nil, damaged(ref.Pack, false, "%s is damaged at byte %d", packKey(ref.Pack), ref.Offset)
 	}
 	return content, nil
 }

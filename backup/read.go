@@ -56,7 +56,7 @@ type Content struct {
 }
 
 // WriteTo writes the content, and says in the end whether it is what was stored:
-// after an error nothing of it is to be used.
+// after an error, which does not name the file, nothing of it is to be used.
 func (c Content) WriteTo(w io.Writer) (int64, error) {
 	counted := &counter{w: w}
 	err := c.read(counted)
@@ -79,14 +79,14 @@ func (c *counter) Write(p []byte) (int, error) {
 // other. An error of give ends it.
 func (s *Store) Files(ctx context.Context, m *Manifest, give func(Content) error) error {
 	if err := s.readList(ctx, m); err != nil {
-		return err
+		return s.explained(ctx, err)
 	}
 	r := s.reader()
 	for i := range m.entries {
 		e := &m.entries[i]
 		c := Content{File: File{Path: e.Path, Mode: e.Mode, Stamp: e.Stamp, SizeBytes: e.Size, Lasting: e.Lasting}, read: func(w io.Writer) error { return r.entry(ctx, e, w) }}
 		if err := give(c); err != nil {
-			return err
+			return s.explained(ctx, err)
 		}
 	}
 	return nil
@@ -101,7 +101,7 @@ func (r *reader) entry(ctx context.Context, e *entry, w io.Writer) error {
 		}
 		content, err := r.chunk(ctx, ref)
 		if err != nil {
-			return fmt.Errorf("%s: %w", e.Path, err)
+			return err
 		}
 		sum.Write(content)
 		size += int64(len(content))
@@ -110,7 +110,7 @@ func (r *reader) entry(ctx context.Context, e *entry, w io.Writer) error {
 		}
 	}
 	if size != e.Size || hex.EncodeToString(sum.Sum(nil)) != e.SHA256 {
-		return millrace.Errorf(millrace.Invalid, "%s: its content is not what was stored", e.Path)
+		return millrace.Errorf(millrace.Invalid, "its content is not what was stored")
 	}
 	return nil
 }
@@ -121,6 +121,7 @@ type Report struct {
 	Files    int64    `json:"files"`
 	Bytes    int64    `json:"bytes"` // of files that are as they were stored
 	Problems []string `json:"problems"`
+	Advice   []string `json:"advice"` // which backups need what is damaged, and what to do
 }
 
 // maxProblems bounds a Report.
@@ -130,31 +131,45 @@ const maxProblems = 100
 // What is damaged is in the Report; the error is of the bucket or ctx.
 // progress, which may be nil, gets bytes.
 func (s *Store) Verify(ctx context.Context, m *Manifest, progress func(done, total int64)) (Report, error) {
-	report := Report{Backup: m.ID, Problems: []string{}}
-	problem := func(err error) error {
+	report := Report{Backup: m.ID, Problems: []string{}, Advice: []string{}}
+	var packs []*damagedPack
+	problem := func(path string, err error) error {
 		if millrace.KindOf(err) != millrace.Invalid {
 			return err
 		}
-		if len(report.Problems) < maxProblems {
-			report.Problems = append(report.Problems, err.Error())
+		if len(report.Problems) == maxProblems {
+			return nil
+		}
+		report.Problems = append(report.Problems, path+err.Error())
+		var d *damagedPack
+		if errors.As(err, &d) && !slices.ContainsFunc(packs, func(p *damagedPack) bool { return p.key == d.key }) {
+			packs = append(packs, d)
 		}
 		return nil
 	}
 	done := int64(0)
-	if err := s.readList(ctx, m); err != nil {
-		return report, problem(err)
+	err := s.readList(ctx, m)
+	if err != nil {
+		err = problem("", err)
+	} else {
+		err = s.Files(ctx, m, func(c Content) error {
+			if _, err := c.WriteTo(io.Discard); err != nil {
+				return problem(c.Path+": ", err)
+			}
+			report.Files++
+			report.Bytes += c.SizeBytes
+			if done += c.SizeBytes; progress != nil {
+				progress(done, m.Bytes)
+			}
+			return nil
+		})
 	}
-	err := s.Files(ctx, m, func(c Content) error {
-		if _, err := c.WriteTo(io.Discard); err != nil {
-			return problem(err)
-		}
-		report.Files++
-		report.Bytes += c.SizeBytes
-		if done += c.SizeBytes; progress != nil {
-			progress(done, m.Bytes)
-		}
-		return nil
-	})
-	report.Problems = slices.Clip(report.Problems)
+	if err != nil || len(packs) == 0 {
+		return report, err
+	}
+	advice, err := s.advise(ctx, packs...)
+	for i, text := range advice {
+		report.Advice = append(report.Advice, packs[i].key+" "+text)
+	}
 	return report, err
 }

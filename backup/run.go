@@ -137,8 +137,7 @@ func (r *Run) newest(ctx context.Context) (*Manifest, time.Time, error) {
 	}
 	ids := slices.DeleteFunc(slices.Sorted(maps.Keys(times)), func(id string) bool { return !validID(id) })
 	if len(ids) > 0 {
-		when, _, _ := strings.Cut(ids[len(ids)-1], "-")
-		r.last, _ = time.Parse(idTime, when) // it is valid
+		r.last = idTaken(ids[len(ids)-1])
 	}
 	for _, id := range slices.Backward(ids) {
 		m, err := s.readManifest(ctx, id)

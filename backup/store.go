@@ -57,6 +57,11 @@ func (s *Store) identify(ctx context.Context) error {
 		return err
 	}
 	if id == nil {
+		for _, err := range s.o.Bucket.List(ctx, identityKey) { // to some, a bucket that is not there is one without this object
+			if err != nil {
+				return err
+			}
+		}
 		return millrace.Errorf(millrace.NotFound, "there are no backups there: check the address, or make the first with millrace backup")
 	}
 	s.id, s.keys = id.Store, deriveKeys(s.o.Key, id.Store)
@@ -200,6 +205,8 @@ func (s *Store) readManifest(ctx context.Context, id string) (*stored, error) {
 type Listed struct {
 	Manifest
 	Problem string // why its manifest cannot be read; the rest is empty then, but for ID
+
+	newer bool // than this program
 }
 
 // ids returns the names of all manifests, oldest first.
@@ -219,10 +226,16 @@ func (s *Store) ids(ctx context.Context) ([]string, error) {
 // idTime is how the id of a backup begins, in UTC.
 const idTime = "20060102T150405Z"
 
+// idTaken is when a backup was taken as its id says; zero when it does not.
+func idTaken(id string) time.Time {
+	when, _, _ := strings.Cut(id, "-")
+	at, _ := time.Parse(idTime, when) // zero when it is none
+	return at
+}
+
 func validID(id string) bool {
-	when, name, ok := strings.Cut(id, "-")
-	_, err := time.Parse(idTime, when)
-	return ok && err == nil && name != "" && !strings.ContainsAny(name, "/.")
+	_, name, ok := strings.Cut(id, "-")
+	return ok && !idTaken(id).IsZero() && name != "" && !strings.ContainsAny(name, "/.")
 }
 
 // List returns the backups, the newest first.
@@ -239,8 +252,8 @@ func (s *Store) List(ctx context.Context) ([]Listed, error) {
 		case err == nil:
 			all = append(all, Listed{Manifest: m.Manifest})
 		case millrace.KindOf(err) == millrace.NotFound: // deleted meanwhile
-		case millrace.KindOf(err) == millrace.Invalid:
-			all = append(all, Listed{Manifest: Manifest{ID: id}, Problem: err.Error()})
+		case millrace.KindOf(err) == millrace.Invalid, millrace.KindOf(err) == millrace.Conflict: // damaged, or newer
+			all = append(all, Listed{Manifest: Manifest{ID: id}, Problem: err.Error(), newer: millrace.KindOf(err) == millrace.Conflict})
 		default:
 			return nil, err
 		}
@@ -270,7 +283,11 @@ func (s *Store) Find(ctx context.Context, id string, until time.Time) (*Manifest
 	}
 	oldest := time.Time{}
 	for i := range all {
+		if all[i].newer && (until.IsZero() || !idTaken(all[i].ID).After(until)) {
+			return nil, millrace.Errorf(millrace.Conflict, "%s, or name an older backup: millrace backup list says which there are", all[i].Problem)
+		}
 		if all[i].Problem != "" {
+			s.o.Logger.Warn("a backup cannot be read: one before it is looked for", "backup", all[i].ID, "problem", all[i].Problem)
 			continue
 		}
 		if until.IsZero() || !all[i].Taken.After(until) {

@@ -171,8 +171,8 @@ func (p *program) backedUp(result json.RawMessage, asJSON bool) error {
 	for _, id := range b.Deleted {
 		p.screen().Note("Deleted the older backup %s.", terminal.Sanitize(id))
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s: %s, %s in %s, of which %s were new, in %s\n", terminal.Sanitize(b.ID), terminal.Plural(b.Accepted, "record", "records"),
-		terminal.Size(b.SizeBytes), terminal.Plural(b.Files, "file", "files"), terminal.Size(b.StoredBytes), terminal.Duration(time.Duration(b.Seconds*float64(time.Second))))
+	_, err := fmt.Fprintf(p.stdout, "%s: %s, %s in %s, taken in %s; it added %s to the store, compressed\n", terminal.Sanitize(b.ID), terminal.Plural(b.Accepted, "record", "records"),
+		terminal.Size(b.SizeBytes), terminal.Plural(b.Files, "file", "files"), terminal.Duration(time.Duration(b.Seconds*float64(time.Second))), terminal.Size(b.StoredBytes))
 	return err
 }
 
@@ -214,7 +214,7 @@ func (p *program) backupList() *cobra.Command {
 				return nil
 			}
 			t := terminal.Table{Width: screen.Width(), Palette: screen.Colors(), Columns: []terminal.Column{
-				{Name: "backup", Whole: true}, {Name: "taken"}, {Name: "records", Right: true}, {Name: "size", Right: true}, {Name: "new", Right: true}, {Name: "", Wrap: true}}}
+				{Name: "backup", Whole: true}, {Name: "taken"}, {Name: "records", Right: true}, {Name: "size", Right: true}, {Name: "added", Right: true}, {Name: "", Wrap: true}}}
 			for _, b := range all {
 				t.Rows = append(t.Rows, []string{b.ID, day(b.Taken), terminal.Count(b.Accepted), terminal.Size(b.SizeBytes), terminal.Size(b.StoredBytes), b.Problem})
 			}
@@ -257,8 +257,9 @@ func (p *program) backupVerify() *cobra.Command {
 		Use: "verify [BACKUP]", Args: atMostOne("backup", ""), Short: "Read all of a backup and compare it with what was stored",
 		Long: `Reads all of a backup (default: the newest) at --from, or at the place where the
 server at --server has them, and compares it with what was stored. Exits with 1
-when anything is wrong. A damaged file of the store that is removed is stored
-again by the next backup, when what it held is still there.`,
+when anything is wrong, and says which backups need what is damaged. A damaged
+file of the store that is removed is stored again by the next backup, when what
+it held is still there.`,
 		Example: "  millrace backup verify --from /mnt/backup --key-file /etc/millrace/backup.key",
 		RunE: func(c *cobra.Command, args []string) error {
 			id := strings.Join(args, "")
@@ -322,6 +323,9 @@ func (p *program) verifiedBackup(result json.RawMessage, asJSON bool) error {
 		}
 	} else {
 		p.found(ok, r.Problems, nil, fmt.Sprintf("backup %s, %s, %s", terminal.Sanitize(r.Backup), terminal.Plural(r.Files, "file", "files"), terminal.Size(r.Bytes)))
+		for _, text := range r.Advice {
+			fmt.Fprintln(p.stdout, terminal.Sanitize(text))
+		}
 	}
 	if !ok {
 		return errSaid

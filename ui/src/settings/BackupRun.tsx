@@ -13,7 +13,7 @@ import { bytes, duration, number, plural } from '@/format/format'
 import { shareOf } from './backups'
 
 interface Taken { id: string; files: number; size_bytes: number; stored_bytes: number; deleted: string[] }
-interface Report { backup: string; problems: string[] | null; files: number; bytes: number }
+interface Report { backup: string; problems: string[] | null; advice?: string[] | null; files: number; bytes: number }
 
 /** How far a backup or its verification is, and what came of it. It goes on when one leaves the page. */
 export function BackupRun({ id, before, onClose }: { id: string; before: Backup | undefined; onClose?: () => void }) {
@@ -41,14 +41,16 @@ export function BackupRun({ id, before, onClose }: { id: string; before: Backup 
   const took = job.finished && duration(Date.parse(job.finished) - Date.parse(job.started))
   if (!verifies) {
     const made = job.result as Taken
-    return <Said good close={close} title={`A backup of ${bytes(made.size_bytes)} is taken, ${bytes(made.stored_bytes)} of it new`}><p className="text-12 text-soft">{plural(made.files, 'file')} in {took}.{made.deleted.length > 0 && ` ${plural(made.deleted.length, 'older one was', 'older ones were')} deleted, as the rules say.`}</p></Said>
+    return <Said good close={close} title={`A backup of ${bytes(made.size_bytes)} is taken; it added ${bytes(made.stored_bytes)} to the store, compressed`}><p className="text-12 text-soft">{plural(made.files, 'file')} in {took}.{made.deleted.length > 0 && ` ${plural(made.deleted.length, 'older one was', 'older ones were')} deleted, as the rules say.`}</p></Said>
   }
   const found = job.result as Report
   const problems = found.problems ?? []
+  const advice = found.advice ?? []
   return (
     <Said good={problems.length === 0} close={close} title={problems.length === 0 ? `All of ${found.backup} is as it was stored` : `${found.backup} is damaged`}>
       {problems.length > 0 && <ul className="list-disc pl-4">{problems.slice(0, 20).map((p) => <li key={p} className="break-words">{p}</li>)}</ul>}
-      <p className="text-12 text-soft">Verified <TimeText at={job.finished} /> in {took}{found.files > 0 && <>: {number(found.files)} files</>}.{problems.length > 0 && ' Remove the damaged files of the store, and take a backup: it stores again what is missing, as long as the server still has it.'}</p>
+      <p className="text-12 text-soft">Verified <TimeText at={job.finished} /> in {took}{found.files > 0 && <>: {number(found.files)} files</>}.</p>
+      {advice.slice(0, 20).map((text) => <p key={text} className="break-words">{text}.</p>)}
     </Said>
   )
 }
