@@ -11,7 +11,7 @@ import (
 // toldTags are of operations whose answers tell what goes on, in words that may
 // quote what should not be told. What is data, such as records, rows and texts of
 // files, is answered as it is.
-var toldTags = []string{"status", "health", "readers", "jobs", "audit", "releases", "sources"}
+var toldTags = []string{"status", "health", "readers", "jobs", "audit", "releases", "sources", "backups"}
 
 // hide is a step before answers are written: the values of secrets are hidden in
 // problems, and in what tells how the server is.
