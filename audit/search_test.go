@@ -14,6 +14,8 @@ import (
 	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/catalogtest"
+	"github.com/millrace/millrace/catalog/postgres"
+	"github.com/millrace/millrace/testserver"
 )
 
 // many returns n entries of a busy installation.
@@ -166,10 +168,24 @@ func TestCatalogs(t *testing.T) {
 	})
 }
 
-// BenchmarkSearch searches a million entries.
+// BenchmarkSearch searches a million entries, on each engine.
 func BenchmarkSearch(b *testing.B) {
-	file := filepath.Join(b.TempDir(), "catalog.db")
-	c := openSQLite(b, file)
+	for engine, open := range map[string]func(b *testing.B) catalog.Catalog{
+		"sqlite": func(b *testing.B) catalog.Catalog { return openSQLite(b, filepath.Join(b.TempDir(), "catalog.db")) },
+		"postgres": func(b *testing.B) catalog.Catalog {
+			c, err := postgres.Open(b.Context(), postgres.Options{URL: testserver.Postgres(b).URL})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { _ = c.Close() })
+			return c
+		},
+	} {
+		b.Run(engine, func(b *testing.B) { benchmarkSearch(b, open(b)) })
+	}
+}
+
+func benchmarkSearch(b *testing.B, c catalog.Catalog) {
 	l := newLog(b, c)
 	begun := time.Now()
 	fill(b, c, l, many(benchEntries))

@@ -12,11 +12,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	_ "github.com/mattn/go-sqlite3"
 
 	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/catalog/postgres"
 	"github.com/millrace/millrace/catalog/sqlite"
+	"github.com/millrace/millrace/testserver"
 )
 
 // A tampering changes a catalog's file behind Millrace's back.
@@ -65,6 +68,18 @@ var tamperings = map[string]tampering{
 	"two changed places":           {slices.Concat(swap("audit_entry", 6, 9), swap("audit_chain", 6, 9)), []string{"reordered 6", "reordered 9"}},
 	"neighbours changed places":    {slices.Concat(swap("audit_entry", 6, 7), swap("audit_chain", 6, 7)), []string{"reordered 6", "reordered 7"}},
 	"what they say changed places": {swap("audit_entry", 6, 9), []string{"changed 6", "changed 9"}},
+	"what was before":              {[]string{`UPDATE audit_entry SET body = replace(body, '"before":{"n":6}', '"before":{"n":60}') WHERE seq = 6`}, []string{"changed 6"}},
+	"what was hidden":              {[]string{`UPDATE audit_entry SET body = replace(body, '"password":"[secret]"', '"password":"known"') WHERE seq = 8`}, []string{"changed 8", "changed@w_b 3"}},
+	"what was hidden, and its hash": {[]string{`UPDATE audit_entry SET body = replace(body, '"password":"[secret]"', '"password":"known"') WHERE seq = 8`,
+		`UPDATE audit_chain SET hash = zeroblob(32), workspace_hash = zeroblob(32) WHERE seq = 8`}, []string{"changed 8", "changed@w_b 3"}},
+	"two workspaces changed their chains": {[]string{`UPDATE audit_chain SET workspace = 'w_x' WHERE workspace = 'w_a'`, `UPDATE audit_chain SET workspace = 'w_a' WHERE workspace = 'w_b'`,
+		`UPDATE audit_chain SET workspace = 'w_b' WHERE workspace = 'w_x'`}, chainsChanged()},
+	"their ends too": {[]string{`UPDATE audit_chain SET workspace = 'w_x' WHERE workspace = 'w_a'`, `UPDATE audit_chain SET workspace = 'w_a' WHERE workspace = 'w_b'`,
+		`UPDATE audit_chain SET workspace = 'w_b' WHERE workspace = 'w_x'`, `UPDATE audit_head SET workspace = 'w_x' WHERE workspace = 'w_a'`,
+		`UPDATE audit_head SET workspace = 'w_a' WHERE workspace = 'w_b'`, `UPDATE audit_head SET workspace = 'w_b' WHERE workspace = 'w_x'`}, chainsChanged()},
+	"the ends of two workspaces": {[]string{`UPDATE audit_head SET workspace = 'w_x' WHERE workspace = 'w_a'`,
+		`UPDATE audit_head SET workspace = 'w_a' WHERE workspace = 'w_b'`, `UPDATE audit_head SET workspace = 'w_b' WHERE workspace = 'w_x'`}, []string{"changed@w_a 4", "changed@w_b 4"}},
+	"the last three removed": {[]string{`DELETE FROM audit_entry WHERE seq > 9`, `DELETE FROM audit_chain WHERE seq > 9`}, []string{"removed 10-12", "removed@w_a 4", "removed@w_b 4"}},
 }
 
 func swap(table string, a, b int) []string {
@@ -73,6 +88,18 @@ func swap(table string, a, b int) []string {
 		fmt.Sprintf("UPDATE %s SET seq = %d WHERE seq = %d", table, a, b),
 		fmt.Sprintf("UPDATE %s SET seq = %d WHERE seq = -1", table, b),
 	}
+}
+
+// chainsChanged is what is found when the entries of two workspaces are counted to
+// each other's.
+func chainsChanged() (want []string) {
+	for _, n := range []int{1, 2, 4, 5, 7, 8, 10, 11} {
+		want = append(want, fmt.Sprintf("changed %d", n))
+	}
+	for n := range 4 {
+		want = append(want, fmt.Sprintf("changed@w_a %d", n+1), fmt.Sprintf("changed@w_b %d", n+1))
+	}
+	return want
 }
 
 // behind runs statements on the file without Millrace, its triggers gone.
@@ -122,6 +149,15 @@ func found(r *audit.Report) []string {
 	return all
 }
 
+// told are n entries, of which the eighth has something secret.
+func told(n int) []audit.Entry {
+	all := some(n)
+	if n > 7 {
+		all[7].After = map[string]any{"n": 9, "color": "blue", "password": "canary"}
+	}
+	return all
+}
+
 // closed returns the file of a catalog with n entries that nobody has open, and its head.
 func closed(t *testing.T, n int) (file string, head audit.Head) {
 	t.Helper()
@@ -130,37 +166,124 @@ func closed(t *testing.T, n int) (file string, head audit.Head) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return file, filled(t, c, n)
+}
+
+// filled writes n entries into a catalog and closes it.
+func filled(t *testing.T, c catalog.Catalog, n int) (head audit.Head) {
+	t.Helper()
 	l := newLog(t, c)
-	write(t, l, some(n)...)
-	if head, err = l.Head(context.Background(), ""); err != nil {
+	write(t, l, told(n)...)
+	head, err := l.Head(context.Background(), "")
+	if err = errors.Join(err, c.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Close(); err != nil {
+	return head
+}
+
+// A tamperer changes a catalog of 12 entries behind Millrace's back, by statements,
+// and returns its log and the head that it had before.
+type tamperer func(t *testing.T, statements ...string) (*audit.Log, audit.Head)
+
+func tamperSQLite(t *testing.T, statements ...string) (*audit.Log, audit.Head) {
+	t.Helper()
+	file, head := closed(t, 12)
+	behind(t, file, statements...)
+	return newLog(t, openSQLite(t, file)), head
+}
+
+var auditTables = []string{"audit_entry", "audit_chain", "audit_head", "audit_anchor", "audit_erased", "audit_tombstone", "audit_index"}
+
+// tamperPostgres uses one schema, whose rows it puts back each time.
+func tamperPostgres(t *testing.T) tamperer {
+	t.Helper()
+	o := postgres.Options{URL: testserver.Postgres(t).URL, Schema: "tampered"}
+	open := func() *postgres.Catalog {
+		c, err := postgres.Open(context.Background(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	head := filled(t, open(), 12)
+	on, err := pgx.Connect(t.Context(), o.URL)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return file, head
+	t.Cleanup(func() { _ = on.Close(context.Background()) })
+	run := func(t *testing.T, statements ...string) {
+		t.Helper()
+		for _, s := range statements {
+			if _, err := on.Exec(t.Context(), strings.ReplaceAll(s, "zeroblob(32)", "decode(repeat('00', 32), 'hex')")); err != nil {
+				t.Fatalf("%s: %v", s, err)
+			}
+		}
+	}
+	run(t, "SET search_path = "+o.Schema, "SET session_replication_role = replica") // no triggers
+	var before []string
+	for _, table := range auditTables {
+		run(t, "CREATE TEMP TABLE before_"+table+" AS TABLE "+table)
+		before = append(before, "DELETE FROM "+table, "INSERT INTO "+table+" TABLE before_"+table)
+	}
+	c := open()
+	t.Cleanup(func() { _ = c.Close() })
+	return func(t *testing.T, statements ...string) (*audit.Log, audit.Head) {
+		t.Helper()
+		run(t, slices.Concat(before, statements)...)
+		return newLog(t, c), head
+	}
 }
 
 func TestTampering(t *testing.T) {
 	t.Parallel()
-	for name, test := range tamperings {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			file, _ := closed(t, 12)
-			behind(t, file, test.sql...)
-			r := verify(t, newLog(t, openSQLite(t, file)), audit.VerifyOptions{})
-			got := found(r)
-			slices.Sort(got)
-			want := slices.Sorted(slices.Values(test.want))
-			if !slices.Equal(got, want) {
-				t.Errorf("found %q, want %q: %+v", got, want, r.Findings)
-			}
-			for _, f := range r.Findings {
-				if f.Message == "" || !strings.Contains(f.Message, fmt.Sprint(f.First)) {
-					t.Errorf("%+v says too little", f)
-				}
-			}
-		})
+	t.Run("sqlite", func(t *testing.T) {
+		for name, test := range tamperings {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test.found(t, tamperSQLite)
+			})
+		}
+		t.Run("the end and its notes", func(t *testing.T) { cutWithNotes(t, tamperSQLite) })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		tamper := tamperPostgres(t)
+		for name, test := range tamperings {
+			t.Run(name, func(t *testing.T) { test.found(t, tamper) })
+		}
+		t.Run("the end and its notes", func(t *testing.T) { cutWithNotes(t, tamper) })
+	})
+}
+
+func (test tampering) found(t *testing.T, tamper tamperer) {
+	l, _ := tamper(t, test.sql...)
+	r := verify(t, l, audit.VerifyOptions{})
+	got := found(r)
+	slices.Sort(got)
+	want := slices.Sorted(slices.Values(test.want))
+	if !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q: %+v", got, want, r.Findings)
+	}
+	for _, f := range r.Findings {
+		if f.Message == "" || !strings.Contains(f.Message, fmt.Sprint(f.First)) {
+			t.Errorf("%+v says too little", f)
+		}
+	}
+}
+
+// Who cuts the end off with all that tells of it is found out by a head that was
+// noted elsewhere, until something is appended and after that.
+func cutWithNotes(t *testing.T, tamper tamperer) {
+	l, head := tamper(t, `DELETE FROM audit_entry WHERE seq > 9`, `DELETE FROM audit_chain WHERE seq > 9`, `UPDATE audit_head SET number = 9, hash = (SELECT hash FROM audit_chain WHERE seq = 9) WHERE workspace = ''`,
+		`UPDATE audit_head SET number = 3, hash = (SELECT workspace_hash FROM audit_chain c WHERE c.workspace = audit_head.workspace AND c.number = 3) WHERE workspace <> ''`)
+	if r := verify(t, l, audit.VerifyOptions{}); !r.OK() || r.Head.Number != 9 {
+		t.Errorf("%+v", r)
+	}
+	if got := found(verify(t, l, audit.VerifyOptions{Heads: []audit.Head{head}})); !slices.Equal(got, []string{"removed 12"}) {
+		t.Errorf("found %q", got)
+	}
+	write(t, l, some(5)...)
+	if got := found(verify(t, l, audit.VerifyOptions{Heads: []audit.Head{head}})); !slices.Equal(got, []string{"changed 12"}) {
+		t.Errorf("after more, found %q", got)
 	}
 }
 
