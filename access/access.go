@@ -25,7 +25,10 @@ type Options struct {
 	// MayAdd says whether a workspace may have so many members, with invitations
 	// that are open; it is asked in the transaction that adds one. Default: any number.
 	MayAdd func(workspace string, members int64) error
-	Hasher *password.Hasher // default: one with the default options
+	// WorkspaceName and EnvironmentName are what people call a workspace and an
+	// environment, by id; "" when that is not known. Default: nothing is.
+	WorkspaceName, EnvironmentName func(id string) string
+	Hasher                         *password.Hasher // default: one with the default options
 	// AdminToken is what a server still starts with instead of keys; or empty. Who
 	// sends it may do everything.
 	AdminToken string
@@ -101,6 +104,11 @@ func New(o Options) (*Access, error) {
 			*d.value = d.or
 		}
 	}
+	for _, name := range []*func(string) string{&o.WorkspaceName, &o.EnvironmentName} {
+		if *name == nil {
+			*name = func(string) string { return "" }
+		}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -138,7 +146,7 @@ func (a *Access) current(ctx context.Context, tx catalog.Tx, by Caller) (Caller,
 	}
 	var holder Principal
 	if by.Person != "" {
-		p, err := readPerson(ctx, tx, by.Person)
+		p, err := a.readPerson(ctx, tx, by.Person)
 		if err != nil {
 			return by, err
 		}

@@ -101,6 +101,10 @@ func newWorld(t testing.TB, c catalog.Catalog, options ...func(*access.Options))
 	}
 	w := &world{t: t, catalog: &counted{Catalog: c}, hasher: h, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 	w.o = access.Options{Catalog: w.catalog, Hasher: h, Now: w.clock, Record: w.record, Words: []string{"Acme Corporation"}}
+	w.o.WorkspaceName = func(id string) string { return map[string]string{"w_a": "acme"}[id] }
+	w.o.EnvironmentName = func(id string) string {
+		return map[string]string{"e_staging": "staging", "e_production": "production"}[id]
+	}
 	for _, o := range options {
 		o(&w.o)
 	}

@@ -192,11 +192,11 @@ func (a *Access) person(ctx context.Context, id string) (*personEntry, error) {
 
 func (a *Access) lookUpPerson(ctx context.Context, id string) (*personEntry, error) {
 	return lookUp(ctx, a, ofPeople, id, func(tx catalog.Tx) (*personEntry, error) {
-		return readPerson(ctx, tx, id)
+		return a.readPerson(ctx, tx, id)
 	})
 }
 
-func readPerson(ctx context.Context, tx catalog.Tx, id string) (*personEntry, error) {
+func (a *Access) readPerson(ctx context.Context, tx catalog.Tx, id string) (*personEntry, error) {
 	type row struct {
 		Name, Email string
 		Rights      int64
@@ -211,7 +211,7 @@ func readPerson(ctx context.Context, tx catalog.Tx, id string) (*personEntry, er
 	if p.suspended {
 		grants = nil
 	}
-	p.rights = newRights(grants)
+	p.rights = a.rights(grants)
 	return p, err
 }
 

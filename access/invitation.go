@@ -290,7 +290,7 @@ func (a *Access) maker(ctx context.Context, tx catalog.Tx, r linkRow) (Caller, e
 	by := Caller{Principal: System("invitation")}
 	gone := millrace.Errorf(millrace.Gone, "who made this invitation may not give this role any more: ask for a new one")
 	if r.Maker != "" {
-		p, err := readPerson(ctx, tx, r.Maker)
+		p, err := a.readPerson(ctx, tx, r.Maker)
 		if err != nil {
 			return by, err
 		}

@@ -291,7 +291,7 @@ func (a *Access) RotateKey(ctx context.Context, by Caller, workspace, id string,
 			return millrace.Errorf(millrace.Conflict, "the key is revoked or has expired: make a new one")
 		}
 		if r.Holder != by.Person && r.Holder != "" {
-			before, err := readPerson(ctx, tx, r.Holder)
+			before, err := a.readPerson(ctx, tx, r.Holder)
 			if err != nil {
 				return err
 			}

@@ -42,9 +42,9 @@ func (a *Access) AuthenticateKey(ctx context.Context, text string, from From) (P
 	now := a.o.Now()
 	switch {
 	case s.revoked:
-		return Principal{}, millrace.Errorf(millrace.Unauthorized, "the API key %s is revoked: use another", s.name)
+		return Principal{}, millrace.Errorf(millrace.Unauthorized, "the API key %s is revoked: make another with millrace key create, or on the page under Settings, API keys", s.name)
 	case !s.expires.IsZero() && !now.Before(s.expires):
-		return Principal{}, millrace.Errorf(millrace.Unauthorized, "the API key %s expired at %s: make a new one", s.name, s.expires.Format(time.RFC3339))
+		return Principal{}, millrace.Errorf(millrace.Unauthorized, "the API key %s expired at %s: make another with millrace key create, or on the page under Settings, API keys", s.name, s.expires.Format(time.RFC3339))
 	case !s.until.IsZero() && !now.Before(s.until):
 		return Principal{}, millrace.Errorf(millrace.Unauthorized, "the API key %s was rotated, and this token of it ended at %s: use the new one", s.name, s.until.Format(time.RFC3339))
 	}
@@ -110,7 +110,7 @@ func (a *Access) lookUpSecret(ctx context.Context, id string, from From) (*secre
 		}
 		k := keyRow{Workspace: r.Workspace, Environment: r.Environment, Role: r.Role, Permissions: r.Permissions}
 		s := &secretEntry{id: id, key: r.Key, name: r.Name, holder: r.Holder, until: timeOf(r.Until), expires: timeOf(r.Expires),
-			revoked: r.Revoked != 0, rights: newRights([]Grant{k.grant()}), seen: timeOf(r.Seen), address: r.Address}
+			revoked: r.Revoked != 0, rights: a.rights([]Grant{k.grant()}), seen: timeOf(r.Seen), address: r.Address}
 		var ok bool
 		if s.hash, ok = token.SumOf(r.Hash); !ok {
 			return nil, millrace.Errorf(millrace.Internal, "the key %s in the catalog has no token", r.Key)
@@ -146,7 +146,7 @@ func (a *Access) keyPrincipal(ctx context.Context, tx catalog.Tx, id string, hol
 	if err != nil || !found || r.Revoked != 0 || r.Expires != 0 && !a.now().Before(timeOf(r.Expires)) {
 		return Principal{}, err
 	}
-	own := newRights([]Grant{r.grant()})
+	own := a.rights([]Grant{r.grant()})
 	if r.Holder != "" {
 		own = own.within(holder.rights)
 	}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -167,7 +168,7 @@ func (a *Access) setRole(ctx context.Context, tx catalog.Tx, t *touched, by Call
 		}
 	}
 	if before[""] == Owner {
-		if err := keepOwners(ctx, tx, []string{workspace}); err != nil {
+		if err := a.keepOwners(ctx, tx, person, []string{workspace}); err != nil {
 			return err
 		}
 	}
@@ -214,7 +215,7 @@ func (a *Access) RemoveMember(ctx context.Context, by Caller, person, workspace,
 			return millrace.Errorf(millrace.NotFound, "there is no member %.80q here", person)
 		}
 		if gone[""] == string(Owner) {
-			if err := keepOwners(ctx, tx, []string{workspace}); err != nil {
+			if err := a.keepOwners(ctx, tx, person, []string{workspace}); err != nil {
 				return err
 			}
 		}
@@ -239,20 +240,27 @@ func ownedBy(ctx context.Context, tx catalog.Tx, person string) ([]string, error
 	return catalog.All[string](ctx, tx, `SELECT workspace FROM access_member WHERE person = $1 AND environment = '' AND role = 'owner' ORDER BY workspace`, person)
 }
 
-// keepOwners refuses a change after which one of these has no owner who can sign in.
-func keepOwners(ctx context.Context, tx catalog.Tx, workspaces []string) error {
+// keepOwners refuses a change of a person, who is still there, after which one of
+// these has no owner who can sign in.
+func (a *Access) keepOwners(ctx context.Context, tx catalog.Tx, person string, workspaces []string) error {
 	for _, w := range workspaces {
 		n, err := catalog.One[int64](ctx, tx, `SELECT count(*) FROM access_member m JOIN access_person p ON p.id = m.person
 			WHERE m.workspace = $1 AND m.environment = '' AND m.role = 'owner' AND p.suspended_at = 0`, w)
 		if err != nil {
 			return err
 		}
-		if n == 0 && w == Installation {
-			return millrace.Errorf(millrace.Conflict, "this would leave the server without an owner: make someone else one first")
+		if n > 0 {
+			continue
 		}
-		if n == 0 {
-			return millrace.Errorf(millrace.Conflict, "this would leave the workspace %s without an owner: make someone else one first", w)
+		p, err := findPerson(ctx, tx, person)
+		if err != nil {
+			return err
 		}
+		of := "the server"
+		if w != Installation {
+			of = "the workspace " + cmp.Or(a.o.WorkspaceName(w), w)
+		}
+		return millrace.Errorf(millrace.Conflict, "%s (%s) is the last owner of %s: make someone else an owner of it first", p.Name, p.Email, of)
 	}
 	return nil
 }

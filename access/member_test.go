@@ -232,7 +232,15 @@ func testEnvironments(t *testing.T, w *world) {
 			}
 		}
 	}
-	_, err := w.Invite(ctx, admin, access.Invite{Workspace: "w_a", Role: access.Viewer})
+	// A refusal names the environment, of who is signed in and of a key.
+	is(t, admin.Allow(access.KeyManage, "w_a", "e_production"), millrace.Forbidden, "key:manage in the environment production, and your role")
+	is(t, admin.Allow(access.KeyManage, "w_a", "e_other"), millrace.Forbidden, "key:manage in this environment, and")
+	_, tok, err := w.CreateKey(ctx, admin, access.NewKey{Name: "ci", Workspace: "w_a", Environment: "e_staging", Role: access.Viewer})
+	ok(t, err)
+	key, err := w.key(tok)
+	ok(t, err)
+	is(t, key.Allow(access.FileWrite, "w_a", "e_staging"), millrace.Forbidden, "file:write in the environment staging, and the API key")
+	_, err = w.Invite(ctx, admin, access.Invite{Workspace: "w_a", Role: access.Viewer})
 	is(t, err, millrace.Forbidden)
 	_, err = w.Invite(ctx, admin, access.Invite{Workspace: "w_a", Environment: "e_production", Role: access.Viewer})
 	is(t, err, millrace.Forbidden)
@@ -275,6 +283,8 @@ func testLastOwner(t *testing.T, w *world) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	is(t, w.DeletePerson(ctx, system(), owner.Person), millrace.Conflict, "(ada@example.com) is the last owner of the server: ")
+	is(t, w.SetRole(ctx, system(), owner.Person, "w_a", "", access.Viewer), millrace.Conflict, "Ada (ada@example.com) is the last owner of the workspace acme: make someone else")
 	if !w.alive(s) {
 		t.Error("a refused change ended the session")
 	}

@@ -215,7 +215,7 @@ func (a *Access) suspend(ctx context.Context, by Caller, person string, on bool)
 			return err
 		}
 		if on {
-			if err := keepOwners(ctx, tx, owned); err != nil {
+			if err := a.keepOwners(ctx, tx, person, owned); err != nil {
 				return err
 			}
 			if err := endSessions(ctx, tx, t, person, ""); err != nil {
@@ -274,8 +274,13 @@ func (a *Access) deletePerson(ctx context.Context, tx catalog.Tx, t *touched, by
 		return err
 	}
 	t.people, t.sessionsOf, t.keys = append(t.people, person), append(t.sessionsOf, person), append(t.keys, keys...)
+	if _, err := tx.Exec(ctx, `DELETE FROM access_member WHERE person = $1`, person); err != nil {
+		return err
+	}
+	if err := a.keepOwners(ctx, tx, person, owned); err != nil {
+		return err
+	}
 	for _, sql := range []string{
-		`DELETE FROM access_member WHERE person = $1`,
 		`DELETE FROM access_session WHERE person = $1`,
 		`DELETE FROM access_link WHERE person = $1`,
 		`DELETE FROM access_person WHERE id = $1`,
@@ -288,9 +293,6 @@ func (a *Access) deletePerson(ctx context.Context, tx catalog.Tx, t *touched, by
 		return err
 	}
 	if _, err := tx.Exec(ctx, `UPDATE access_link SET revoked_at = $2 WHERE maker = $1 AND used_at = 0 AND revoked_at = 0`, person, a.now()); err != nil {
-		return err
-	}
-	if err := keepOwners(ctx, tx, owned); err != nil {
 		return err
 	}
 	return a.record(ctx, tx, by, Change{Action: "person.delete", Object: person, Name: p.Name,

@@ -47,6 +47,7 @@ type rights struct {
 	anything bool // everywhere, also what does not exist yet
 	places   map[string]*place
 	grants   []Grant
+	called   func(environment string) string // what people call one, by id; nil: not known
 }
 
 // A place is what someone may do in a workspace.
@@ -82,6 +83,13 @@ func newRights(grants []Grant) *rights {
 		}
 		r.add(g.Workspace, g.Environment, s)
 	}
+	return r
+}
+
+// rights are those of grants, with which a refusal can name environments.
+func (a *Access) rights(grants []Grant) *rights {
+	r := newRights(grants)
+	r.called = a.o.EnvironmentName
 	return r
 }
 
@@ -121,7 +129,7 @@ func (r *rights) within(holder *rights) *rights {
 	if holder.anything {
 		return r
 	}
-	out := &rights{places: map[string]*place{}, grants: r.grants}
+	out := &rights{places: map[string]*place{}, grants: r.grants, called: r.called}
 	for id, p := range r.places {
 		h := holder.places[id]
 		if h == nil {
@@ -202,7 +210,7 @@ func (p Principal) refuse(info *Info, environment string) error {
 	case info.Level == OfWorkspace && !info.Anywhere:
 		where = " in all environments of the workspace"
 	case environment != "":
-		where = " in this environment"
+		where = " in " + p.rights.environment(environment)
 	case !info.Anywhere:
 		where = " in all environments"
 	}
@@ -215,6 +223,16 @@ func (p Principal) refuse(info *Info, environment string) error {
 		return millrace.Errorf(millrace.Forbidden, "this needs the permission %s%s, and the API key does not have it, or who answers for the key has it no longer: take a key that has it; %s of %s can make one", info.Name, where, givers(info), askIn)
 	}
 	return millrace.Errorf(millrace.Forbidden, "this needs the permission %s%s, and your role does not have it: these do: %s; %s of %s can give you one", info.Name, where, has, givers(info), askIn)
+}
+
+// environment is what people call an environment.
+func (r *rights) environment(id string) string {
+	if r.called != nil {
+		if name := r.called(id); name != "" {
+			return "the environment " + name
+		}
+	}
+	return "this environment"
 }
 
 // givers names the roles that can give the least role with a permission.

@@ -20,7 +20,7 @@ import (
 // newAccess knows who may do what, over the catalog.
 func (a *App) newAccess(store catalog.Catalog, words ...string) (*access.Access, error) {
 	return access.New(access.Options{
-		Catalog: store, Record: a.record, MayAdd: a.mayAddMember, Words: append([]string{"millrace"}, words...), AdminToken: a.o.AdminToken,
+		Catalog: store, Record: a.record, MayAdd: a.mayAddMember, WorkspaceName: a.workspaceName, EnvironmentName: a.environmentName, Words: append([]string{"millrace"}, words...), AdminToken: a.o.AdminToken,
 		Now: a.o.Now, Logger: a.logger("access"), Metrics: a.metrics,
 	})
 }
@@ -34,6 +34,26 @@ func (a *App) mayAddMember(id string, members int64) error {
 		return ws.Quotas.Check(workspace.Members, members)
 	}
 	return nil
+}
+
+// workspaceName is what people call the workspace with an id; "" when that is not known.
+func (a *App) workspaceName(id string) string {
+	if a.workspaces.store != nil {
+		for _, ws := range a.workspaces.store.Spaces().Of(id) {
+			return ws.Name
+		}
+	}
+	return ""
+}
+
+// environmentName is what people call the environment of a space; "" when that is not known.
+func (a *App) environmentName(space string) string {
+	if a.workspaces.store != nil {
+		if ws, ok := a.workspaces.store.Spaces().Space(space); ok {
+			return ws.Environment
+		}
+	}
+	return ""
 }
 
 // openPeople makes the link that makes the first owner, when a server for
