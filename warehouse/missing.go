@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +15,14 @@ type Missing struct {
 	Has       []TableName // what queries can read, as they name it
 	// Sources are the sources of the project, by the schema that is theirs in queries.
 	Sources map[string]string
+}
+
+// notThere finds what Explain says. It also comes from another process, as text.
+var notThere = regexp.MustCompile(`^(there is no (table|source) |there is no such table:|no [a-zA-Z ]+ has arrived for source |source \S+ has no events yet:)`)
+
+// NotThere says whether a query failed because a table is not there.
+func NotThere(err error) bool {
+	return err != nil && millrace.KindOf(err) == millrace.Invalid && notThere.MatchString(err.Error())
 }
 
 // madeBy says what has to arrive so that a built-in table is made.

@@ -68,7 +68,7 @@ func (s *Store) Delete(ctx context.Context, id string) (Workspace, error) {
 			return Change{}, nil
 		}
 		purge := s.now().Add(s.o.Grace)
-		return stateChange("workspace.delete", w.State, Deleted, "purged after "+purge.Format(time.RFC3339)),
+		return stateChange("workspace.delete", w.State, Deleted, "purged after "+atSecond(purge)),
 			s.setState(ctx, tx, w.ID, Deleted, w.Reason, w.State == Suspended, &purge)
 	})
 }
@@ -172,7 +172,7 @@ func (s *Store) SetMain(ctx context.Context, space string) (Workspace, error) {
 			return Change{}, nil
 		}
 		if e.State != Active {
-			return Change{}, millrace.Errorf(millrace.Conflict, "environment %s was deleted: undelete it first", e.Name)
+			return Change{}, millrace.Errorf(millrace.Conflict, "environment %s was deleted, and is deleted for good after %s: undelete it first", e.Name, atSecond(e.PurgeAfter))
 		}
 		_, err := tx.Exec(ctx, "UPDATE workspace SET main = $1 WHERE id = $2", space, w.ID)
 		return Change{Action: "environment.set_main", Before: map[string]string{"main": w.Main}, After: map[string]string{"main": space}}, err
@@ -194,7 +194,7 @@ func (s *Store) DeleteEnvironment(ctx context.Context, space string) (Workspace,
 		now := s.now()
 		purge := now.Add(s.o.Grace)
 		_, err := tx.Exec(ctx, "UPDATE environment SET state = $1, since = $2, purge_after = $3 WHERE space = $4", Deleted, now, purge, space)
-		return stateChange("environment.delete", e.State, Deleted, "purged after "+purge.Format(time.RFC3339)), err
+		return stateChange("environment.delete", e.State, Deleted, "purged after "+atSecond(purge)), err
 	})
 }
 

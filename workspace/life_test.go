@@ -78,6 +78,10 @@ func testDelete(t *testing.T, c catalog.Catalog) {
 		t.Error(yes, wait, reason)
 	}
 	wantKind(t, millrace.NotFound, m.AdmitQuery(acme.Main, w.time()))
+	gone, _ := w.Spaces().Space(acme.Main)
+	if err := gone.Usable(); err == nil || !strings.Contains(err.Error(), "deleted for good after "+begin.Add(7*24*time.Hour).Format(time.RFC3339)+": until then an owner of the workspace can") {
+		t.Error(err)
+	}
 	// Its name stays its own, and nothing else of it can be changed.
 	_, err := w.Create(t.Context(), workspace.New{Name: "acme"}, nil)
 	wantKind(t, millrace.Conflict, err)

@@ -20,11 +20,13 @@ type Space struct {
 	Environment string
 	Main        bool // it is the default environment
 	// State is that of the workspace or, where it is worse, of the environment.
-	State  State
-	Reason string // why it is suspended
-	Since  time.Time
-	Quotas Quotas
+	State      State
+	Reason     string // why it is suspended
+	Since      time.Time
+	PurgeAfter time.Time // when it was deleted; else zero
+	Quotas     Quotas
 
+	alone    bool // its own state, not that of the workspace
 	patience time.Duration
 	limits   limits
 	use      *use
@@ -39,11 +41,24 @@ func (sp *Space) Usable() error {
 	switch sp.State {
 	case Suspended:
 		return millrace.Errorf(millrace.Forbidden, "workspace %s is suspended%s: nothing can be asked of it until whoever runs this server resumes it", sp.Name, because(sp.Reason))
-	case Deleted, Purging:
-		return millrace.Errorf(millrace.NotFound, "%s was deleted: whoever runs this server may be able to undelete it", sp.Address())
+	case Deleted:
+		return millrace.Errorf(millrace.NotFound, "%s was deleted, and is deleted for good after %s: until then %s can undelete it", sp.Address(), atSecond(sp.PurgeAfter), sp.undeleters())
+	case Purging:
+		return millrace.Errorf(millrace.NotFound, "%s was deleted, and is being deleted for good: nobody can undelete it any more", sp.Address())
 	}
 	return nil
 }
+
+// undeleters are who can have it back.
+func (sp *Space) undeleters() string {
+	if sp.alone {
+		return "an owner or admin of the workspace"
+	}
+	return "an owner of the workspace"
+}
+
+// atSecond is a time as messages say it.
+func atSecond(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func because(reason string) string {
 	if reason == "" {
@@ -159,9 +174,9 @@ func (a *Spaces) add(w *Workspace, u *use) {
 	for i := range w.Environments {
 		e := &w.Environments[i]
 		sp := &Space{ID: e.Space, Workspace: w.ID, Name: w.Name, Title: w.Title, Environment: e.Name, Main: e.Space == w.Main,
-			State: w.State, Reason: w.Reason, Since: w.Since, Quotas: w.Quotas, patience: a.patience, limits: w.Quotas.limits(), use: u}
+			State: w.State, Reason: w.Reason, Since: w.Since, PurgeAfter: w.PurgeAfter, Quotas: w.Quotas, patience: a.patience, limits: w.Quotas.limits(), use: u}
 		if e.State != Active && w.State != Purging {
-			sp.State, sp.Reason, sp.Since = e.State, "", e.Since
+			sp.State, sp.Reason, sp.Since, sp.PurgeAfter, sp.alone = e.State, "", e.Since, e.PurgeAfter, true
 		}
 		a.bySpace[sp.ID] = sp
 		a.workspaces[w.ID] = append(a.workspaces[w.ID], sp)

@@ -3,7 +3,6 @@ package workspace
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/catalog"
@@ -239,7 +238,7 @@ func (s *Store) SetQuotas(ctx context.Context, id string, q Quotas) (Workspace, 
 // usable says that a workspace which was deleted is to be had back first.
 func usable(w *Workspace) error {
 	if w.State == Deleted {
-		return millrace.Errorf(millrace.Conflict, "workspace %s was deleted, and is deleted for good after %s: undelete it first", w.Name, w.PurgeAfter.Format(time.RFC3339))
+		return millrace.Errorf(millrace.Conflict, "workspace %s was deleted, and is deleted for good after %s: undelete it first", w.Name, atSecond(w.PurgeAfter))
 	}
 	return nil
 }
