@@ -123,6 +123,9 @@ func TestMail(t *testing.T) {
 		t.Errorf("the answer does not say that it is sent: %s", invited)
 	}
 	token := next("You are invited to Millrace", serve.InvitationPage)
+	if opened := must(http.StatusOK, "POST", "/api/v1/invitations/open", map[string]any{"token": token}); !strings.Contains(opened, `"workspace_name":"default","workspace_title":"Default"`) {
+		t.Errorf("the invitation does not say to what: %s", opened)
+	}
 	must(http.StatusOK, "POST", "/api/v1/invitations/accept", map[string]any{"token": token, "name": "Ada", "email": "ada@example.com", "password": "correct horse battery staple"})
 	must(http.StatusAccepted, "POST", "/api/v1/password/reset-requests", map[string]any{"email": "ada@example.com"})
 	token = next("Set a new password for Millrace", serve.ResetPage)

@@ -111,6 +111,7 @@ func register[I, O any](s *server, op operation, handle func(context.Context, *I
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag},
 		Summary: op.summary, Description: op.description, DefaultStatus: op.status,
 		MaxBodyBytes: op.maxBodyBytes, BodyReadTimeout: s.o.BodyReadTimeout, Responses: op.responses,
+		Metadata: map[string]any{inputKey: reflect.TypeFor[I]()},
 	}
 	if op.readTimeout > 0 {
 		h.BodyReadTimeout = op.readTimeout

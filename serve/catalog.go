@@ -147,9 +147,9 @@ func (s *server) table(ctx context.Context, schema, name string) (warehouse.Tabl
 	}
 	near := millrace.Nearest(name, names)
 	if near != "" {
-		return t, nil, millrace.Errorf(millrace.NotFound, "there is no table %.80s.%.80s: the nearest is %s.%s", schema, name, schema, near)
+		return t, nil, millrace.Errorf(millrace.NotFound, "there is no table %.80s.%.80s: the nearest is %s.%s%s", schema, name, schema, near, s.otherTables(ctx))
 	}
-	return t, nil, millrace.Errorf(millrace.NotFound, "there is no table %.80s.%.80s: a table is made with the first record of its kind, and GET /api/v1/tables lists those that are there", schema, name)
+	return t, nil, millrace.Errorf(millrace.NotFound, "there is no table %.80s.%.80s: a table is made with the first record of its kind, and GET /api/v1/tables lists those that are there%s", schema, name, s.otherTables(ctx))
 }
 
 // A TableSummary is a table and how much it holds.

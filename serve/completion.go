@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/result"
+	"github.com/millrace/millrace/warehouse"
 )
 
 // A CatalogTable is a table as an editor of SQL completes it.
@@ -134,11 +135,16 @@ var (
 )
 
 // queryError says of a query that cannot be run where in its text it is wrong.
-func queryError(ctx context.Context, sql string, err error) error {
+func (s *server) queryError(ctx context.Context, sql string, err error) error {
 	if millrace.KindOf(err) != millrace.Invalid {
 		return err
 	}
 	p := problemOf(ctx, err)
+	defer func() {
+		if warehouse.NotThere(err) {
+			p.Detail += s.otherTables(ctx)
+		}
+	}()
 	if found := queryPlace.FindStringSubmatch(p.Detail); found != nil {
 		p.Line, _ = strconv.Atoi(found[1]) // digits, and few
 		p.Column, _ = strconv.Atoi(found[2])

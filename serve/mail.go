@@ -46,17 +46,23 @@ If it was not you, set a new one at once, and tell an owner of the server.
 `, base)}
 }
 
-func invitationMail(to, by, role, base, link string, l access.Link) Mail {
+// invitationMail is an invitation to the workspace that people call so; to the
+// server itself when that is empty.
+func invitationMail(to, by, role, workspace, base, link string, l access.Link) Mail {
+	where := ""
+	if workspace != "" {
+		where = fmt.Sprintf("It is for the workspace\n\n    %s\n\n", workspace)
+	}
 	return Mail{To: to, Subject: "You are invited to Millrace", Text: fmt.Sprintf(`You are invited to work with Millrace at %s, as %s. The invitation was made by
 
     %s
 
-Accept it before %s:
+%sAccept it before %s:
 
 %s
 
 If you do not expect it, there is nothing to do.
-`, base, role, by, until(l.Expires), link)}
+`, base, role, by, where, until(l.Expires), link)}
 }
 
 func until(t time.Time) string { return t.UTC().Format("2 January 2006 15:04 MST") }

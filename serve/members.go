@@ -123,7 +123,7 @@ func (s *server) invite(ctx context.Context, workspace, environment string, in I
 	out := NewInvitation{ID: l.ID, Link: LinkURL(s.base(requestOf(ctx)), InvitationPage, l.Token), Expires: l.Expires}
 	if in.Mail {
 		shown, _, err := access.Email(in.Email)
-		out.Sent = err == nil && s.send(ctx, invitationMail(shown, by.Name, in.Role, s.o.PublicURL, out.Link, l))
+		out.Sent = err == nil && s.send(ctx, invitationMail(shown, by.Name, in.Role, s.workspaceTitle(workspace), s.o.PublicURL, out.Link, l))
 	}
 	return &bodyOf[NewInvitation]{Body: out}, nil
 }

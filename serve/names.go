@@ -2,7 +2,12 @@ package serve
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/millrace/millrace/access"
+	"github.com/millrace/millrace/workspace"
 )
 
 // environmentName is what people call the environment with an id; "" when that is
@@ -26,6 +31,39 @@ func (s *server) workspaceName(id string) string {
 		return all[0].Name
 	}
 	return ""
+}
+
+// workspaceTitle is what the workspace with an id is called for people; "" when that
+// is not known.
+func (s *server) workspaceTitle(id string) string {
+	if s.o.Workspaces == nil {
+		return ""
+	}
+	if all := s.o.Workspaces.Spaces().Of(id); len(all) > 0 {
+		return all[0].Title
+	}
+	return ""
+}
+
+// otherTables tells who looks for a table that is not there in which environment they
+// did, and where in the workspace they can ask besides; "" when that is nowhere.
+func (s *server) otherTables(ctx context.Context) string {
+	if s.o.Workspaces == nil {
+		return ""
+	}
+	const most = 5
+	sp, who := s.space(ctx), principal(ctx)
+	var others []string
+	for _, e := range s.o.Workspaces.Spaces().Of(sp.Workspace) {
+		if e.ID != sp.ID && e.State == workspace.Active && who.Can(access.QueryRun, sp.Workspace, e.ID) {
+			others = append(others, e.Address())
+		}
+	}
+	if len(others) == 0 {
+		return ""
+	}
+	slices.Sort(others)
+	return fmt.Sprintf("; this is the environment %s, and each has tables of its own: those of another are asked for in %s", s.environmentName(sp.ID), strings.Join(others[:min(len(others), most)], " or "))
 }
 
 // makerID is the id in what says who made something: "person p_…" or "key k_…".

@@ -281,7 +281,7 @@ func TestMembers(t *testing.T) {
 	}
 	grace.want(409, "POST", "/api/v1/members/invitations", `{"role":"viewer","email":"eve@example.com","mail":true}`)
 	nobody := &browser{t: t, url: url}
-	if i := decode[OpenInvitation](t, nobody.want(200, "POST", invitationPath, jsonOf(map[string]string{"token": tokenOf(t, made.Link)}))); i.Role != "viewer" || i.Email != "eve@example.com" || i.Account {
+	if i := decode[OpenInvitation](t, nobody.want(200, "POST", invitationPath, jsonOf(map[string]string{"token": tokenOf(t, made.Link)}))); i.Role != "viewer" || i.Email != "eve@example.com" || i.Account || i.WorkspaceTitle != "" {
 		t.Errorf("opened %+v", i)
 	}
 	// Only the address that it is for.

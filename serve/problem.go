@@ -172,6 +172,9 @@ func useLibrary() {
 			return p
 		}
 		huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
+			if ctx != nil {
+				inOrder(ctx.Operation(), errs)
+			}
 			err := huma.NewError(status, message, errs...)
 			var p *Problem
 			if ctx != nil && errors.As(err, &p) {

@@ -143,7 +143,7 @@ func (s *server) query(ctx context.Context, in QueryBody, asArrow bool) (_ *huma
 	}()
 	rows, err := s.space(ctx).Querier.Query(ctx, q)
 	if err != nil {
-		return nil, queryError(ctx, in.SQL, err)
+		return nil, s.queryError(ctx, in.SQL, err)
 	}
 	// The first rows come before the status, so that most errors have their own.
 	first, err := rows.Next(ctx)

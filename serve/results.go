@@ -116,7 +116,7 @@ func (s *server) createResult(ctx context.Context, in resultBody) (*resultStarte
 		err    error
 	}
 	done := make(chan ended, 1)
-	sp := s.space(ctx)
+	sp, asked := s.space(ctx), ctx
 	j, err := sp.Jobs.StartBeside("query", maxQueriesAtOnce, workIn(sp, func(ctx context.Context, progress func(job.Progress)) (any, error) {
 		progress(job.Progress{Unit: "rows", Message: "running"})
 		began := s.o.Now()
@@ -126,7 +126,7 @@ func (s *server) createResult(ctx context.Context, in resultBody) (*resultStarte
 			stored, err = s.space(ctx).Results.Create(ctx, result.Question{Workspace: q.Workspace, SQL: q.SQL, Asked: began}, rows, func(n, _ int64) { progress(job.Progress{Done: n, Unit: "rows", Message: "storing"}) })
 		}
 		if err != nil {
-			err = queryError(ctx, in.SQL, err)
+			err = s.queryError(asked, in.SQL, err) // who asked is known there
 			done <- ended{err: err}
 			return nil, err
 		}

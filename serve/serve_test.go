@@ -386,3 +386,25 @@ func compact(t *testing.T, s string) string {
 	}
 	return b.String()
 }
+
+// TestWhatIsWrongIsInOrder: fields that are wrong are told in the order in which they
+// are described, those that are not known last.
+func TestWhatIsWrongIsInOrder(t *testing.T) {
+	t.Parallel()
+	s := start(t, newWorld().guarded(t))
+	for range 20 { // the library goes through maps
+		for _, wrong := range []struct{ method, path, body, want string }{
+			{"POST", "/api/v1/keys", `{"zeta":1,"expires":"never","alpha":1,"permissions":["a:b",7,"c:d",8],"beta":1}`,
+				"name is missing; permissions[1] is to be of the type string; permissions[3] is to be of the type string; expires expected string to be RFC 3339 date-time; alpha is no field that is known here; and 2 more"},
+			{"POST", "/api/v1/members/invitations", `{"mail":3,"days":99,"role":"root","email":1}`,
+				"email is to be of the type string; role expected value to be one of \"owner, admin, editor, analyst, viewer\"; days is at most 30; mail is to be of the type boolean"},
+			{"GET", "/api/v1/keys?zeta=1&alpha=2&beta=3&gamma=4", "",
+				"alpha is no parameter that is known here; beta is no parameter that is known here; gamma is no parameter that is known here; zeta is no parameter that is known here"},
+		} {
+			resp, text := call(t, wrong.method, s.URL+wrong.path, wrong.body)
+			if got := decode[Problem](t, text).Detail; resp.StatusCode != http.StatusUnprocessableEntity || got != "the request is not valid: "+wrong.want {
+				t.Fatalf("%s %s: %d %s\nwant %s", wrong.path, wrong.body, resp.StatusCode, got, wrong.want)
+			}
+		}
+	}
+}

@@ -149,13 +149,16 @@ func (s *server) registerSignIn() {
 
 // An OpenInvitation is what an invitation is for.
 type OpenInvitation struct {
-	Server      bool      `json:"server,omitempty" doc:"To run the server, not to a workspace."`
-	Workspace   string    `json:"workspace,omitempty" doc:"By id."`
-	Environment string    `json:"environment,omitempty" doc:"By id; absent: all of them."`
-	Role        string    `json:"role" example:"analyst"`
-	Email       string    `json:"email,omitempty" doc:"Whom it is for; absent: whoever has the link."`
-	Account     bool      `json:"account" doc:"There is an account with that address: sign in, then accept."`
-	Expires     time.Time `json:"expires"`
+	Server          bool      `json:"server,omitempty" doc:"To run the server, not to a workspace."`
+	Workspace       string    `json:"workspace,omitempty" doc:"By id."`
+	WorkspaceName   string    `json:"workspace_name,omitempty" example:"acme"`
+	WorkspaceTitle  string    `json:"workspace_title,omitempty" example:"Acme Ltd" doc:"For people."`
+	Environment     string    `json:"environment,omitempty" doc:"By id; absent: all of them."`
+	EnvironmentName string    `json:"environment_name,omitempty" example:"staging"`
+	Role            string    `json:"role" example:"analyst"`
+	Email           string    `json:"email,omitempty" doc:"Whom it is for; absent: whoever has the link."`
+	Account         bool      `json:"account" doc:"There is an account with that address: sign in, then accept."`
+	Expires         time.Time `json:"expires"`
 }
 
 func (s *server) registerInvited() {
@@ -169,8 +172,8 @@ func (s *server) registerInvited() {
 			if err != nil {
 				return nil, err
 			}
-			out := OpenInvitation{Server: i.Workspace == access.Installation, Workspace: i.Workspace, Environment: i.Environment, Role: string(i.Role),
-				Email: i.Email, Account: account, Expires: i.Expires}
+			out := OpenInvitation{Server: i.Workspace == access.Installation, Workspace: i.Workspace, WorkspaceName: s.workspaceName(i.Workspace), WorkspaceTitle: s.workspaceTitle(i.Workspace),
+				Environment: i.Environment, EnvironmentName: s.environmentName(i.Environment), Role: string(i.Role), Email: i.Email, Account: account, Expires: i.Expires}
 			if out.Server {
 				out.Workspace = ""
 			}

@@ -25,9 +25,18 @@ type QuotaUse struct {
 	UsedUp  *time.Time `json:"used_up,omitempty" doc:"When it was told today that all is used."`
 }
 
+// A QuotaNotice tells that much of a quota was used on a day.
+type QuotaNotice struct {
+	Quota   string    `json:"quota" example:"events_per_day"`
+	Day     string    `json:"day" example:"2026-11-20" doc:"On which it was told: it is told anew each day."`
+	Percent int64     `json:"percent" example:"80" doc:"So much of it: 80 or 100."`
+	Told    time.Time `json:"told"`
+}
+
 // UsagePage is what a workspace used.
 type UsagePage struct {
 	Today []QuotaUse        `json:"today" doc:"Of the quotas that are used up by the day, and what is kept."`
+	Told  []QuotaNotice     `json:"told" doc:"Of which quotas 80 or 100 per cent were used on the 30 days before today, the newest first."`
 	Days  []workspace.Usage `json:"days" doc:"By day and environment, the oldest first. A day begins at 0:00 UTC."`
 	Next  string            `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
 }
@@ -90,7 +99,7 @@ func (s *server) registerUsage() {
 			if next != nil {
 				out.Next = strconv.FormatInt(next.Day, 10) + "." + next.Space
 			}
-			out.Today, err = s.today(ctx, o.Workspace)
+			out.Today, out.Told, err = s.today(ctx, o.Workspace)
 			return &bodyOf[UsagePage]{Body: out}, err
 		})
 	register(s, operation{id: "export-usage", method: http.MethodGet, path: "/api/v1/workspaces/{workspace}/usage/export", tag: "workspaces", needs: access.UsageRead, or: access.WorkspaceList,
@@ -120,20 +129,21 @@ func (s *server) registerUsage() {
 		})
 }
 
-// today is how much of its quotas a workspace has used.
-func (s *server) today(ctx context.Context, id string) ([]QuotaUse, error) {
+// today is how much of its quotas a workspace has used, and what was told of that
+// before.
+func (s *server) today(ctx context.Context, id string) ([]QuotaUse, []QuotaNotice, error) {
 	w, err := s.o.Workspaces.Get(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now := workspace.Day(s.o.Now())
 	days, _, err := s.o.Workspaces.Usage(ctx, workspace.UsageOptions{Workspace: id, From: now - 1, To: now})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	notices, err := s.o.Workspaces.Notices(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	used, stored, tables := map[string]float64{}, map[string]float64{}, map[string]float64{}
 	for _, d := range days {
@@ -174,5 +184,16 @@ func (s *server) today(ctx context.Context, id string) ([]QuotaUse, error) {
 		}
 		out = append(out, q)
 	}
-	return out, nil
+	return out, toldBefore(notices, now), nil
+}
+
+// toldBefore are notices of the 30 days before a day.
+func toldBefore(notices []workspace.Notice, today int64) []QuotaNotice {
+	out := []QuotaNotice{}
+	for _, n := range notices {
+		if n.Day < today && n.Day >= today-30 {
+			out = append(out, QuotaNotice{Quota: n.Quota, Day: workspace.DayStart(n.Day).Format(time.DateOnly), Percent: n.Percent, Told: n.Told.UTC()})
+		}
+	}
+	return out
 }

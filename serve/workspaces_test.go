@@ -149,7 +149,7 @@ func TestAKeyIsOfItsSpace(t *testing.T) {
 	if resp, text := call(t, "DELETE", s.URL+"/api/v1/workspaces/other", "", headers(key)...); resp.StatusCode != 200 {
 		t.Errorf("%d %s", resp.StatusCode, text)
 	}
-	if resp, text := call(t, "GET", s.URL+"/api/v1/status", "", headers(key)...); resp.StatusCode != 404 {
+	if resp, text := call(t, "GET", s.URL+"/api/v1/status", "", headers(key)...); resp.StatusCode != 404 || !strings.Contains(text, "other was deleted, and is deleted for good after 20") {
 		t.Errorf("of a workspace that was deleted: %d %s", resp.StatusCode, text)
 	}
 	if resp, text := call(t, "POST", s.URL+"/api/v1/workspaces/other/undelete", "", headers(key)...); resp.StatusCode != 200 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,10 +24,10 @@ first.`,
 		Example: "  millrace workspace create acme --title 'Acme Ltd'\n  millrace --workspace acme status",
 	}
 	c.AddCommand(p.workspaceList(), p.workspaceCreate(), p.workspaceOwner(), p.workspaceShow(), p.workspaceRename(), p.workspaceSuspend(),
-		p.workspaceStep("resume", "End a suspension", "", "%s is active again.", (*client.Client).ResumeWorkspace),
+		p.workspaceStep("resume", "End a suspension", "", noted("%s is active again."), (*client.Client).ResumeWorkspace),
 		p.workspaceStep("delete", "Delete a workspace", "It stops at once. For 7 days undelete has it back, then it is deleted for good:\nits records, tables, secrets, keys and people's roles, in the log, the archive\nand the warehouse.",
-			"%s is deleted: millrace workspace undelete has it back until it is deleted for good.", (*client.Client).DeleteWorkspace),
-		p.workspaceStep("undelete", "Have a deleted workspace back", "", "%s is back as it was.", (*client.Client).UndeleteWorkspace),
+			deletedWorkspace, (*client.Client).DeleteWorkspace),
+		p.workspaceStep("undelete", "Have a deleted workspace back", "", noted("%s is back as it was."), (*client.Client).UndeleteWorkspace),
 		p.workspaceUsage(), p.workspaceQuota())
 	return c
 }
@@ -255,8 +256,27 @@ up (403). Nothing can be asked of it. Nothing is lost of what it has.`,
 	return c
 }
 
+// noted says of a workspace what is done.
+func noted(text string) func(client.Workspace) string {
+	return func(w client.Workspace) string { return fmt.Sprintf(text, w.Name) }
+}
+
+// deletedWorkspace says until when a deleted workspace can be had back.
+func deletedWorkspace(w client.Workspace) string {
+	return deletedUntil("workspace", w.Name, w.PurgeAfter)
+}
+
+// deletedUntil says until when what was deleted can be had back.
+func deletedUntil(kind, name string, purge *time.Time) string {
+	until := "it is deleted for good"
+	if purge != nil {
+		until = day(*purge) + " UTC, when it is deleted for good"
+	}
+	return fmt.Sprintf("%s is deleted: millrace %s undelete %s has it back until %s.", name, kind, name, until)
+}
+
 // workspaceStep is a command that does one thing with a workspace.
-func (p *program) workspaceStep(verb, short, long, note string, do func(*client.Client, context.Context, string) (client.Workspace, error)) *cobra.Command {
+func (p *program) workspaceStep(verb, short, long string, note func(client.Workspace) string, do func(*client.Client, context.Context, string) (client.Workspace, error)) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " NAME", Args: exactly("NAME"), Short: short, Long: long, Example: "  millrace workspace " + verb + " acme",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -266,7 +286,7 @@ func (p *program) workspaceStep(verb, short, long, note string, do func(*client.
 			}
 			w, err := do(api, c.Context(), args[0])
 			if err == nil {
-				p.screen().Note(note, w.Name)
+				p.screen().Note("%s", note(w))
 			}
 			return err
 		},
@@ -295,14 +315,24 @@ else that of the API key, else the first.`,
 			return args[0] + " is the default one now.", err
 		}),
 		p.environmentStep("delete NAME", "Delete an environment; for 7 days undelete has it back", "  millrace environment delete staging", func(ctx context.Context, api *client.Client, in string, args []string) (string, error) {
-			_, err := api.DeleteEnvironment(ctx, in, args[0])
-			return args[0] + " is deleted: millrace environment undelete has it back until it is deleted for good.", err
+			w, err := api.DeleteEnvironment(ctx, in, args[0])
+			return deletedEnvironment(w, args[0]), err
 		}),
 		p.environmentStep("undelete NAME", "Have a deleted environment back", "  millrace environment undelete staging", func(ctx context.Context, api *client.Client, in string, args []string) (string, error) {
 			_, err := api.UndeleteEnvironment(ctx, in, args[0])
 			return args[0] + " is back as it was.", err
 		}))
 	return c
+}
+
+// deletedEnvironment says until when a deleted environment can be had back.
+func deletedEnvironment(w client.Workspace, name string) string {
+	for _, e := range w.Environments {
+		if e.Name == name || e.Space == name {
+			return deletedUntil("environment", e.Name, e.PurgeAfter)
+		}
+	}
+	return deletedUntil("environment", name, nil)
 }
 
 func environmentTable(w client.Workspace) terminal.Table {

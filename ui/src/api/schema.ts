@@ -909,12 +909,16 @@ export interface OpenInvitation {
   email?: string
   /** By id; absent: all of them. */
   environment?: string
+  environment_name?: string
   expires: string
   role: string
   /** To run the server, not to a workspace. */
   server?: boolean
   /** By id. */
   workspace?: string
+  workspace_name?: string
+  /** For people. */
+  workspace_title?: string
 }
 
 export interface OperatorBody {
@@ -1153,6 +1157,15 @@ export interface QueryResult {
   rows: unknown[][]
   /** There were more rows than the limit. */
   truncated: boolean
+}
+
+export interface QuotaNotice {
+  /** On which it was told: it is told anew each day. */
+  day: string
+  /** So much of it: 80 or 100. */
+  percent: number
+  quota: string
+  told: string
 }
 
 export interface QuotaUse {
@@ -2214,6 +2227,8 @@ export interface UsagePage {
   next: string
   /** Of the quotas that are used up by the day, and what is kept. */
   today: QuotaUse[]
+  /** Of which quotas 80 or 100 per cent were used on the 30 days before today, the newest first. */
+  told: QuotaNotice[]
 }
 
 export interface UsesBody {
