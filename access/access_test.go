@@ -295,7 +295,7 @@ func TestEachEngine(t *testing.T) {
 var flows = map[string]func(*testing.T, *world){
 	"SetUp": testSetUp, "SignIn": testSignIn, "Throttle": testThrottle, "NoEnumeration": testNoEnumeration, "Rehash": testRehash,
 	"Sessions": testSessions, "Renew": testRenew, "IdleAndExpiry": testIdleAndExpiry, "Seen": testSeen,
-	"Password": testPassword, "Reset": testReset, "ResetEscalation": testResetEscalation, "Email": testEmail,
+	"Password": testPassword, "Reset": testReset, "ResetEscalation": testResetEscalation, "ResetLater": testResetLater, "Email": testEmail,
 	"Invitations": testInvitations, "InvitationOfDemoted": testInvitationOfDemoted, "FirstOwner": testFirstOwner, "Members": testMembers, "LastOwner": testLastOwner,
 	"Environments": testEnvironments, "Suspended": testSuspended, "DeletePerson": testDeletePerson, "Purge": testPurge,
 	"Keys": testKeys, "KeyEscalation": testKeyEscalation, "KeyHolder": testKeyHolder, "Rotation": testRotation, "RotationRevives": testRotationRevives, "RevokeKey": testRevokeKey,

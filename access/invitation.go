@@ -287,24 +287,10 @@ func (p Principal) orSession(id string) string {
 // maker returns who made an invitation, with what they may do now; it fails with Gone
 // when they could not make it any more.
 func (a *Access) maker(ctx context.Context, tx catalog.Tx, r linkRow) (Caller, error) {
-	by := Caller{Principal: System("invitation")}
 	gone := millrace.Errorf(millrace.Gone, "who made this invitation may not give this role any more: ask for a new one")
-	if r.Maker != "" {
-		p, err := a.readPerson(ctx, tx, r.Maker)
-		if err != nil {
-			return by, err
-		}
-		if p == nil {
-			return by, gone
-		}
-		by.Principal = p.principal("")
-	}
-	if r.MakerKey != "" && r.MakerKey != adminTokenID {
-		k, err := a.keyPrincipal(ctx, tx, r.MakerKey, by.Principal)
-		if err != nil {
-			return by, err
-		}
-		by.Principal = k
+	by, there, err := a.linkMaker(ctx, tx, r)
+	if err != nil || !there {
+		return by, first(err, gone)
 	}
 	switch err := mayInvite(ctx, tx, by.Principal, Role(r.Role), r.Workspace, r.Environment); millrace.KindOf(err) {
 	case millrace.Forbidden, millrace.NotFound, millrace.Conflict:
@@ -312,4 +298,23 @@ func (a *Access) maker(ctx context.Context, tx catalog.Tx, r linkRow) (Caller, e
 	default:
 		return by, err
 	}
+}
+
+// linkMaker returns who made a link, with what they may do now; the server itself
+// when nobody did. there is false for a person who is gone.
+func (a *Access) linkMaker(ctx context.Context, tx catalog.Tx, r linkRow) (by Caller, there bool, err error) {
+	by = Caller{Principal: System("link")}
+	if r.Maker != "" {
+		p, err := a.readPerson(ctx, tx, r.Maker)
+		if err != nil || p == nil {
+			return by, false, err
+		}
+		by.Principal = p.principal("")
+	}
+	if r.MakerKey != "" && r.MakerKey != adminTokenID {
+		if by.Principal, err = a.keyPrincipal(ctx, tx, r.MakerKey, by.Principal); err != nil {
+			return by, false, err
+		}
+	}
+	return by, true, nil
 }

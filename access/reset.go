@@ -110,6 +110,23 @@ func (a *Access) mayTake(ctx context.Context, tx catalog.Tx, by Caller, person s
 	return millrace.Errorf(millrace.Forbidden, "this person can do what you cannot give, here or in another workspace, so you cannot make a link that sets their password: who has the permission %s on this server can", PersonManage)
 }
 
+// mayStillTake fails with Gone when who made a link that sets a password could not
+// make it any more: they may do less by now, or the person more.
+func (a *Access) mayStillTake(ctx context.Context, tx catalog.Tx, r linkRow) error {
+	by, there, err := a.linkMaker(ctx, tx, r)
+	if err == nil && there {
+		err = a.mayTake(ctx, tx, by, r.Person)
+	}
+	if err == nil && there {
+		return nil
+	}
+	switch kind := millrace.KindOf(err); {
+	case err == nil, kind == millrace.Forbidden, kind == millrace.NotFound, kind == millrace.Unauthorized:
+		return millrace.Errorf(millrace.Gone, "who made this link may not set your password any more: ask for a new one")
+	}
+	return err
+}
+
 func knows(p Principal, grants []Grant) bool {
 	for _, g := range grants {
 		if p.Member(g.Workspace) {
@@ -149,7 +166,11 @@ func (a *Access) CompleteReset(ctx context.Context, by Caller, text, next string
 	}
 	var out SignedIn
 	err = a.change(ctx, func(tx catalog.Tx, t *touched) error {
-		if _, err := a.useLink(ctx, tx, tok); err != nil {
+		r, err := a.useLink(ctx, tx, tok)
+		if err != nil {
+			return err
+		}
+		if err := a.mayStillTake(ctx, tx, r); err != nil {
 			return err
 		}
 		now, err := findPerson(ctx, tx, p.ID)

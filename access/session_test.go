@@ -314,6 +314,42 @@ func testResetEscalation(t *testing.T, w *world) {
 	ok(t, err)
 }
 
+// testResetLater: a link that sets a password is worth no more than who made it
+// when it is followed.
+func testResetLater(t *testing.T, w *world) {
+	ctx, owner := t.Context(), w.as(w.setUp())
+	admin := w.as(w.invite("bob", "w_a", "", access.Admin))
+	more, less := w.invite("cleo", "w_a", "", access.Viewer), w.invite("dan", "w_a", "", access.Viewer)
+	_, tok, err := w.CreateKey(ctx, admin, access.NewKey{Name: "resets", Workspace: "w_a", Role: access.Admin})
+	ok(t, err)
+	key, err := w.AuthenticateKey(ctx, tok.Reveal(), access.From{})
+	ok(t, err)
+	var links []string
+	for _, by := range []access.Caller{admin, {Principal: key}} {
+		for _, person := range []string{more.Person, less.Person} {
+			l, err := w.CreateReset(ctx, by, person)
+			ok(t, err)
+			links = append(links, l.Token.Reveal())
+		}
+	}
+	l, err := w.Invite(ctx, system(), access.Invite{Workspace: "w_b", Role: access.Owner})
+	ok(t, err)
+	_, err = w.Accept(ctx, w.as(more), l.Token.Reveal(), access.NewPerson{})
+	ok(t, err)
+	for _, link := range []string{links[0], links[2]} { // cleo owns another workspace by now
+		_, err = w.CompleteReset(ctx, anyone(elsewhere), link, "gauze plinth tamper marble")
+		is(t, err, millrace.Gone, "may not set your password any more")
+	}
+	_, err = w.RemoveMember(ctx, owner, admin.Person, "w_a", "", true)
+	ok(t, err)
+	for _, link := range []string{links[1], links[3]} { // bob is nobody here by now
+		_, err = w.CompleteReset(ctx, anyone(elsewhere), link, "gauze plinth tamper marble")
+		is(t, err, millrace.Gone, "may not set your password any more")
+	}
+	mustSignIn(t, w, "cleo")
+	mustSignIn(t, w, "dan")
+}
+
 func testEmail(t *testing.T, w *world) {
 	ctx, s := t.Context(), w.setUp()
 	bob := w.invite("bob", "w_a", "", access.Viewer)
