@@ -142,6 +142,9 @@ func (d *decoder) text(v *value, into reflect.Value, path string) {
 	switch into.Type() {
 	case secretType:
 		place = SecretInside
+		if d.file == ConfigFile { // the password of a server for mail
+			place = SecretSent
+		}
 	case engineType:
 		place = SecretSent
 	}

@@ -206,6 +206,7 @@ func (l *loader) environments(d *decoder, c *Config, root *value) {
 		check.decode(v, reflect.ValueOf(&settings).Elem(), path)
 		d.problems = append(d.problems, check.problems...)
 	}
+	server, own := c.SMTP.Address, len(l.secrets.uses)
 	if chosen != "" {
 		if v, ok := c.Environments[chosen]; ok {
 			d.overlay(v, &c.Settings, "environments."+chosen)
@@ -216,6 +217,7 @@ func (l *loader) environments(d *decoder, c *Config, root *value) {
 			d.add(at.line, at.column, "environments: there is no %s, which --env or MILLRACE_ENV asks for; %s", clip(chosen), didYouMean(chosen, known))
 		}
 	}
+	l.mailed(d, server, own, c.SMTP.Address)
 	d.validate(c, root)
 	l.engine(d, root, "warehouse", c.Warehouse, l.options.Warehouses)
 	l.engine(d, root, "archive", c.Archive, l.options.Archives)

@@ -133,6 +133,7 @@ type SecretUse struct {
 	Hosts        []string // to which it is sent; none when they are not known
 	InVault      bool
 	Missing      bool // it was not found, and Secrets.Later left that out
+	hidden       bool // Hosts have the value of a secret in them
 }
 
 // Among says whether one of other uses is the same: of the same secret by the same
@@ -160,7 +161,7 @@ func (u SecretUse) By() []secret.By {
 	}
 	all := make([]secret.By, len(u.Hosts))
 	for i, h := range u.Hosts {
-		all[i] = secret.By{Resource: u.Resource, Host: h}
+		all[i] = secret.By{Resource: u.Resource, Host: h, Hidden: u.hidden}
 	}
 	return all
 }
@@ -217,8 +218,12 @@ func (s *resolver) expand(text string, at SecretUse) (expanded string, known boo
 		return value, err
 	})
 	for i := range uses {
+		if at.mailed() { // to whom is known when all of the settings are read
+			break
+		}
 		if at.Place == SecretSent && known {
 			uses[i].Hosts = hostsOf(expanded)
+			uses[i].hidden = hostIsSecret(text, uses[i].Hosts)
 		}
 		if uses[i].InVault && err == nil {
 			err = s.secrets.permitted(uses[i])
@@ -246,6 +251,17 @@ func (s Secrets) permitted(use SecretUse) error {
 		}
 	}
 	return nil
+}
+
+// hostIsSecret says whether the hosts of an address have the value of a secret in
+// them, where one stands within it. That of an address that is a secret as a whole
+// has to be known to whoever is to allow it.
+func hostIsSecret(text string, hosts []string) bool {
+	if whole := anyReference.FindString(text); whole == text {
+		return false
+	}
+	without := anyReference.ReplaceAllString(text, "secret")
+	return !slices.Equal(hostsOf(without), hosts)
 }
 
 // hostsOf are the hosts that an address leads to; none when that cannot be told.
@@ -281,6 +297,36 @@ func hostsOf(address string) (hosts []string) {
 		}
 	}
 	return hosts
+}
+
+// mailed says whether a use is the password for mail, whose place says nothing of
+// where it is sent to.
+func (u SecretUse) mailed() bool { return u.Place == SecretSent && u.Resource == "smtp" }
+
+// mailed notes to which server the password for mail is sent, and asks whether it
+// may be. base is the server that the settings name, own where the uses of the
+// chosen environment begin, address the server that holds.
+func (l *loader) mailed(d *decoder, base string, own int, address string) {
+	uses := l.secrets.uses
+	if !slices.ContainsFunc(uses[own:], SecretUse.mailed) {
+		base = address // with the password of the settings
+	}
+	for i := range uses {
+		u, to := &uses[i], base
+		if i >= own {
+			to = address
+		}
+		if !u.mailed() || to == "" { // validate says that it is missing
+			continue
+		}
+		u.Hosts = []string{to}
+		if !u.InVault {
+			continue
+		}
+		if err := l.options.Secrets.permitted(*u); err != nil {
+			d.add(u.Line, u.Column, "%s: %v", u.Field, err)
+		}
+	}
 }
 
 func (s *resolver) remember(v string) {

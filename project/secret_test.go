@@ -2,6 +2,7 @@ package project
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +55,8 @@ func TestSecretsOfTheVault(t *testing.T) {
 		"behind the question":    {"name: shop\nwarehouse: postgres://u:${secret:hook/key}@db.example/x?host=evil.example\n", "", "hook/key warehouse db.example:5432", "to which host it would be sent"},
 		"of queries":             {"name: shop\nquery: {login: 'postgres://u:${secret:hook/key}@db.example/x'}\n", "", "hook/key warehouse db.example:5432", ""},
 		"an endpoint":            {"name: shop\narchive: 's3://b${secret:hook/key}/x?region=r&endpoint=https://evil.example'\n", "", "hook/key archive s3.amazonaws.com", "hook/key archive evil.example may not"},
+		"of mail":                {mailing("mail.example:587"), "", "hook/key smtp mail.example:587", ""},
+		"of mail, elsewhere":     {mailing("evil.example:587"), "", "hook/key smtp mail.example:587", "smtp.password: hook/key smtp evil.example:587 may not"},
 		"before the vault":       {"name: shop\ncatalog: postgres://u:${secret:hook/key}@db.example/x\n", "", "hook/key catalog db.example:5432", "secret hook/key is not set"},
 		"not there":              {"name: shop\n", "token: ${secret:nothing}\n", "", "sources/web.yaml:3:8: token: secret nothing is not set: set it with millrace secret set nothing, or set the environment variable MILLRACE_SECRET_NOTHING"},
 	} {
@@ -79,6 +82,57 @@ func TestSecretsOfTheVault(t *testing.T) {
 				t.Errorf("%d uses %+v, %q", len(uses), uses, vault.asked)
 			}
 		})
+	}
+}
+
+func mailing(address string) string {
+	return "name: shop\ncollect: {public_url: 'https://events.example'}\nsmtp:\n  address: " + address + "\n  from: a@b.example\n  user: u\n  password: ${secret:hook/key}\n"
+}
+
+// TestMailOfAnEnvironment: the password for mail is of the server that holds in
+// the environment.
+func TestMailOfAnEnvironment(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		over string
+		want []string // that the vault was asked
+	}{
+		"nothing":  {"query: {rows: 7}", []string{"hook/key smtp mail.example:587"}},
+		"a server": {"smtp: {address: 'evil.example:25'}", []string{"hook/key smtp evil.example:25"}},
+		"both":     {"smtp: {address: 'evil.example:25', password: '${secret:other}'}", []string{"hook/key smtp mail.example:587", "other smtp evil.example:25"}},
+	} {
+		vault := &fakeVault{values: map[string]string{"hook/key": "canary-77", "other": "canary-78"}, may: test.want}
+		_, err := Load(files("millrace.yaml", mailing("mail.example:587")+"environments: {staging: {"+test.over+"}}\n"), testKinds, Options{Environment: "staging", Secrets: Secrets{Vault: vault}})
+		if err != nil || !slices.Equal(vault.asked, test.want) {
+			t.Errorf("%s: %q, %v", name, vault.asked, err)
+		}
+	}
+}
+
+// TestSecretHosts: a host that a secret stands in is not told to who may not see
+// the secret, not even in part or in other letters.
+func TestSecretHosts(t *testing.T) {
+	t.Parallel()
+	for address, hidden := range map[string]bool{
+		"postgres://u:${secret:pass}@db.example/x":                   false,
+		"postgres://u@db.example/${secret:pass}":                     false,
+		"postgres://u@${secret:pass}/x":                              true,
+		"postgres://u@db.example,${secret:pass}/x":                   true,
+		"postgres://u@db.example:${secret:port}/x":                   true,
+		"s3://b/x?region=r&endpoint=https://${secret:pass}":          true,
+		"${secret:whole}":                                            false,
+		"${secret:whole#1}":                                          false,
+		"postgres://${secret:pass}:${secret:pass}@db.example:5432/x": false,
+	} {
+		vault := &fakeVault{values: map[string]string{"pass": "Canary,77", "port": "5433", "whole": "postgres://u:p@db.example/x", "whole#1": "postgres://u:p@db.example/x"}}
+		field := "warehouse"
+		if strings.HasPrefix(address, "s3:") {
+			field = "archive"
+		}
+		uses := SecretUses(files("millrace.yaml", "name: shop\n"+field+": '"+address+"'\n"), nil, testKinds, Options{Secrets: Secrets{Vault: vault}})
+		if len(uses) == 0 || len(uses[0].By()) == 0 || uses[0].By()[0].Hidden != hidden {
+			t.Errorf("%s: %+v", address, uses)
+		}
 	}
 }
 

@@ -28,6 +28,23 @@ type By struct {
 	// Inside says that the value does not leave the process: a signature is
 	// checked with it. The caller answers for that.
 	Inside bool
+	// Hidden says that the host has the value of a secret in it: it is not told.
+	Hidden bool
+}
+
+// secretHost stands for a host that is not told.
+const secretHost = "the host of its address, which has a secret in it"
+
+// host is the host, for people.
+func (b By) host() string {
+	if b.Hidden {
+		return secretHost
+	}
+	host, port, err := splitHost(b.Host)
+	if err != nil {
+		return quoted(b.Host)
+	}
+	return joinHost(host, port)
 }
 
 const (
@@ -122,12 +139,12 @@ func (u Uses) check(path string, by By) (allowed string, err error) {
 	}
 	host, port, err := splitHost(by.Host)
 	if err != nil {
-		return "", millrace.Errorf(millrace.Invalid, "secret %s is to be sent to %s, which is no host name, by %s", path, quoted(by.Host), by.Resource)
+		return "", millrace.Errorf(millrace.Invalid, "secret %s is to be sent to %s, which is no host name, by %s", path, by.host(), by.Resource)
 	}
 	i := slices.IndexFunc(u.Hosts, func(p string) bool { return matchHost(p, host, port) })
 	if i < 0 {
 		return "", millrace.Errorf(millrace.Forbidden, "the secret %s may not be sent to %s, as %s would: someone with the permission %s has to add %s to its hosts (now: %s)",
-			path, joinHost(host, port), by.Resource, PermissionUse, joinHost(host, port), list(u.Hosts))
+			path, by.host(), by.Resource, PermissionUse, by.host(), list(u.Hosts))
 	}
 	return u.Hosts[i], nil
 }

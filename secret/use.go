@@ -225,7 +225,7 @@ func (v *Vault) count(ctx context.Context, ref Ref, by By, allowed string, refus
 			return nil
 		}
 		return v.o.Record(ctx, tx, System().of(action, name{k.Workspace, k.Environment, k.Path}, nil,
-			map[string]any{"resource": k.Resource, "host": clipTo(by.Host, 300), "version": ref.Version}))
+			map[string]any{"resource": k.Resource, "host": by.told(), "version": ref.Version}))
 	})
 	if err != nil {
 		return err
@@ -241,6 +241,14 @@ func (v *Vault) count(ctx context.Context, ref Ref, by By, allowed string, refus
 		c.uses++
 	}
 	return nil
+}
+
+// told is the host, for the audit log.
+func (b By) told() string {
+	if b.Hidden {
+		return secretHost
+	}
+	return clipTo(b.Host, 300)
 }
 
 func clipTo(s string, n int) string {

@@ -272,6 +272,12 @@ func testPermissions(t *testing.T, c catalog.Catalog) {
 	evil.Host = "evil.example.com"
 	wantKind(t, errOf(p.vault.Use(t.Context(), ref("", "key"), evil)), millrace.Forbidden, "evil.example.com", "secret:use", "now: api.stripe.com")
 	wantKind(t, errOf(p.vault.Use(t.Context(), ref("", "key"), secret.By{Resource: "destinations/hook"})), millrace.Invalid, "no host")
+	for _, host := range []string{"Elsewhere.example:5432", "not a-host!"} { // one that a secret stands in is not told
+		err := errOf(p.vault.Use(t.Context(), ref("", "key"), secret.By{Resource: "destinations/hook", Host: host, Hidden: true}))
+		if err == nil || strings.Contains(strings.ToLower(err.Error()), strings.ToLower(host)) || !strings.Contains(err.Error(), "which has a secret in it") {
+			t.Errorf("%q: %v", host, err)
+		}
+	}
 	wantKind(t, p.vault.Check(t.Context(), ref("", "key"), evil), millrace.Forbidden)
 	if v, err := p.vault.Use(t.Context(), ref("", "key"), secret.By{Resource: "destinations/hook", Inside: true}); err != nil || v.Reveal() != canary {
 		t.Error(err)
