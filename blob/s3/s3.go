@@ -119,14 +119,17 @@ func open(ctx context.Context, rawURL string, limits timeouts) (*Bucket, error) 
 	return b, nil
 }
 
-func httpClient(limits timeouts) *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().
+// httpClient follows no redirect: what is signed for the host of the address, and
+// the objects, go to no other that it names.
+func httpClient(limits timeouts) *http.Client {
+	transport := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = limits.connect }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.TLSHandshakeTimeout = limits.connect
 			t.ResponseHeaderTimeout = limits.answer
 			t.MaxIdleConnsPerHost = 16
-		})
+		}).GetTransport()
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 func (b *Bucket) setEndpointDefaults(q url.Values) error {

@@ -291,6 +291,32 @@ func TestStalledUpload(t *testing.T) {
 	}
 }
 
+// TestRedirects: what is meant for the host of the address goes to no other that it
+// names, neither objects nor what shows who asks.
+func TestRedirects(t *testing.T) {
+	var elsewhere atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	t.Cleanup(other.Close)
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		s := newServer(t)
+		b := s.open(t, "bucket", quick)
+		door := func(w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, other.URL+r.URL.String(), status)
+			return true
+		}
+		s.door.Store(&door)
+		_, open := b.Open(t.Context(), "a")
+		for name, err := range map[string]error{"put": b.Put(t.Context(), "a", strings.NewReader("an object")), "open": open, "delete": b.Delete(t.Context(), "a")} {
+			if err == nil {
+				t.Errorf("%d: %s is answered", status, name)
+			}
+		}
+	}
+	if n := elsewhere.Load(); n > 0 {
+		t.Errorf("%d requests went elsewhere", n)
+	}
+}
+
 func TestMissingBucket(t *testing.T) {
 	t.Parallel()
 	b := newServer(t).open(t, "missing", quick)
