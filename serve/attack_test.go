@@ -89,11 +89,12 @@ func TestTokensInAddresses(t *testing.T) {
 	})
 	_ = o
 	made := decode[NewAPIKey](t, ada.want(201, "POST", "/api/v1/keys", `{"name":"x","role":"viewer"}`))
-	for _, query := range []string{"?token=%s", "?access_token=%s", "?key=%s", "?limit=1&x=%s", "?authorization=Bearer%%20%s"} {
+	for _, address := range []string{"status?token=%s", "status?access_token=%s", "status?key=%s", "status?limit=1&x=%s", "status?authorization=Bearer%%20%s",
+		"status?x=1;%s", "status?x=%%zz%s", "w/%s/status"} {
 		for _, header := range [][]string{nil, {"Authorization", "Bearer " + made.Token}} {
-			resp, text := call(t, "GET", url+"/api/v1/status"+fmt.Sprintf(query, made.Token), "", header...)
+			resp, text := call(t, "GET", url+"/api/v1/"+fmt.Sprintf(address, made.Token), "", header...)
 			if resp.StatusCode != http.StatusBadRequest || strings.Contains(text, made.Token) {
-				t.Errorf("%s: %d %s", query, resp.StatusCode, text)
+				t.Errorf("%s: %d %s", address, resp.StatusCode, text)
 			}
 		}
 	}

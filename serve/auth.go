@@ -244,7 +244,10 @@ func noTokenInAddress(r *http.Request) error {
 	if strings.Contains(r.URL.Path, "mr_") && isToken.MatchString(r.URL.Path) {
 		return errTokenInAddress
 	}
-	if !strings.Contains(r.URL.RawQuery, "mr_") && !strings.Contains(r.URL.RawQuery, "%") {
+	if space, _ := r.Context().Value(spaceNameKey{}).(string); isToken.MatchString(space) || isToken.MatchString(r.URL.RawQuery) { // also where it cannot be read as a query
+		return errTokenInAddress
+	}
+	if !strings.Contains(r.URL.RawQuery, "%") {
 		return nil
 	}
 	for name, values := range r.URL.Query() {
