@@ -28,6 +28,7 @@ const (
 	ServerBackup     Permission = "server:backup"
 	ServerRestore    Permission = "server:restore"
 	ServerRekey      Permission = "server:rekey"
+	ServerConfigure  Permission = "server:configure"
 	ServerKeyRead    Permission = "server_key:read"
 	ServerKeyManage  Permission = "server_key:manage"
 	OperatorRead     Permission = "operator:read"
@@ -132,6 +133,7 @@ var table = []Info{
 	{ServerBackup, OfServer, false, "Back up everything, verify backups, delete them", managing},
 	{ServerRestore, OfServer, false, "Restore a backup over the server", owning},
 	{ServerRekey, OfServer, false, "Change the master key that all secrets and records are encrypted under", owning},
+	{ServerConfigure, OfServer, false, "Change what millrace.yaml says of the whole server: where log, archive, warehouse, backups and mail are, and its public address", owning},
 	{ServerKeyRead, OfServer, false, "List the API keys of the server, without their secrets", managing},
 	{ServerKeyManage, OfServer, false, "Create, rotate and revoke API keys of the server, which can do no more than who makes them", managing},
 	{OperatorRead, OfServer, false, "List who runs the server", watching},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/project"
 	"github.com/millrace/millrace/serve"
@@ -46,17 +47,27 @@ func (f *projectFiles) Check(texts map[string][]byte) []project.Problem {
 	return project.Check(os.DirFS(f.app.o.Dir), texts, Kinds(), f.app.home.lookingOptions())
 }
 
-// CheckUses refuses changes by which a secret would be used as it is not yet, when
-// who makes them may not allow that. Nil is a file that is removed.
+// CheckUses refuses changes by which a secret would be used as it is not yet, or the
+// whole server be set up otherwise, when who makes them may not allow that. Nil is
+// a file that is removed.
 func (f *projectFiles) CheckUses(ctx context.Context, who access.Principal, texts map[string][]byte) error {
 	a := f.app
 	files, o := os.DirFS(a.o.Dir), a.home.lookingOptions()
-	next := project.SecretUses(files, texts, Kinds(), o)
-	if len(next) == 0 {
+	if next := project.SecretUses(files, texts, Kinds(), o); len(next) > 0 {
+		old := append(project.SecretUses(files, nil, Kinds(), o), a.home.project.Load().Secrets...)
+		if err := a.checkUses(ctx, who, a.home, old, next); err != nil {
+			return err
+		}
+	}
+	next, changed := texts[project.ConfigFile]
+	if !changed {
 		return nil
 	}
-	old := append(project.SecretUses(files, nil, Kinds(), o), a.home.project.Load().Secrets...)
-	return a.checkUses(ctx, who, a.home, old, next)
+	before, _, err := f.Read(project.ConfigFile)
+	if err != nil && millrace.KindOf(err) != millrace.NotFound {
+		return err
+	}
+	return a.checkSettings(who, a.home, before, next)
 }
 
 // Known are the resources of the project that runs, and the secrets there are.

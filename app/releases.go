@@ -30,14 +30,44 @@ func (r releases) Plan(ctx context.Context, files *tree.Tree, version int64, fac
 }
 
 // CheckUses refuses files, or those of a version, by which a secret would be used
-// as it is not yet, when who asks may not allow that.
-func (r releases) CheckUses(ctx context.Context, who access.Principal, files *tree.Tree, version int64) (err error) {
+// as it is not yet, or the whole server be set up otherwise, when who asks may not
+// allow that. With neither it is asked of the version that ran before, which has
+// used its secrets here already.
+func (r releases) CheckUses(ctx context.Context, who access.Principal, files *tree.Tree, version int64) error {
+	now, _, err := r.Running(ctx)
+	if err != nil {
+		return err
+	}
+	back := files == nil && version == 0
+	if back {
+		if version = now.Previous; version == 0 {
+			return nil // there is none, which Rollback says
+		}
+	}
 	if files == nil {
 		if files, err = r.Tree(ctx, version); err != nil {
 			return err
 		}
 	}
-	return r.app.checkUses(ctx, who, r.space, r.project.Load().Secrets, project.SecretUses(files.FS(), nil, Kinds(), r.lookingOptions()))
+	if !back {
+		if err := r.app.checkUses(ctx, who, r.space, r.project.Load().Secrets, project.SecretUses(files.FS(), nil, Kinds(), r.lookingOptions())); err != nil {
+			return err
+		}
+	}
+	if r.space != r.app.home || now.Version == 0 {
+		return nil
+	}
+	runs, err := r.Tree(ctx, now.Version)
+	if err != nil {
+		return err
+	}
+	return r.app.checkSettings(who, r.space, textOf(runs), textOf(files))
+}
+
+// textOf is what the settings of a version say.
+func textOf(files *tree.Tree) []byte {
+	text, _ := files.Read(project.ConfigFile)
+	return text
 }
 
 // Deploy deploys in the space.

@@ -170,6 +170,84 @@ func TestStolenByReference(t *testing.T) {
 	}
 }
 
+// TestSettingsOfTheServer: who edits the files of the server's workspace does not
+// run the server: they cannot have the mail or the records of all sent elsewhere,
+// however they try to deploy that. Whoever owns the server can, and the folder that
+// it is started with can say it.
+func TestSettingsOfTheServer(t *testing.T) {
+	t.Parallel()
+	r := mustProduce(t, project(t, shop), filepath.Join(t.TempDir(), "data"), io.Discard)
+	must := func(method, path string, body []byte, contentType string) string {
+		t.Helper()
+		status, text := r.admin(method, path, body, contentType)
+		if status/100 != 2 {
+			t.Fatalf("%s %s: %d %s", method, path, status, text)
+		}
+		return text
+	}
+	var editor struct{ Token string }
+	if err := json.Unmarshal([]byte(must("POST", "/api/v1/keys", []byte(`{"name":"ci","role":"editor","all_environments":true}`), "application/json")), &editor); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(name, method, path string, body any) {
+		t.Helper()
+		if status, text := r.request(editor.Token, method, path, body); status != 403 || !strings.Contains(text, "server:configure") {
+			t.Errorf("%s: %d %s", name, status, text)
+		}
+	}
+	mail := with(shop, "millrace.yaml", shop["millrace.yaml"]+"collect: {public_url: 'https://evil.example'}\nsmtp: {address: 'evil.example:587', from: 'a@evil.example'}\n")
+	deploy := func(base string, files map[string]string) {
+		t.Helper()
+		must("POST", "/api/v1/releases?message=x&base="+base, packed(t, files), "application/gzip")
+	}
+	deploy("1", mail)
+	deploy("2", shop)
+	refused("going back", "POST", "/api/v1/releases/rollback", object{})
+	deploy("3", with(shop, "README.md", "A shop.\n"))
+	refused("going far back", "POST", "/api/v1/releases/rollback", object{"to": 2})
+	refused("promoting", "POST", "/api/v1/releases/promote", object{"version": 2})
+	var has struct{ Text, ETag string }
+	_, text := r.request(editor.Token, "GET", "/api/v1/files/text?path=millrace.yaml", nil)
+	if err := json.Unmarshal([]byte(text), &has); err != nil {
+		t.Fatal(err)
+	}
+	for name, more := range map[string]string{
+		"mail":        "smtp: {address: 'evil.example:587', from: 'a@evil.example'}\n",
+		"links":       "collect: {public_url: 'https://evil.example'}\n",
+		"the archive": "archive: s3://evil?region=eu-west-2\n", "the trail": "audit_retention: 30d\n", "backups": "backup: {to: 'file:/tmp/x'}\n",
+		"for its environment": "environments: {production: {warehouse: 'postgres://u@evil.example/x'}}\n",
+	} {
+		refused(name, "PUT", "/api/v1/files/text?path=millrace.yaml", object{"etag": has.ETag, "text": has.Text + more})
+	}
+	refused("a value", "POST", "/api/v1/files/edit", object{"path": "millrace.yaml", "etag": has.ETag, "changes": []object{{"op": "set", "path": []any{"log", "retention"}, "value": "1h"}}})
+	if v := r.version(); v != 4 {
+		t.Errorf("version %d runs", v)
+	}
+	req, err := http.NewRequest("POST", r.URL()+"/api/v1/releases?message=x&base=4", bytes.NewReader(packed(t, mail)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+editor.Token)
+	req.Header.Set("Content-Type", "application/gzip")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); resp.StatusCode != 403 || !strings.Contains(string(text), "server:configure") {
+		t.Errorf("a deployment: %d %s %v", resp.StatusCode, text, err)
+	}
+	for name, more := range map[string]string{"queries": "query: {rows: 7}\n", "another environment": "environments: {staging: {query: {rows: 7}}}\n"} {
+		_, text := r.request(editor.Token, "GET", "/api/v1/files/text?path=millrace.yaml", nil)
+		if err := json.Unmarshal([]byte(text), &has); err != nil {
+			t.Fatal(err)
+		}
+		if status, text := r.request(editor.Token, "PUT", "/api/v1/files/text?path=millrace.yaml", object{"etag": has.ETag, "text": has.Text + more}); status != 200 {
+			t.Errorf("%s: %d %s", name, status, text)
+		}
+	}
+}
+
 // TestRotation: a secret that is changed is taken up by what runs.
 func TestRotation(t *testing.T) {
 	files := map[string]string{"sources/hook.yaml": webhook("hook/key")}

@@ -140,6 +140,27 @@ func (a *App) checkUses(ctx context.Context, who access.Principal, sp *space, ol
 	return nil
 }
 
+// checkSettings refuses a text of millrace.yaml in the server's own environment by
+// which the whole server would be set up otherwise, when who asks may not do that:
+// else who edits one workspace could have the mail and the records of all sent
+// elsewhere.
+func (a *App) checkSettings(who access.Principal, sp *space, old, next []byte) error {
+	if sp != a.home {
+		return nil // what it says of the server does not hold
+	}
+	var fields []string
+	for _, environment := range []string{a.o.Environment, sp.environment()} {
+		fields = append(fields, plan.ServerSettings(old, next, environment)...)
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	if err := who.Allow(access.ServerConfigure, "", ""); err != nil {
+		return millrace.Errorf(millrace.Forbidden, "%s: %.200s is a setting of the whole server: %w; or whoever runs it writes that into the folder that it is started with, and starts it again", project.ConfigFile, fields[0], err)
+	}
+	return nil
+}
+
 // allowed says whether the vault lets a secret be used so.
 func (a *App) allowed(ctx context.Context, sp *space, use project.SecretUse) bool {
 	all := use.By()

@@ -152,14 +152,20 @@ func (f versionFiles) Check(texts map[string][]byte) []project.Problem {
 	return project.Check(t.FS(), texts, Kinds(), f.lookingOptions())
 }
 
-// CheckUses refuses changes by which a secret would be used as it is not yet, when
-// who makes them may not allow that.
+// CheckUses refuses changes by which a secret would be used as it is not yet, or the
+// whole server be set up otherwise, when who makes them may not allow that.
 func (f versionFiles) CheckUses(ctx context.Context, who access.Principal, texts map[string][]byte) error {
 	t, _, err := f.running(ctx)
 	if err != nil {
 		return err
 	}
-	return f.app.checkUses(ctx, who, f.space, f.project.Load().Secrets, project.SecretUses(t.FS(), texts, Kinds(), f.lookingOptions()))
+	if err := f.app.checkUses(ctx, who, f.space, f.project.Load().Secrets, project.SecretUses(t.FS(), texts, Kinds(), f.lookingOptions())); err != nil {
+		return err
+	}
+	if next, changed := texts[project.ConfigFile]; changed {
+		return f.app.checkSettings(who, f.space, textOf(t), next)
+	}
+	return nil
 }
 
 // Known are the resources that there are, and the secrets.

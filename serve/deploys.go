@@ -100,10 +100,8 @@ func (s *server) registerDeploys() {
 			if err != nil {
 				return nil, err
 			}
-			if in.Body.To > 0 { // the one that ran before used its secrets here already
-				if err := r.CheckUses(ctx, principal(ctx), nil, in.Body.To); err != nil {
-					return nil, err
-				}
+			if err := r.CheckUses(ctx, principal(ctx), nil, in.Body.To); err != nil {
+				return nil, err
 			}
 			return deployed(ctx)(r.Rollback(ctx, in.Body.To, in.Body.Base, s.by(ctx), in.Body.Message))
 		})

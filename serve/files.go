@@ -26,8 +26,8 @@ type ProjectFiles interface {
 	// Check finds what is wrong with the project with other texts in place of
 	// some of its files; nil is a file that is removed.
 	Check(texts map[string][]byte) []project.Problem
-	// CheckUses refuses texts by which a secret would be used as it is not yet, when
-	// who asks may not allow that.
+	// CheckUses refuses texts by which a secret would be used as it is not yet, or the
+	// whole server be set up otherwise, when who asks may not allow that.
 	CheckUses(ctx context.Context, who access.Principal, texts map[string][]byte) error
 	// Known is what completion offers, and SchemaFor the name of a file's schema.
 	Known() project.Known

@@ -30,7 +30,9 @@ type Releases interface {
 	// what runs.
 	Plan(ctx context.Context, files *tree.Tree, version int64, facts plan.Facts) (*plan.Plan, error)
 	// CheckUses refuses files, or the version of that number when they are nil, by
-	// which a secret would be used as it is not yet, when who asks may not allow that.
+	// which a secret would be used as it is not yet, or the whole server be set up
+	// otherwise, when who asks may not allow that. Without either it is asked of the
+	// version that ran before, which has used its secrets here already.
 	CheckUses(ctx context.Context, who access.Principal, files *tree.Tree, version int64) error
 	// Deploy deploys in the space; the proposal's Target is not looked at.
 	Deploy(ctx context.Context, p release.Proposal) (release.Deploy, error)

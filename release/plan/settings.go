@@ -14,6 +14,34 @@ import (
 var needRestart = []string{"catalog", "warehouse", "archive", "archive_interval", "log.reserve", "collect",
 	"query.timeout", "query.memory", "query.spill", "query.rows", "query.login", "query.concurrency"}
 
+// ofServer are the settings that are the whole server's, not only those of the
+// environment whose version says them.
+var ofServer = []string{"log", "warehouse", "archive", "archive_interval", "catalog", "collect", "smtp", "audit_retention", "backup",
+	"query.memory", "query.spill", "query.login", "query.concurrency"}
+
+// ServerSettings names the settings of the whole server in which two texts of
+// millrace.yaml differ for an environment, as they are written. One that cannot be
+// read says nothing.
+func ServerSettings(old, next []byte, environment string) (fields []string) {
+	before, after := project.Fields{}, project.Fields{}
+	if says, err := project.Values(next); err == nil {
+		after = effective(says, environment)
+	} else {
+		return nil // it is refused as a whole
+	}
+	if says, err := project.Values(old); err == nil {
+		before = effective(says, environment)
+	}
+	for _, path := range leaves(fieldChanges(before, after)) {
+		if slices.ContainsFunc(ofServer, func(s string) bool {
+			return path == s || strings.HasPrefix(path, s+".") || strings.HasPrefix(s, path+".")
+		}) {
+			fields = append(fields, path)
+		}
+	}
+	return fields
+}
+
 // needsRestart says whether a setting, such as "log.reserve", takes effect only
 // when the server is started again.
 func needsRestart(path string) bool {

@@ -23,6 +23,7 @@ export const permissions: readonly Permission[] = [
   { name: 'server:audit', level: 'server', anywhere: false, lets: 'Read the audit trail of the server, and verify all of it', roles: ['owner', 'admin'] },
   { name: 'server:backup', level: 'server', anywhere: false, lets: 'Back up everything, verify backups, delete them', roles: ['owner', 'admin'] },
   { name: 'server:rekey', level: 'server', anywhere: false, lets: 'Change the master key that all secrets and records are encrypted under', roles: ['owner'] },
+  { name: 'server:configure', level: 'server', anywhere: false, lets: 'Change what millrace.yaml says of the whole server: where log, archive, warehouse, backups and mail are, and its public address', roles: ['owner'] },
   { name: 'server_key:read', level: 'server', anywhere: false, lets: 'List the API keys of the server, without their secrets', roles: ['owner', 'admin'] },
   { name: 'server_key:manage', level: 'server', anywhere: false, lets: 'Create, rotate and revoke API keys of the server, which can do no more than who makes them', roles: ['owner', 'admin'] },
   { name: 'operator:read', level: 'server', anywhere: false, lets: 'List who runs the server', roles: ['owner', 'admin', 'viewer'] },
@@ -62,5 +63,6 @@ export const permissions: readonly Permission[] = [
   { name: 'warehouse:rebuild', level: 'environment', anywhere: false, lets: 'Rebuild the warehouse from archive and log', roles: ['owner', 'admin'] },
   { name: 'secret:list', level: 'environment', anywhere: false, lets: 'List secrets and their history, without their values', roles: ['owner', 'admin', 'editor'] },
   { name: 'secret:set', level: 'environment', anywhere: false, lets: 'Set, roll back and delete secrets', roles: ['owner', 'admin'] },
+  { name: 'secret:use', level: 'environment', anywhere: false, lets: 'Let a resource or a host use a secret that could not before', roles: ['owner', 'admin'] },
   { name: 'secret:reveal', level: 'environment', anywhere: false, lets: 'Read the value of a secret', roles: ['owner', 'admin'] },
 ]
