@@ -31,6 +31,7 @@ type operation struct {
 	open                  bool              // anyone may ask
 	needs                 access.Permission // of who asks, in the space; required unless open
 	or                    access.Permission // of the server, that is enough as well; operations about a workspace
+	operators             bool              // who may start a job of the server gets in as well: the operation looks at the job
 	everybody             bool              // whoever asks at all: the answer has what is theirs
 	person                bool              // for who is signed in, about themselves
 	apart                 bool              // nothing is asked of what the space holds: it need not be opened
@@ -98,6 +99,8 @@ func (op *operation) need() string {
 		return " Needs no permission."
 	case op.person:
 		return " For people who are signed in."
+	case op.operators:
+		return fmt.Sprintf(" Needs the permission %s; for a job of the server, the one that starting it needs.", op.needs)
 	case op.or != "":
 		return fmt.Sprintf(" Needs the permission %s, or on the server %s.", op.needs, op.or)
 	}

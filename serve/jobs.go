@@ -40,26 +40,37 @@ func (s *server) registerJobs() {
 	type jobList struct {
 		Jobs []job.Job `json:"jobs"`
 	}
-	register(s, operation{id: "list-jobs", needs: access.JobRead, method: http.MethodGet, path: "/api/v1/jobs", tag: "jobs", summary: "List jobs, newest first"},
+	register(s, operation{id: "list-jobs", needs: access.JobRead, operators: true, method: http.MethodGet, path: "/api/v1/jobs", tag: "jobs", summary: "List jobs, newest first"},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[jobList], error) {
-			all := s.space(ctx).Jobs.List()
-			for i := range all {
-				all[i] = s.seen(ctx, all[i])
+			out := jobList{[]job.Job{}}
+			for _, j := range s.space(ctx).Jobs.List() {
+				if s.mayJob(ctx, j, access.JobRead) == nil {
+					out.Jobs = append(out.Jobs, s.seen(ctx, j))
+				}
 			}
-			return &bodyOf[jobList]{Body: jobList{all}}, nil
+			return &bodyOf[jobList]{Body: out}, nil
 		})
-	register(s, operation{id: "get-job", needs: access.JobRead, method: http.MethodGet, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Get a job",
+	register(s, operation{id: "get-job", needs: access.JobRead, operators: true, method: http.MethodGet, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Get a job",
 		errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *named) (*bodyOf[job.Job], error) {
 			j, err := s.space(ctx).Jobs.Get(in.ID)
+			if err == nil {
+				err = s.mayJob(ctx, j, access.JobRead)
+			}
 			return &bodyOf[job.Job]{Body: s.seen(ctx, j)}, err
 		})
-	register(s, operation{id: "cancel-job", needs: access.JobCancel, method: http.MethodDelete, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Cancel a job",
+	register(s, operation{id: "cancel-job", needs: access.JobCancel, operators: true, method: http.MethodDelete, path: "/api/v1/jobs/{id}", tag: "jobs", summary: "Cancel a job",
 		description: "Asks it to end and answers at once; its state says when it has. A job that has ended stays as it is.",
 		status:      http.StatusOK, errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *named) (*bodyOf[job.Job], error) {
-			j, err := s.space(ctx).Jobs.Cancel(in.ID)
+			j, err := s.space(ctx).Jobs.Get(in.ID)
 			if err == nil {
+				err = s.mayJob(ctx, j, access.JobCancel)
+			}
+			if err != nil {
+				return nil, err
+			}
+			if j, err = s.space(ctx).Jobs.Cancel(in.ID); err == nil {
 				s.tell(ctx, "job.cancel", audit.Object{Kind: "job", ID: in.ID, Name: j.Kind}, nil, nil)
 			}
 			return &bodyOf[job.Job]{Body: s.seen(ctx, j)}, err
@@ -71,6 +82,33 @@ func (s *server) registerJobs() {
 type started struct {
 	Location string `header:"Location" doc:"Where the job is."`
 	Body     job.Job
+}
+
+// serverJobs are the kinds of jobs that are about the whole server, wherever they
+// were asked for, with the permission that they need.
+var serverJobs = map[string]access.Permission{
+	"archive.verify": access.ServerVerify, "log.verify": access.ServerVerify, "audit.verify": access.ServerAudit,
+	JobBackup: access.ServerBackup, JobBackupVerify: access.ServerBackup,
+}
+
+// startsServerJobs says whether someone may start any of them.
+func startsServerJobs(who access.Principal) bool {
+	for _, p := range serverJobs {
+		if who.Can(p, "", "") {
+			return true
+		}
+	}
+	return false
+}
+
+// mayJob refuses who may not do with a job what needs says: of the server's, who
+// may not start them.
+func (s *server) mayJob(ctx context.Context, j job.Job, needs access.Permission) error {
+	if p, is := serverJobs[j.Kind]; is {
+		return principal(ctx).Allow(p, "", "")
+	}
+	sp := s.space(ctx)
+	return principal(ctx).Allow(needs, sp.Workspace, sp.ID)
 }
 
 // dataful are the kinds of jobs whose words and results tell what is in tables or
