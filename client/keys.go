@@ -16,6 +16,8 @@ type Key struct {
 	Name            string     `json:"name"`
 	Server          bool       `json:"server"`
 	AllEnvironments bool       `json:"all_environments"`
+	Environment     string     `json:"environment,omitempty"` // by id
+	EnvironmentName string     `json:"environment_name,omitempty"`
 	Role            string     `json:"role"`
 	Permissions     []string   `json:"permissions"`
 	Maker           string     `json:"maker"`

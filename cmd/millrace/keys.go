@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -114,7 +115,7 @@ func (p *program) keyList() *cobra.Command {
 }
 
 func keyTable(all []client.Key) terminal.Table {
-	t := terminal.Table{Columns: []terminal.Column{{Name: "name"}, {Name: "may", Wrap: true}, {Name: "begins"}, {Name: "last used"}, {Name: "works until"}, {Name: "id", Whole: true}}}
+	t := terminal.Table{Columns: []terminal.Column{{Name: "name"}, {Name: "in"}, {Name: "may", Wrap: true}, {Name: "begins"}, {Name: "last used"}, {Name: "works until"}, {Name: "id", Whole: true}}}
 	for _, k := range all {
 		may := k.Role
 		if may == "" {
@@ -124,7 +125,7 @@ func keyTable(all []client.Key) terminal.Table {
 		if len(k.Tokens) > 0 {
 			begins = k.Tokens[0].Begins
 		}
-		until := "it is revoked"
+		until := "no end"
 		switch {
 		case k.Revoked != nil:
 			until = "revoked " + day(*k.Revoked)
@@ -138,7 +139,14 @@ func keyTable(all []client.Key) terminal.Table {
 				used += " from " + k.LastAddress
 			}
 		}
-		t.Rows = append(t.Rows, []string{k.Name, may, begins, used, until, k.ID})
+		in := cmp.Or(k.EnvironmentName, k.Environment)
+		switch {
+		case k.Server:
+			in = "the server"
+		case k.AllEnvironments:
+			in = "all environments"
+		}
+		t.Rows = append(t.Rows, []string{k.Name, in, may, begins, used, until, k.ID})
 	}
 	return t
 }
