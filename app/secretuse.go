@@ -46,6 +46,9 @@ func (sp *space) secretsInto(o *project.Options, looking bool) {
 	a, workspace := sp.app, sp.tenant()
 	o.Secrets.Vault = spaceVault{a.secrets.vault, workspace, sp.id, looking}
 	o.Secrets.Redactor = &a.secrets.redactor
+	if ws, ok := a.workspaces.store.Spaces().Space(sp.id); ok && sp != a.home {
+		o.Secrets.Address = ws.Address()
+	}
 	o.Secrets.NoPlain = workspace != a.home.tenant() // they are of who runs the server
 }
 

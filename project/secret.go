@@ -40,6 +40,7 @@ type Secrets struct {
 	Dir      string                           // "" means no folder
 	NoPlain  bool                             // neither environment nor Dir: they belong to another workspace
 	Redactor *secret.Redactor                 // learns the values; nil: nobody does
+	Address  string                           // of the space whose Vault that is, for commands; "": they need none
 	// Later leaves out secrets that are not found, for who cannot ask the vault
 	// yet: what needs their values is not checked.
 	Later bool
@@ -59,7 +60,7 @@ func (s Secrets) Lookup(ref secret.Reference) (value string, inVault bool, err e
 		}
 	}
 	if s.NoPlain {
-		return "", false, millrace.Errorf(millrace.NotFound, "secret %s is not set: set it with millrace secret set %s", ref, ref.Path)
+		return "", false, millrace.Errorf(millrace.NotFound, "secret %s is not set: set it with %s", ref, s.command(ref))
 	}
 	at := secret.Ref{Workspace: plainWorkspace, Reference: ref}
 	v, err := secret.Backends{
@@ -80,9 +81,17 @@ func (s Secrets) missing(ref secret.Reference) error {
 	}
 	set := "set"
 	if s.Vault != nil {
-		set = "set it with millrace secret set " + ref.Path + ", or set"
+		set = "set it with " + s.command(ref) + ", or set"
 	}
 	return millrace.Errorf(millrace.NotFound, "secret %s is not set: %s the environment variable %s%s", ref, set, secret.Variable(ref.Path), hint)
+}
+
+// command sets a secret.
+func (s Secrets) command(ref secret.Reference) string {
+	if s.Address == "" {
+		return "millrace secret set " + ref.Path
+	}
+	return "millrace secret set " + ref.Path + " --workspace " + s.Address
 }
 
 // Names returns the names of the secrets that are set, sorted: of those in the

@@ -136,6 +136,19 @@ func TestSecretHosts(t *testing.T) {
 	}
 }
 
+// TestMissingElsewhere: who lacks a secret in another environment is not led to set
+// this one's.
+func TestMissingElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, plain := range []bool{true, false} {
+		s := Secrets{Vault: &fakeVault{}, Getenv: func(string) (string, bool) { return "", false }, NoPlain: !plain, Address: "acme@staging"}
+		_, _, err := s.Lookup(secret.Reference{Path: "key"})
+		if err == nil || !strings.Contains(err.Error(), "millrace secret set key --workspace acme@staging") {
+			t.Errorf("plain %v: %v", plain, err)
+		}
+	}
+}
+
 // TestSecretUsesOfMistakes: what cannot be read as it should hides no use.
 func TestSecretUsesOfMistakes(t *testing.T) {
 	t.Parallel()
