@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -248,6 +249,16 @@ func (r *Registry) Close(ctx context.Context) error {
 	case <-ended:
 		return nil
 	case <-ctx.Done():
-		return millrace.Errorf(millrace.Canceled, "jobs did not end in time: %w", ctx.Err())
 	}
+	if !r.running() {
+		return nil
+	}
+	return millrace.Errorf(millrace.Canceled, "jobs did not end in time: %w", ctx.Err())
+}
+
+// running says whether a job is running.
+func (r *Registry) running() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.jobs, func(e *entry) bool { return e.job.State == Running })
 }

@@ -132,3 +132,22 @@ func TestForget(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCloseWithoutJobs: what has nothing that runs is closed, also when there is no
+// time left.
+func TestCloseWithoutJobs(t *testing.T) {
+	t.Parallel()
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 200 {
+		r := NewRegistry(Options{})
+		j, err := r.Start("x", func(context.Context, func(Progress)) (any, error) { return nil, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		await(t, r, j.ID)
+		if err := r.Close(late); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
