@@ -200,6 +200,7 @@ func (g *guarded) work(path string) string {
 func TestNoSecretLeavesWithVersions(t *testing.T) {
 	g := guard(t)
 	g.plant()
+	g.letIn()
 	last := g.deployAll()
 	g.refuseAll(last)
 	g.showVersions()
@@ -256,6 +257,72 @@ func (g *guarded) plant() {
 		}
 	}
 	g.do(200, "PUT", "/api/v1/secrets", object{"path": "of_all", "value": canaries["of_all"], "all_environments": true, "resources": []string{"sources/c"}, "hosts": []string{}})
+}
+
+// letIn makes what lets one in: a key, invitations, a password, a session. Who asked
+// is told of them once, and nobody else at all.
+func (g *guarded) letIn() {
+	g.t.Helper()
+	made := func(path, body, field string) string {
+		g.t.Helper()
+		status, text := g.admin("POST", path, []byte(body), "application/json")
+		var out map[string]any
+		if err := json.Unmarshal([]byte(text), &out); err != nil || status != http.StatusCreated {
+			g.t.Fatalf("%s answers %d %s", path, status, text)
+		}
+		secret, _ := out[field].(string)
+		return secret[strings.LastIndex(secret, "#")+1:]
+	}
+	g.canaries["API key"] = made("/api/v1/keys", `{"name":"reports","role":"admin"}`, "token")
+	g.canaries["open invitation"] = made("/api/v1/members/invitations", `{"role":"viewer","email":"eve@example.com"}`, "link")
+	g.canaries["invitation"] = made("/api/v1/members/invitations", `{"role":"admin","email":"ada@example.com"}`, "link")
+	g.canaries["password of a person"], g.canaries["wrong password"] = "canary horse battery staple", "canary horse battery steeple"
+	send := func(path string, body object) *http.Response {
+		g.t.Helper()
+		text, err := json.Marshal(body)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		resp, err := http.Post(g.URL()+path, "application/json", bytes.NewReader(text))
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		g.asked("POST "+path, resp.StatusCode, string(answer))
+		return resp
+	}
+	token := g.canaries["invitation"]
+	token = token[strings.LastIndex(token, "=")+1:]
+	g.canaries["invitation"] = token
+	resp := send("/api/v1/invitations/accept", object{"token": token, "name": "Ada", "email": "ada@example.com", "password": g.canaries["password of a person"]})
+	if resp.StatusCode != http.StatusOK || len(resp.Cookies()) == 0 {
+		g.t.Fatalf("accepting answers %d, with cookies %v", resp.StatusCode, resp.Cookies())
+	}
+	for _, c := range resp.Cookies() {
+		g.canaries["cookie "+c.Name] = c.Value
+	}
+	if resp := send("/api/v1/session", object{"email": "ada@example.com", "password": g.canaries["wrong password"]}); resp.StatusCode != http.StatusUnauthorized {
+		g.t.Errorf("a wrong password is answered %d", resp.StatusCode)
+	}
+	if resp := send("/api/v1/invitations/accept", object{"token": token + "x", "name": "Ada", "email": "ada@example.com", "password": g.canaries["wrong password"]}); resp.StatusCode < 400 {
+		g.t.Errorf("a wrong invitation is answered %d", resp.StatusCode)
+	}
+	for _, path := range []string{"/api/v1/status?access_token=", "/api/v1/status?x=", "/api/v1/keys/", "/nothing/"} {
+		if status, text := g.request("", "GET", path+g.canaries["API key"], nil); strings.HasPrefix(path, "/api/") && status < 400 {
+			g.t.Errorf("a key in an address is answered %d %s", status, text)
+		} else {
+			g.asked(path, status, text)
+		}
+	}
+	if status, text := g.request(g.canaries["API key"]+"x", "GET", "/api/v1/status", nil); status != http.StatusUnauthorized {
+		g.t.Errorf("a wrong key is answered %d", status)
+	} else {
+		g.asked("a wrong key", status, text)
+	}
 }
 
 // project is what is deployed; more are other files, as for with.

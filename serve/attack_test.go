@@ -98,6 +98,11 @@ func TestTokensInAddresses(t *testing.T) {
 			}
 		}
 	}
+	for _, path := range []string{"/api/v1/keys/", "/api/v1/", "/api/v1/w/", "/nothing/"} { // as a part of the path, which the page answers too
+		if resp, text := call(t, "GET", url+path+made.Token, ""); resp.StatusCode != http.StatusOK && resp.StatusCode < 400 || strings.Contains(text, made.Token) {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, text)
+		}
+	}
 	for _, secret := range []string{made.Token, ada.cookie, ada.csrf, secretOfAda} {
 		if strings.Contains(said.String(), secret) {
 			t.Errorf("the log has a secret: %s", said.String())

@@ -258,6 +258,14 @@ func noTokenInAddress(r *http.Request) error {
 	return nil
 }
 
+// withoutTokens is a path as the log may say it.
+func withoutTokens(path string) string {
+	if !strings.Contains(path, "mr_") {
+		return path
+	}
+	return isToken.ReplaceAllString(path, "[secret]")
+}
+
 var errTokenInAddress = millrace.Errorf(millrace.Invalid, "a token does not belong into an address, which logs and histories keep: send it as Authorization: Bearer TOKEN, and take this one for known to others: rotate it")
 
 // isToken finds API keys and the tokens of sessions and links.

@@ -125,7 +125,7 @@ func (s *server) observed(next http.Handler) http.Handler {
 			took := s.o.Now().Sub(start)
 			s.metrics.requests.WithLabelValues(route, strconv.Itoa(rec.status)).Inc()
 			s.metrics.seconds.WithLabelValues(route).Observe(took.Seconds())
-			s.o.Logger.Debug("request", "request", id, "method", r.Method, "path", r.URL.Path, "status", rec.status,
+			s.o.Logger.Debug("request", "request", id, "method", r.Method, "path", withoutTokens(r.URL.Path), "status", rec.status,
 				"took", took.Round(time.Microsecond), "peer", r.RemoteAddr)
 			if p != nil {
 				panic(p)
