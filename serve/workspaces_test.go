@@ -7,10 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/audit"
 	meta "github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/sqlite"
+	"github.com/millrace/millrace/warehouse"
 	"github.com/millrace/millrace/workspace"
 )
 
@@ -197,5 +199,56 @@ func TestNobodyCrossesWorkspaces(t *testing.T) {
 	}
 	if now, err := o.Workspaces.Get(t.Context(), other.ID); err != nil || now.State != workspace.Active || len(now.Environments) != 1 || len(now.OldNames) != 0 {
 		t.Errorf("the other workspace is %+v, %v", now, err)
+	}
+}
+
+// TestTablesOfAnotherEnvironment: who looks for a table that is not there is told in
+// which environment they did, and where they can besides.
+func TestTablesOfAnotherEnvironment(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.query = func(context.Context, warehouse.Query) (warehouse.Rows, error) {
+		return nil, millrace.Errorf(millrace.Invalid, "there is no table web.orders: a table is made with the first event of its name")
+	}
+	o, _ := w.tenants(t)
+	o.Space.Results = struct{ Results }{} // which no query gets to
+	s := start(t, o)
+	asks := func(key string) (texts []string) {
+		for _, path := range []string{"/api/v1/query", "/api/v1/results"} {
+			var with []string
+			if key != "" {
+				with = headers("Bearer " + key)
+			}
+			_, text := call(t, "POST", s.URL+path, `{"sql":"SELECT * FROM web.orders"}`, with...)
+			if !strings.Contains(text, "there is no table web.orders") {
+				t.Fatalf("%s: %s", path, text)
+			}
+			texts = append(texts, path+": "+text)
+		}
+		return texts
+	}
+	for _, text := range asks("") {
+		if strings.Contains(text, "environment") {
+			t.Errorf("there is one environment: %s", text)
+		}
+	}
+	if _, err := o.Workspaces.AddEnvironment(t.Context(), "default", "staging"); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range asks("") {
+		// Nothing of the other workspace.
+		if !strings.Contains(text, `this is the environment production, and each has tables of its own: those of another are asked for in default@staging"`) {
+			t.Errorf("does not say where: %s", text)
+		}
+	}
+	// To who may ask in one alone, the others are not named.
+	resp, text := call(t, "POST", s.URL+"/api/v1/keys", `{"name":"reports","role":"analyst"}`)
+	if resp.StatusCode != http.StatusCreated {
+		t.Fatalf("%d %s", resp.StatusCode, text)
+	}
+	for _, text := range asks(decode[NewAPIKey](t, text).Token) {
+		if strings.Contains(text, "staging") {
+			t.Errorf("names an environment that is not theirs: %s", text)
+		}
 	}
 }
