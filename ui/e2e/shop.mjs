@@ -237,8 +237,7 @@ async function warehouse(tab) {
   await tab.sound('a mistake in SQL')
   tab.allow()
   await tab.go('/warehouse')
-  await tab.see(tab.page.getByText('Ask the warehouse'))
-  // The same words stand in the editor, which is there before the tables are.
+  // At once, while what was open gets into the address. The same words stand in the editor, which is there before the tables are.
   await tab.click(await tab.see(tab.role('complementary', 'Tables').getByRole('region', { name: 'shop', exact: true }).getByText('order_placed', { exact: true })))
   await tab.see(tab.role('heading', /order_placed/))
   await tab.see(tab.role('grid', 'Newest rows of shop.order_placed').getByRole('columnheader', { name: /^total_price/ }))

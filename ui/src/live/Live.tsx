@@ -12,6 +12,7 @@ import { CodeBlock } from '@/design/CodeBlock'
 import { IconButton } from '@/design/IconButton'
 import { Input } from '@/design/Input'
 import { useKeys } from '@/design/keys'
+import { useLeaving } from '@/design/leaving'
 import { Menu } from '@/design/Menu'
 import { Select } from '@/design/Select'
 import { Table, type Column, type TableHandle } from '@/design/Table'
@@ -62,7 +63,8 @@ export default function Live() {
   // What is open stands in the address; a link shows it also when it has left the list.
   const line = opened === undefined ? undefined : record?.number === opened ? record.line : undefined
   const shown = line?.position
-  useEffect(() => { if (shown) void navigate({ search: (before) => ({ ...before, open: shown }), replace: true }) }, [navigate, shown])
+  const leaving = useLeaving()
+  useEffect(() => { if (shown && !leaving()) void navigate({ search: (before) => ({ ...before, open: shown }), replace: true }) }, [navigate, leaving, shown])
   const linked = useQuery({ ...recordQuery(open ?? ''), enabled: open !== undefined && opened === undefined })
   const close = () => {
     setOpened(undefined)

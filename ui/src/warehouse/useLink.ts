@@ -1,5 +1,6 @@
 import { getRouteApi } from '@tanstack/react-router'
 import { useEffect, useRef } from 'react'
+import { useLeaving } from '@/design/leaving'
 import { linkOf, pathOf, sameLink } from './saved'
 import { open, tabs, type SqlTab } from './tabs'
 
@@ -9,6 +10,7 @@ const route = getRouteApi('/warehouse/')
 export function useLink(tab: SqlTab | undefined, openSaved: (path: string) => Promise<boolean>): void {
   const link = route.useSearch()
   const navigate = route.useNavigate()
+  const leaving = useLeaving()
   const asked = sameLink(link)
   const written = useRef('')
   const opening = useRef(false)
@@ -29,7 +31,7 @@ export function useLink(tab: SqlTab | undefined, openSaved: (path: string) => Pr
   const ownKey = own ? sameLink(own) : ''
   useEffect(() => {
     const timer = setTimeout(() => {
-      if (opening.current || ownKey === written.current || own === undefined) return
+      if (opening.current || ownKey === written.current || own === undefined || leaving()) return
       written.current = ownKey
       void navigate({ search: own, replace: true })
     }, 400)
