@@ -144,7 +144,7 @@ async function invited(tab) {
 
   const her = await other(tab)
   await her.page.goto(link)
-  await her.see(/You are invited to work here as/)
+  await her.see(/You are invited to work in Default as/)
   await noToken(her, link)
   await her.sound('an invitation')
   await fill(her, guest)
@@ -188,7 +188,7 @@ async function roles(tab) {
   tab.allow(409)
   await menuOf(tab, owner.name, 'Leave')
   await tab.click(tab.role('dialog', 'Leave?').getByRole('button', { name: 'Leave' }))
-  await tab.see(tab.role('alert'))
+  await tab.see(tab.role('alert').getByText(/Ada Lovelace \(ada@example.com\) is the last owner of the workspace default/))
   await tab.sound('the last owner stays')
   await tab.press('Escape')
   tab.allow()

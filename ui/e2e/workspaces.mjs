@@ -79,6 +79,7 @@ async function workspaces(tab) {
   await tab.page.getByLabel('Type globex-group to go on').fill('globex-group')
   await tab.soundInBoth('deleting')
   await tab.press('Enter')
+  await tab.see(/globex-group is deleted; it can be had back until 20\d\d-\d\d-\d\d \d\d:\d\d GMT/)
   await tab.see(drawer.getByText(/It can be had back until/))
   await tab.sound('a workspace that is deleted')
   await tab.page.getByLabel('State').selectOption('deleted')

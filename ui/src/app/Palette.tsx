@@ -128,7 +128,7 @@ export function Palette({ onClose, onKeys, onSwitch }: { onClose: () => void; on
     // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions
     <dialog ref={box} aria-label="Find anything" onCancel={(e) => { e.preventDefault(); onClose() }} onClick={(e) => { if (e.target === e.currentTarget) onClose() }}
       className="fade-in fixed top-[12vh] left-1/2 max-h-[70vh] w-[calc(100vw-24px)] max-w-150 -translate-x-1/2 overflow-hidden rounded-outer bg-surface text-13 text-ink shadow-float open:flex open:flex-col">
-      <div className="flex items-center gap-2 border-b border-line px-4">
+      <div className="flex items-center gap-2 rounded-t-outer border-b border-line px-4 has-[input:focus-visible]:outline-2 has-[input:focus-visible]:-outline-offset-2 has-[input:focus-visible]:outline-accent">
         <Icon name="search" className="text-faint" />
         {/* Whoever opened the palette wants to type into it. */}
         {/* eslint-disable-next-line jsx-a11y/no-autofocus */}

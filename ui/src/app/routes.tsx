@@ -33,7 +33,7 @@ const settingsIndex = createRoute({ getParentRoute: () => settings, path: '/', c
 const settingsProfile = createRoute({ getParentRoute: () => settings, path: 'profile', component: lazyRouteComponent(() => import('@/settings/Profile')) })
 const settingsMembers = createRoute({ getParentRoute: () => settings, path: 'members', validateSearch: texts('tab'), component: lazyRouteComponent(() => import('@/settings/Members')) })
 const settingsPeople = createRoute({ getParentRoute: () => settings, path: 'people', validateSearch: texts('tab'), component: lazyRouteComponent(() => import('@/settings/People')) })
-const settingsKeys = createRoute({ getParentRoute: () => settings, path: 'keys', validateSearch: texts('of', 'open'), component: lazyRouteComponent(() => import('@/settings/Keys')) })
+const settingsKeys = createRoute({ getParentRoute: () => settings, path: 'keys', validateSearch: texts('of', 'open', 'q'), component: lazyRouteComponent(() => import('@/settings/Keys')) })
 const settingsSecrets = createRoute({ getParentRoute: () => settings, path: 'secrets', validateSearch: texts('open', 'q'), component: lazyRouteComponent(() => import('@/settings/Secrets')) })
 const settingsEnvironments = createRoute({ getParentRoute: () => settings, path: 'environments', component: lazyRouteComponent(() => import('@/settings/Environments')) })
 const settingsReleases = createRoute({ getParentRoute: () => settings, path: 'releases', validateSearch: texts('tab', 'open'), component: lazyRouteComponent(() => import('@/settings/Releases')) })

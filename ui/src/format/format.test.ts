@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bytes, clock, compact, day, duration, exact, number, percent, plural, position, rate, relative, sentence, shortId } from './format'
+import { bytes, clock, compact, day, duration, exact, minute, number, percent, plural, position, rate, relative, sentence, shortId } from './format'
 import { midnight, parseRange } from './range'
 
 const at = Date.parse('2026-01-31T10:15:01.210Z')
@@ -29,6 +29,8 @@ describe('format', () => {
   test('times name their zone', () => {
     expect(exact(at, 'UTC')).toBe('2026-01-31 10:15:01.210 UTC')
     expect(exact(at, 'Asia/Kolkata')).toBe('2026-01-31 15:45:01.210 GMT+5:30')
+    expect(minute(at, 'Asia/Kolkata')).toBe('2026-01-31 15:45 GMT+5:30')
+    expect(minute(NaN, 'UTC')).toBe('–')
     expect(clock(at, 'UTC')).toBe('10:15:01')
     expect(clock(at, 'UTC', true)).toBe('10:15:01.210')
     expect(day(Date.parse('2026-01-31T23:30:00Z'), 'Europe/Berlin')).toBe('2026-02-01')

@@ -116,6 +116,13 @@ export function exact(at: number, zone: string): string {
   return `${p['year']}-${p['month']}-${p['day']} ${p['hour']}:${p['minute']}:${p['second']}.${p['fractionalSecond']} ${p['timeZoneName']}`
 }
 
+/** minute writes a time to the minute with its zone: 2026-01-31 10:15 UTC. */
+export function minute(at: number, zone: string): string {
+  if (Number.isNaN(at)) return nothing
+  const p = parts(at, zone)
+  return `${p['year']}-${p['month']}-${p['day']} ${p['hour']}:${p['minute']} ${p['timeZoneName']}`
+}
+
 /** clock writes the time of day: 10:15:01, with milliseconds where they matter. */
 export function clock(at: number, zone: string, milliseconds = false): string {
   if (Number.isNaN(at)) return nothing

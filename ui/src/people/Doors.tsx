@@ -64,8 +64,9 @@ export function Invited({ token, session, onIn, onSignedIn }: DoorProps) {
   if (token === '') return <NoToken title="An invitation" again="Open the link that you were given again." />
   if (open.error) return <Door title="An invitation" footer={<Home />}><ErrorBox problem={told(open.error)} onRetry={problemOf(open.error).kind === 'unreachable' ? () => void open.refetch() : undefined} /></Door>
   if (!open.data) return <Door title="An invitation"><SkeletonRows rows={3} /></Door>
-  const { server, role, email, account, expires } = open.data
-  const about = <p>You are invited {server ? 'to run this server' : 'to work here'} as <strong className="font-semibold text-ink">{role}</strong>{email && <> with the address <strong className="font-semibold break-all text-ink">{email}</strong></>}. The invitation ends <TimeText at={expires} />.</p>
+  const { server, role, email, account, expires, workspace_title: workspace, environment_name: environment } = open.data
+  const to = workspace && <>to work in <strong className="font-semibold break-words text-ink" dir="auto">{workspace}</strong>{environment && <>, in its environment <strong className="font-semibold text-ink">{environment}</strong> alone,</>}</>
+  const about = <p>You are invited {server ? 'to run this server' : to || 'to work here'} as <strong className="font-semibold text-ink">{role}</strong>{email && <> with the address <strong className="font-semibold break-all text-ink">{email}</strong></>}. The invitation ends <TimeText at={expires} />.</p>
   const me = session.person
   const notMe = me !== undefined && email !== undefined && me.email.toLowerCase() !== email.toLowerCase()
   if (notMe && !other) {

@@ -18,7 +18,9 @@ import { SkeletonRows } from '@/design/Skeleton'
 import { TimeText } from '@/design/TimeText'
 import { toast } from '@/design/Toast'
 import { View } from '@/design/View'
-import { plural } from '@/format/format'
+import { useZone } from '@/design/zone'
+import { minute, plural } from '@/format/format'
+import { deletedUntil } from './workspaces'
 
 type Act = 'rename' | 'main' | 'delete' | 'undelete'
 
@@ -29,6 +31,7 @@ export default function Environments() {
   const served = useQuery(sessionQuery).data?.mode === 'serve'
   const releases = useInfiniteQuery({ ...releasesQuery, enabled: served }).data?.pages.flatMap((p) => p.releases) ?? []
   const may = useMay()
+  const zone = useZone()
   const manages = may('environment:manage')
   const [making, make] = useState(false)
   const [asked, ask] = useState<{ environment: Environment; act: Act }>()
@@ -47,6 +50,7 @@ export default function Environments() {
               <div className="min-w-0 grow basis-56"><div className="flex items-center gap-2"><span className="truncate font-medium">{e.name}</span>{e.main && <Badge meaning="accent">default</Badge>}{e.space === here && <Badge>this one</Badge>}</div><div className="truncate text-12 text-soft"><code className="font-mono">{e.address}</code> · made <TimeText at={e.created} /></div></div>
               {runs ? <span className="text-12 text-soft">version {runs.number}</span> : releases.length > 0 && e.state === 'active' && <span className="text-12 text-soft">nothing deployed yet</span>}
               <State environment={e} />
+              {e.state === 'deleted' && e.purge_after && <p className="w-full pb-1 text-12 text-soft">It can be had back until {minute(Date.parse(e.purge_after), zone)}; then it is deleted for good.</p>}
               {e.problem && <p className="w-full pb-1 break-words text-bad-text">{e.problem}</p>}
               </div>
               {manages && <Menu label={`What may be done with ${e.name}`} button={<IconButton icon="more" label={`What may be done with ${e.name}`} />} items={e.state === 'active' ? [
@@ -73,7 +77,7 @@ export default function Environments() {
 function State({ environment: e }: { environment: Environment }) {
   switch (e.state) {
     case 'active': return <StateDot meaning="good">Active</StateDot>
-    case 'deleted': return <StateDot meaning="neutral" hollow>Deleted{e.purge_after && <>, gone for good <TimeText at={e.purge_after} /></>}</StateDot>
+    case 'deleted': return <StateDot meaning="neutral" hollow>Deleted</StateDot>
     case 'purging': return <StateDot meaning="warning">Being deleted for good</StateDot>
   }
 }
@@ -115,6 +119,7 @@ const texts: Record<Act, { title: (name: string) => string; verb: string; done: 
 function Change({ workspace, environment, act, onClose }: { workspace: Workspace; environment: Environment; act: Act; onClose: () => void }) {
   const [typed, setTyped] = useState(act === 'rename' ? environment.name : '')
   const client = useQueryClient()
+  const zone = useZone()
   const text = texts[act]
   const params = { workspace: workspace.id, environment: environment.space }
   const change = useMutation({
@@ -126,7 +131,7 @@ function Change({ workspace, environment, act, onClose }: { workspace: Workspace
         case 'undelete': return call('undelete-environment', { params })
       }
     },
-    onSuccess: () => { toast(`${environment.name} ${text.done}`, { meaning: 'good' }); onClose() },
+    onSuccess: (now) => { toast(act === 'delete' ? deletedUntil(environment.name, now.environments.find((e) => e.space === environment.space)?.purge_after, zone) : `${environment.name} ${text.done}`, { meaning: 'good' }); onClose() },
     onSettled: () => Promise.all([client.invalidateQueries({ queryKey: ['environments'] }), client.invalidateQueries({ queryKey: ['workspaces'] })]),
   })
   const problem = act === 'rename' && typed !== environment.name ? nameProblem(typed, workspace.environments) : undefined

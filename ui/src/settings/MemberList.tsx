@@ -3,6 +3,7 @@ import { useState } from 'react'
 import { call, problemOf } from '@/api/client'
 import { invitationsQuery, membersQuery } from '@/api/control'
 import { useMay } from '@/api/may'
+import { useRest } from '@/api/pages'
 import { sessionQuery } from '@/api/queries'
 import type { Invitation } from '@/api/schema'
 import { useNames } from '@/api/workspaces'
@@ -11,6 +12,8 @@ import { Button } from '@/design/Button'
 import { Empty } from '@/design/Empty'
 import { ErrorBox } from '@/design/ErrorBox'
 import { IconButton } from '@/design/IconButton'
+import { Input } from '@/design/Input'
+import { useKeys } from '@/design/keys'
 import { Menu } from '@/design/Menu'
 import { SkeletonRows } from '@/design/Skeleton'
 import { TimeText } from '@/design/TimeText'
@@ -35,6 +38,9 @@ export function MemberList({ of, onInvite }: { of: Scope; onInvite: () => void }
   const may = useMay()
   const manages = may(of === 'server' ? 'operator:manage' : 'member:manage')
   const [asked, ask] = useState<{ member: MemberRoles; what: 'role' | 'remove' | 'reset' }>()
+  const [typed, setTyped] = useState('')
+  const reading = useRest(list, typed.trim() !== '')
+  useKeys([{ keys: '/', label: 'Filter members', group: 'Members', run: () => { document.getElementById('members-filter')?.focus() } }])
   if (list.error && !list.data) return <div className="p-4"><ErrorBox problem={problemOf(list.error)} onRetry={() => void list.refetch()} /></div>
   if (!list.data) return <SkeletonRows />
   const members = byPerson(list.data.pages.flatMap((p) => p.members))
@@ -44,10 +50,12 @@ export function MemberList({ of, onInvite }: { of: Scope; onInvite: () => void }
       {session?.kind === 'local' ? 'On this machine, millrace dev asks nobody who they are. Members are for a server that others reach, with millrace serve.' : of === 'server' ? 'Who runs the server needs one: for its log, backups and workspaces.' : 'Invite the people who work with this data, each with the role that they need.'}
     </Empty>
   }
+  const shown = members.filter((m) => `${m.name} ${m.email}`.toLowerCase().includes(typed.trim().toLowerCase()))
   return (
     <>
+      {members.length > 1 && <div role="search" className="px-4 py-2"><Input id="members-filter" label="Filter members" hideLabel icon="search" placeholder="Name or address" className="max-w-90" value={typed} onChange={(e) => { setTyped(e.target.value) }} /></div>}
       <ul>
-        {members.map((m) => {
+        {shown.map((m) => {
           const me = session?.person?.id === m.person
           return (
             <li key={m.person} className={row}><div className={parts}>
@@ -64,7 +72,8 @@ export function MemberList({ of, onInvite }: { of: Scope; onInvite: () => void }
           )
         })}
       </ul>
-      {list.hasNextPage && <div className="p-4"><Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>Show more</Button></div>}
+      {shown.length === 0 && !reading && <p className="px-4 py-2 text-soft">Nobody here has this name or address.</p>}
+      {reading ? <SkeletonRows rows={2} /> : list.hasNextPage && <div className="p-4"><Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>Show more</Button></div>}
       {asked?.what === 'role' && <RoleDialog of={of} member={asked.member} onClose={close} />}
       {asked?.what === 'remove' && <RemoveDialog of={of} member={asked.member} onClose={close} />}
       {asked?.what === 'reset' && <ResetDialog person={asked.member.person} name={asked.member.name} byServer={of === 'server'} onClose={close} />}

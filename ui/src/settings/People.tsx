@@ -4,6 +4,7 @@ import { useState } from 'react'
 import { call, problemOf } from '@/api/client'
 import { peopleQuery } from '@/api/control'
 import { useMay } from '@/api/may'
+import { useRest } from '@/api/pages'
 import { sessionQuery } from '@/api/queries'
 import type { Person } from '@/api/schema'
 import { Badge } from '@/design/Badge'
@@ -55,6 +56,7 @@ function Accounts() {
   const manages = may('person:manage')
   const [typed, setTyped] = useState('')
   const [asked, ask] = useState<{ person: Person; what: 'suspend' | 'resume' | 'delete' | 'reset' }>()
+  const reading = useRest(list, typed.trim() !== '')
   if (list.error && !list.data) return <div className="p-4"><ErrorBox problem={problemOf(list.error)} onRetry={() => void list.refetch()} /></div>
   if (!list.data) return <SkeletonRows />
   const all = list.data.pages.flatMap((p) => p.people)
@@ -77,8 +79,8 @@ function Accounts() {
           </li>
         ))}
       </ul>
-      {shown.length === 0 && <p className="px-4 py-2 text-soft">Nobody {list.hasNextPage ? 'of those that are shown ' : ''}has this name or address.</p>}
-      {list.hasNextPage && <div className="p-4"><Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>Show more</Button></div>}
+      {shown.length === 0 && !reading && <p className="px-4 py-2 text-soft">Nobody has this name or address.</p>}
+      {reading ? <SkeletonRows rows={2} /> : list.hasNextPage && <div className="p-4"><Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>Show more</Button></div>}
       {asked?.what === 'reset' && <ResetDialog person={asked.person.id} name={asked.person.name} byServer onClose={() => { ask(undefined) }} />}
       {asked && asked.what !== 'reset' && <Act person={asked.person} what={asked.what} onClose={() => { ask(undefined) }} />}
     </>
@@ -88,7 +90,7 @@ function Accounts() {
 const texts = {
   suspend: { title: 'Suspend', verb: 'Suspend', done: 'is suspended', about: 'They are signed out and cannot sign in, and their API keys do nothing, until they are let in again. Nothing of theirs is lost.' },
   resume: { title: 'Let in again:', verb: 'Let them in', done: 'may sign in again', about: 'They may sign in with their password, and their API keys work again.' },
-  delete: { title: 'Delete', verb: 'Delete the account', done: 'was deleted', about: 'They lose all their roles, in every workspace, and the account is gone. API keys that they answer for stop until someone rotates them. What they did stays in the audit trail.' },
+  delete: { title: 'Delete', verb: 'Delete the account', done: 'was deleted', about: 'They lose all their roles, in every workspace, and the account is gone. API keys that they answer for are revoked. What they did stays in the audit trail.' },
 } as const
 
 function Act({ person, what, onClose }: { person: Person; what: keyof typeof texts; onClose: () => void }) {

@@ -18,6 +18,9 @@ import { Facts, Part, View } from '@/design/View'
 import { plural, sentence } from '@/format/format'
 import { browserOf } from './members'
 
+// What opens in place of a button takes the keyboard over from it, and gives it back.
+/* eslint-disable jsx-a11y/no-autofocus */
+
 /** What one says of oneself, and where one is signed in. */
 export default function Profile() {
   const session = useQuery(sessionQuery).data
@@ -63,18 +66,18 @@ function Name({ person }: { person: Person }) {
 }
 
 function Email({ person, mail }: { person: Person; mail: boolean }) {
-  const [open, show] = useState(false)
+  const [open, show] = useState<boolean>() // false: it was closed, and the button has the keyboard again
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
   const change = useMutation({ mutationFn: () => call('change-email', { body: { email: email.trim(), password } }), gcTime: 0, onSuccess: () => { setPassword(''); show(false) } })
   return (
-    <Part title="E-mail address" actions={mail && !open && <Button small onClick={() => { show(true); change.reset() }}>Change</Button>}>
+    <Part title="E-mail address" actions={mail && !open && <Button small autoFocus={open === false} onClick={() => { show(true); change.reset() }}>Change</Button>}>
       <p className="break-all">{person.email}</p>
       {!mail && <p className="mt-1 text-12 text-soft">You sign in with it. To change it, ask an owner of the server: this server sends no mail that could confirm another.</p>}
       {change.isSuccess && !open && <p role="status" className="mt-2 rounded-outer bg-good-tint px-3 py-2">A link is on its way to {email.trim()}. Your address changes when it is opened.</p>}
       {open && (
         <form className="mt-2 grid gap-3" onSubmit={(e) => { e.preventDefault(); if (!change.isPending) change.mutate() }}>
-          <Input label="New address" type="email" autoComplete="email" required value={email} onChange={(e) => { setEmail(e.target.value) }} hint="A link is sent to it. Your address changes when it is opened, and the one before is told." />
+          <Input autoFocus label="New address" type="email" autoComplete="email" required value={email} onChange={(e) => { setEmail(e.target.value) }} hint="A link is sent to it. Your address changes when it is opened, and the one before is told." />
           <PasswordInput label="Your password" autoComplete="current-password" required value={password} onChange={(e) => { setPassword(e.target.value) }} />
           {change.error && <ErrorBox problem={problemOf(change.error)} />}
           <div className="flex gap-2"><Button type="submit" look="main" busy={change.isPending} disabled={email.trim() === '' || password === ''}>Send the link</Button><Button look="quiet" onClick={() => { show(false) }}>Cancel</Button></div>
@@ -87,7 +90,7 @@ function Email({ person, mail }: { person: Person; mail: boolean }) {
 const least = 15
 
 function Password({ person }: { person: Person }) {
-  const [open, show] = useState(false)
+  const [open, show] = useState<boolean>() // false: it was closed, and the button has the keyboard again
   const [current, setCurrent] = useState('')
   const [next, setNext] = useState('')
   const client = useQueryClient()
@@ -102,12 +105,12 @@ function Password({ person }: { person: Person }) {
   })
   const short = next !== '' && [...next].length < least
   return (
-    <Part title="Password" actions={!open && <Button small onClick={() => { show(true); change.reset() }}>Change</Button>}>
+    <Part title="Password" actions={!open && <Button small autoFocus={open === false} onClick={() => { show(true); change.reset() }}>Change</Button>}>
       <p className="text-soft">{person.password_set ? <>Set <TimeText at={person.password_set} /></> : 'Not set'}</p>
       {open && (
         <form className="mt-2 grid gap-3" onSubmit={(e) => { e.preventDefault(); if (!change.isPending) change.mutate() }}>
           <input type="text" name="username" autoComplete="username" defaultValue={person.email} className="sr-only" tabIndex={-1} aria-hidden="true" />
-          <PasswordInput label="Current password" autoComplete="current-password" required value={current} onChange={(e) => { setCurrent(e.target.value) }} />
+          <PasswordInput autoFocus label="Current password" autoComplete="current-password" required value={current} onChange={(e) => { setCurrent(e.target.value) }} />
           <PasswordInput label="New password" autoComplete="new-password" required value={next} onChange={(e) => { setNext(e.target.value) }} problem={short ? `It has ${[...next].length} of at least ${least} characters` : undefined} hint="At least 15 characters. Your other sessions end." />
           {change.error && <ErrorBox problem={problemOf(change.error)} />}
           <div className="flex gap-2"><Button type="submit" look="main" busy={change.isPending} disabled={current === '' || next === '' || short}>Change password</Button><Button look="quiet" onClick={() => { show(false) }}>Cancel</Button></div>
@@ -118,7 +121,7 @@ function Password({ person }: { person: Person }) {
 }
 
 function Removal({ person }: { person: Person }) {
-  const [open, show] = useState(false)
+  const [open, show] = useState<boolean>() // false: it was closed, and the button has the keyboard again
   const [password, setPassword] = useState('')
   const client = useQueryClient()
   const remove = useMutation({
@@ -126,12 +129,12 @@ function Removal({ person }: { person: Person }) {
     onSuccess: (session) => { setPassword(''); client.setQueryData(sessionQuery.queryKey, session) },
   })
   return (
-    <Part title="Your account" actions={!open && <Button small onClick={() => { show(true); remove.reset() }}>Remove</Button>}>
+    <Part title="Your account" actions={!open && <Button small autoFocus={open === false} onClick={() => { show(true); remove.reset() }}>Remove</Button>}>
       {!open ? <p className="text-soft">Removing it ends your sessions and your keys, for good.</p> : (
         <form className="mt-2 grid gap-3" onSubmit={(e) => { e.preventDefault(); if (!remove.isPending) remove.mutate() }}>
           <p>Your sessions end, your keys are revoked and your roles are gone, for good. What you did stays in the audit trail.</p>
           <input type="text" name="username" autoComplete="username" defaultValue={person.email} className="sr-only" tabIndex={-1} aria-hidden="true" />
-          <PasswordInput label="Your password" autoComplete="current-password" required value={password} onChange={(e) => { setPassword(e.target.value) }} />
+          <PasswordInput autoFocus label="Your password" autoComplete="current-password" required value={password} onChange={(e) => { setPassword(e.target.value) }} />
           {remove.error && <ErrorBox problem={problemOf(remove.error)} />}
           <div className="flex gap-2"><Button type="submit" look="danger" busy={remove.isPending} disabled={password === ''}>Remove my account</Button><Button look="quiet" onClick={() => { show(false) }}>Cancel</Button></div>
         </form>

@@ -9,8 +9,9 @@ import { Dialog } from '@/design/Dialog'
 import { ErrorBox } from '@/design/ErrorBox'
 import { Input } from '@/design/Input'
 import { toast } from '@/design/Toast'
+import { useZone } from '@/design/zone'
 import { bytes, number } from '@/format/format'
-import { nameProblem, quotas, readQuota, writeQuota } from './workspaces'
+import { deletedUntil, nameProblem, quotas, readQuota, writeQuota } from './workspaces'
 
 /** A new tenant, with one environment. */
 export function NewWorkspace({ taken, onClose, onMade }: { taken: string[]; onClose: () => void; onMade: (made: Workspace) => void }) {
@@ -108,6 +109,7 @@ export function ConfirmWorkspace({ of, act, onClose }: { of: Workspace; act: Wor
   const [reason, setReason] = useState('')
   const [typed, setTyped] = useState('')
   const client = useQueryClient()
+  const zone = useZone()
   const here = useQuery(sessionQuery).data?.workspace === of.id
   const usage = useInfiniteQuery({ ...usageQuery({ workspace: of.name }), enabled: act === 'delete' }).data?.pages[0]
   const params = { workspace: of.id }
@@ -120,7 +122,7 @@ export function ConfirmWorkspace({ of, act, onClose }: { of: Workspace; act: Wor
         case 'undelete': return call('undelete-workspace', { params })
       }
     },
-    onSuccess: () => { toast(texts[act].done(of.name), { meaning: 'good' }); onClose() },
+    onSuccess: (now) => { toast(act === 'delete' ? deletedUntil(of.name, now.purge_after, zone) : texts[act].done(of.name), { meaning: 'good' }); onClose() },
     onSettled: () => client.invalidateQueries({ queryKey: ['workspaces'] }),
   })
   const text = texts[act]
@@ -145,6 +147,6 @@ export function ConfirmWorkspace({ of, act, onClose }: { of: Workspace; act: Wor
 const texts: Record<WorkspaceAct, { title: (name: string) => string; verb: string; done: (name: string) => string; look: Look; about: ReactNode }> = {
   suspend: { title: (n) => `Suspend ${n}?`, verb: 'Suspend it', done: (n) => `${n} is suspended`, look: 'danger', about: 'Its senders are told to keep what they have and to come back, after a day to give up. Nothing can be asked of it until it is resumed. Nothing that it has is lost.' },
   resume: { title: (n) => `Resume ${n}?`, verb: 'Resume it', done: (n) => `${n} is active again`, look: 'main', about: 'It takes events in and answers again, from the next request on.' },
-  delete: { title: (n) => `Delete ${n}?`, verb: 'Delete it', done: (n) => `${n} is deleted; it can be had back for 7 days`, look: 'danger', about: 'It stops at once: nothing is taken in and nothing answered. For 7 days it can be had back as it is. Then all of it is destroyed and nobody can bring it back: records, tables, secrets, keys, versions and roles.' },
+  delete: { title: (n) => `Delete ${n}?`, verb: 'Delete it', done: (n) => `${n} is deleted`, look: 'danger', about: 'It stops at once: nothing is taken in and nothing answered. For 7 days it can be had back as it is. Then all of it is destroyed and nobody can bring it back: records, tables, secrets, keys, versions and roles.' },
   undelete: { title: (n) => `Have ${n} back?`, verb: 'Have it back', done: (n) => `${n} is back as it was`, look: 'main', about: 'It is as it was when it was deleted, and takes events in again.' },
 }

@@ -31,8 +31,8 @@ const State = ({ of }: { of: Workspace }) => { const { meaning, word, hollow } =
 
 const columnsOf = (here: string | undefined): Column<Workspace>[] => [
   { id: 'name', title: 'Name', width: 180, cell: (w) => <span className="inline-flex max-w-full items-center gap-1.5"><span className="truncate font-medium">{w.name}</span>{w.id === here && <Badge>here</Badge>}</span>, text: (w) => w.name },
-  { id: 'title', title: 'For people', width: 200, cell: (w) => w.title, text: (w) => w.title },
   { id: 'state', title: 'State', width: 150, cell: (w) => <State of={w} />, text: (w) => w.state },
+  { id: 'title', title: 'For people', width: 200, cell: (w) => w.title, text: (w) => w.title },
   { id: 'environments', title: 'Environments', cell: (w) => w.environments.filter((e) => e.state === 'active').sort((a, b) => Number(b.main) - Number(a.main)).map((e) => e.name).join(', '), text: (w) => w.environments.map((e) => e.name).join(' ') },
   { id: 'quotas', title: 'Quotas', width: 220, cell: (w) => quotaText(w.quotas) || <span className="text-soft">no limit</span>, text: (w) => quotaText(w.quotas) },
   { id: 'created', title: 'Made', width: 110, cell: (w) => <TimeText at={w.created} />, text: (w) => w.created },

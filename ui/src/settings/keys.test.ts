@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { APIKey } from '@/api/schema'
-import { bodyOf, expiryOf, grantable, makerOf, mayOf, missingOf, roleGives, stateOf, type Wanted } from './keys'
+import { bodyOf, expiryOf, grantable, isFound, makerOf, mayOf, missingOf, roleGives, stateOf, type Wanted } from './keys'
 
 const now = Date.parse('2026-03-01T12:00:00Z')
 const key = (more: Partial<APIKey> = {}): APIKey => ({ id: 'k_1', name: 'ci', created: '2026-01-01T00:00:00Z', permissions: [], tokens: [{ begins: 'mr_key_a', created: '2026-01-01T00:00:00Z' }], ...more })
@@ -12,6 +12,12 @@ test('a key says how it is', () => {
   expect(stateOf(key({ expires: '2026-03-01T12:00:00Z' }), now).word).toBe('Expired')
   expect(stateOf(key({ expires: '2026-03-05T12:00:00Z' }), now).word).toBe('Expires soon')
   expect(stateOf(key({ tokens: [...key().tokens, ...key().tokens] }), now).word).toBe('Being rotated')
+})
+
+test('a key is found by its name, its id, or how a token begins', () => {
+  const one = key({ name: 'Deploys from CI', id: 'k_4fj2' })
+  expect(['', ' deploys ', 'K_4F', 'mr_key_a'].map((typed) => isFound(one, typed))).toEqual([true, true, true, true])
+  expect(isFound(one, 'grafana')).toBe(false)
 })
 
 test('what a key may do is said in a few words', () => {

@@ -33,6 +33,12 @@ export function whereOf(key: APIKey): string {
   return key.all_environments ? 'all environments' : key.environment_name ?? 'this environment'
 }
 
+/** isFound says whether a key is what is looked for: by name, id, or how a token of it begins. */
+export function isFound(key: APIKey, typed: string): boolean {
+  const wanted = typed.trim().toLowerCase()
+  return [key.name, key.id, ...key.tokens.map((t) => t.begins)].some((text) => text.toLowerCase().includes(wanted))
+}
+
 /** makerOf says who made a key: by name, when called knows it. */
 export function makerOf(maker: string, called: (id: string) => string | undefined = () => undefined): string {
   if (maker.startsWith('local')) return 'someone on the machine of millrace dev'

@@ -1,5 +1,5 @@
 // What a workspace used, by day, as charts have it.
-import type { QuotaUse, Usage } from '@/api/schema'
+import type { QuotaNotice, QuotaUse, Usage } from '@/api/schema'
 import { bytes, duration, number } from '@/format/format'
 
 export interface Measure { id: 'events' | 'rejected' | 'bytes' | 'query_seconds' | 'storage_bytes'; title: string; about: string; write: (n: number) => string; scale?: 'bytes' | 'seconds' }
@@ -50,12 +50,28 @@ export function totalOf(series: { values: (number | null)[] }[], measure: Measur
   return series.reduce((sum, s) => sum + (measure === 'storage_bytes' ? s.values.findLast((v) => v !== null) ?? 0 : s.values.reduce<number>((n, v) => n + (v ?? 0), 0)), 0)
 }
 
-/** standingOf says how a quota stands. */
-export function standingOf(use: QuotaUse): { meaning: 'good' | 'warning' | 'bad'; word: string } {
+/** placesOf is where what is stored was when it was measured last, and in how many tables of events; undefined: it never was. */
+export function placesOf(usage: Usage[]): { log: number; archive: number; warehouse: number; tables: number } | undefined {
+  const last = new Map<string, Usage>()
+  for (const one of usage) if (one.storage_bytes !== null && one.day >= (last.get(one.environment)?.day ?? '')) last.set(one.environment, one)
+  if (last.size === 0) return undefined
+  const sum = (of: (one: Usage) => number | null) => [...last.values()].reduce((n, one) => n + (of(one) ?? 0), 0)
+  return { log: sum((u) => u.log_bytes), archive: sum((u) => u.archive_bytes), warehouse: sum((u) => u.warehouse_bytes), tables: sum((u) => u.event_tables) }
+}
+
+/** standingOf says how a quota stands now: it may have been raised since it was told. */
+export function standingOf(use: QuotaUse): { meaning: 'good' | 'warning' | 'bad'; word: string; since?: string } {
   const percent = use.percent ?? 0
-  if (use.used_up !== undefined || percent >= 100) return { meaning: 'bad', word: 'Used up' }
-  if (use.warned !== undefined || percent >= 80) return { meaning: 'warning', word: 'Nearly used up' }
+  if (percent >= 100) return { meaning: 'bad', word: 'Used up', since: use.used_up }
+  if (percent >= 80) return { meaning: 'warning', word: 'Nearly used up', since: use.warned }
   return { meaning: 'good', word: 'Within it' }
+}
+
+/** earlierOf are the days on which quotas were nearly or wholly used up, each once with the most that was told. */
+export function earlierOf(told: QuotaNotice[]): QuotaNotice[] {
+  const most = new Map<string, QuotaNotice>()
+  for (const one of told) if (one.percent > (most.get(`${one.day} ${one.quota}`)?.percent ?? 0)) most.set(`${one.day} ${one.quota}`, one)
+  return [...most.values()].sort((a, b) => b.told.localeCompare(a.told))
 }
 
 /** shortDay writes 2026-11-03 as Nov 3. */

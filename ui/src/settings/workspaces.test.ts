@@ -1,11 +1,16 @@
 import { expect, test } from 'vitest'
 import type { KnownSession } from '@/api/queries'
-import { mayIn, nameProblem, quotas, quotaText, readQuota, writeQuota } from './workspaces'
+import { deletedUntil, mayIn, nameProblem, quotas, quotaText, readQuota, writeQuota } from './workspaces'
 
 test('what somebody may do elsewhere follows from their roles there', () => {
   const session: KnownSession = { authenticated: true, login: 'password', mail: false, mode: 'serve', setup_needed: false, space: 's1', workspace: 'w1', permissions: ['usage:read'], server_permissions: ['workspace:suspend'], roles: [{ workspace: 'w2', role: 'owner' }, { workspace: 'w3', role: 'admin', environment: 's3' }] }
   expect([mayIn(session, 'w1', 'usage:read'), mayIn(session, 'w1', 'workspace:update'), mayIn(session, 'w2', 'workspace:delete'), mayIn(session, 'w9', 'workspace:delete'), mayIn(session, 'w9', 'workspace:suspend')]).toEqual([true, false, true, false, true])
   expect([mayIn(session, 'w3', 'workspace:update'), mayIn(session, 'w3', 'usage:read'), mayIn(undefined, 'w1', 'usage:read')]).toEqual([false, true, false])
+})
+
+test('it is said until when what was deleted can be had back', () => {
+  expect(deletedUntil('acme', '2026-03-09T09:00:30Z', 'UTC')).toBe('acme is deleted; it can be had back until 2026-03-09 09:00 UTC')
+  expect(deletedUntil('acme', undefined, 'UTC')).toBe('acme is deleted')
 })
 
 test('names of workspaces', () => {

@@ -3,7 +3,7 @@ import { permissions } from '@/api/permissions'
 import type { KnownSession } from '@/api/queries'
 import type { Quotas, Workspace } from '@/api/schema'
 import type { Meaning } from '@/design/Badge'
-import { bytes, duration, number } from '@/format/format'
+import { bytes, duration, minute, number } from '@/format/format'
 
 /** mayIn says whether somebody may do something with a workspace. The server decides; this only leaves out what it would refuse. */
 export function mayIn(session: KnownSession | undefined, workspace: string, permission: string): boolean {
@@ -33,6 +33,9 @@ export function stateOf(w: Pick<Workspace, 'state'>): { meaning: Meaning; word: 
     case 'purging': return { meaning: 'neutral', word: 'Goes for good', hollow: true }
   }
 }
+
+/** deletedUntil says that something was deleted, and until when it can be had back. */
+export const deletedUntil = (name: string, purgeAfter: string | undefined, zone: string): string => purgeAfter === undefined ? `${name} is deleted` : `${name} is deleted; it can be had back until ${minute(Date.parse(purgeAfter), zone)}`
 
 export type Quota = keyof Quotas
 
