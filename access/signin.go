@@ -293,7 +293,7 @@ func (a *Access) confirm(ctx context.Context, by Caller, text string) (personRow
 		err = wrongPassword()
 	}
 	if millrace.KindOf(err) == millrace.Unauthorized && err != nil {
-		err = millrace.Errorf(millrace.Forbidden, "the password is wrong")
+		err = millrace.Errorf(millrace.Forbidden, "the password is wrong: type the one that you sign in with")
 	}
 	return p, try, err
 }
