@@ -3,9 +3,11 @@ package serve
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
@@ -250,5 +252,24 @@ func TestTablesOfAnotherEnvironment(t *testing.T) {
 		if strings.Contains(text, "staging") {
 			t.Errorf("names an environment that is not theirs: %s", text)
 		}
+	}
+}
+
+// TestToldBefore: of notices of quotas those of the 30 days before today are told.
+func TestToldBefore(t *testing.T) {
+	t.Parallel()
+	today := int64(20_000)
+	at := func(day int64) time.Time { return workspace.DayStart(day).Add(9 * time.Hour) }
+	var notices []workspace.Notice
+	for _, ago := range []int64{0, 1, 30, 31} {
+		notices = append(notices, workspace.Notice{Day: today - ago, Quota: workspace.EventsPerDay, Percent: 80, Told: at(today - ago).Local()})
+	}
+	got := toldBefore(notices, today)
+	want := []QuotaNotice{{workspace.EventsPerDay, "2024-10-03", 80, at(today - 1)}, {workspace.EventsPerDay, "2024-09-04", 80, at(today - 30)}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("told %+v, want %+v", got, want)
+	}
+	if got := toldBefore(nil, today); got == nil || len(got) != 0 {
+		t.Errorf("of none it is told %v", got)
 	}
 }
