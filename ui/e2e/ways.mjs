@@ -245,6 +245,17 @@ const resetByMail = (post) => async (tab) => {
   await tab.see(tab.role('link', `Your profile, ${guest.name}`))
 }
 
+/** Whoever has removed their account is told so, and not asked to sign in again. */
+async function removed(tab) {
+  await tab.go('/settings/profile')
+  const part = await tab.see(tab.role('region', 'Your account'))
+  await tab.click(part.getByRole('button', { name: 'Remove' }))
+  await tab.type(guest.password)
+  await tab.press('Enter')
+  await tab.see(tab.role('heading', 'Your account is removed'))
+  await tab.sound('an account that is removed')
+}
+
 async function addressByMail(tab, post) {
   await tab.go('/settings/profile')
   await enter(tab, guest)
@@ -263,4 +274,5 @@ async function addressByMail(tab, post) {
   await tab.see(/It is changed/)
   await tab.sound('an address that was confirmed')
   guest.email = 'hopper@example.com'
+  await removed(tab)
 }

@@ -46,17 +46,20 @@ export function problemOf(thrown: unknown): ProblemError {
   return new ProblemError({ kind: 'internal', status: 0, title: 'The page failed', detail: `${thrown instanceof Error ? thrown.message : String(thrown)}. Reload the page; if it happens again, it is a mistake in Millrace.` })
 }
 
-const out = new Set<() => void>()
+/** Why one is out: the server wants a login, or there is no account any more. */
+export type Out = 'ended' | 'removed'
 
-/** onSignedOut is told whenever the server wants a login. */
-export function onSignedOut(told: () => void): () => void {
+const out = new Set<(why: Out) => void>()
+
+/** onSignedOut is told whenever one is out. */
+export function onSignedOut(told: (why: Out) => void): () => void {
   out.add(told)
   return () => out.delete(told)
 }
 
-/** tellSignedOut says that the server wants a login. */
-export function tellSignedOut(): void {
-  for (const told of out) told()
+/** tellSignedOut says that one is out. */
+export function tellSignedOut(why: Out = 'ended'): void {
+  for (const told of out) told(why)
 }
 
 // These are asked by whoever has the password or the link: that they are refused ends no session.

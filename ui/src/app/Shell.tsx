@@ -29,7 +29,10 @@ import { Tray } from './Tray'
 
 let signedOut = false
 const told = new Set<() => void>()
-onSignedOut(() => { setSignedOut(true) })
+onSignedOut((why) => {
+  if (why === 'removed') leaving = 'account'
+  setSignedOut(true)
+})
 
 /** setSignedOut shows the login, or what is behind it. */
 export function setSignedOut(out: boolean): void {
@@ -81,8 +84,8 @@ export function Shell() {
   if (!known.authenticated && known.login === 'none') return <main className="mx-auto max-w-160 p-8"><title>Millrace</title><h1 className="mb-4 text-20 font-semibold">Millrace</h1><ErrorBox problem={{ title: 'This server does not answer here', detail: known.reason ?? 'It answers nobody.' }} /></main>
   const away = out || !known.authenticated
   const who = whoOf(known)
-  const signIn = <Suspense><SignIn session={known} ended={was !== undefined && !leaving} onIn={(next) => { leaving = false; void inside(next) }} /></Suspense>
-  if (away && (was === undefined || leaving)) return signIn
+  const signIn = <Suspense><SignIn session={known} ended={was !== undefined && leaving === undefined} removed={leaving === 'account'} onIn={(next) => { leaving = undefined; void inside(next) }} /></Suspense>
+  if (away && (was === undefined || leaving !== undefined)) return signIn
   if (known.space === defaultSpace && known.refused === undefined && here() !== '') {
     // The default space has the plain addresses.
     location.replace(place + location.search)
@@ -113,11 +116,11 @@ function Again({ children }: { children: ReactNode }) {
   return <dialog ref={box} aria-label="Sign in again" onCancel={(e) => { e.preventDefault() }} className="fixed inset-0 m-0 h-full max-h-none w-full max-w-none bg-sunken text-13 text-ink">{children}</dialog>
 }
 
-// Whoever signs out has not lost the session.
-let leaving = false
+// Whoever signs out, or has removed their account, has not lost the session.
+let leaving: 'session' | 'account' | undefined
 
 async function leave(): Promise<void> {
-  leaving = true
+  leaving = 'session'
   await signOut()
 }
 

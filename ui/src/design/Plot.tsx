@@ -6,6 +6,7 @@ import { clock, day, exact, number } from '@/format/format'
 import { peaksOf, together } from './axis'
 import { colourOf, type ChartProps } from './Chart'
 import { huesOf } from './hues'
+import { stackOf } from './stack'
 import { useDark } from './theme'
 import { useZone } from './zone'
 
@@ -47,12 +48,10 @@ function xOf(props: ChartProps): number[] {
   return props.x.map((v, i) => typeof v === 'string' ? i : props.time ? v / 1000 : v)
 }
 
-/** dataOf stacks the series when they are to be stacked; each is drawn over the ones above it. */
+/** dataOf stacks the series when they are to be stacked. */
 function dataOf(props: ChartProps): uPlot.AlignedData {
   if (!props.stacked) return [xOf(props), ...props.series.map((s) => s.values)]
-  const sums = props.x.map(() => 0)
-  const stacked = props.series.map((s) => s.values.map((v, i) => (sums[i] = (sums[i] ?? 0) + (v ?? 0))))
-  return [xOf(props), ...stacked.reverse()]
+  return [xOf(props), ...stackOf(props.series.map((s) => s.values), props.kind === 'bar')]
 }
 
 function options(current: { current: ChartProps }, element: HTMLElement, zone: string): uPlot.Options {

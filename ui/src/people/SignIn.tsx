@@ -10,16 +10,16 @@ import { PasswordInput } from '@/design/PasswordInput'
 import { sentence } from '@/format/format'
 import { Door } from './Door'
 
-interface Props { session: Session; ended: boolean; onIn: (session: Session) => void }
+interface Props { session: Session; ended: boolean; removed?: boolean; onIn: (session: Session) => void }
 
 const link = 'rounded-inner text-accent-text underline underline-offset-2'
 
 /** Asks who one is: with e-mail address and password, or with the admin token of a server that has one. */
-export default function SignIn({ session, ended, onIn }: Props) {
+export default function SignIn({ session, ended, removed = false, onIn }: Props) {
   const [way, take] = useState<'password' | 'token' | 'forgotten'>(session.login === 'token' && session.setup_needed ? 'token' : 'password')
   if (way === 'forgotten') return <Forgotten mail={session.mail} onBack={() => { take('password') }} />
   return (
-    <Door title={ended ? 'Sign in again' : 'Sign in'} about={ended ? 'The session has ended. You will be back where you were.' : undefined}
+    <Door title={removed ? 'Your account is removed' : ended ? 'Sign in again' : 'Sign in'} about={removed ? 'Its sessions have ended, its keys are revoked and its roles are gone. Who has another account can sign in with that.' : ended ? 'The session has ended. You will be back where you were.' : undefined}
       footer={<div className="grid grid-cols-[minmax(0,1fr)] gap-2">
         {session.setup_needed && <div><p className="mb-1">Nobody owns this server yet. Open the link that it printed when it started; or, on its own machine:</p><CodeBlock label="Command" wrap code="millrace owner create --email you@example.com" /></div>}
         <div className="flex flex-wrap gap-x-4">

@@ -34,9 +34,8 @@ function Side({ title, clash, side, chosen }: { title: string; clash: Clash; sid
   return (
     <div className="min-w-0">
       <h3 className="mb-1 text-12 font-medium text-soft">{title}</h3>
-      {/* Long lines scroll, also with the keyboard. */}
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <pre tabIndex={0} className={cx('overflow-auto rounded-outer px-3 py-1 font-mono text-12', taken ? 'bg-good-tint' : 'bg-sunken')}>{clash[side] || <span className="text-soft">nothing: it was taken out</span>}</pre>
+      {/* All of it is seen: somebody decides between the two. */}
+      <pre className={cx('rounded-outer px-3 py-1 font-mono text-12 break-words whitespace-pre-wrap', taken ? 'bg-good-tint' : 'bg-sunken')}>{clash[side] || <span className="text-soft">nothing: it was taken out</span>}</pre>
     </div>
   )
 }

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { call, problemOf } from '@/api/client'
+import { call, problemOf, tellSignedOut } from '@/api/client'
 import { profileQuery, sessionsQuery } from '@/api/control'
 import { sessionQuery } from '@/api/queries'
 import type { Person, ProfileSession } from '@/api/schema'
@@ -126,7 +126,7 @@ function Removal({ person }: { person: Person }) {
   const client = useQueryClient()
   const remove = useMutation({
     mutationFn: () => call('delete-account', { body: { password } }), gcTime: 0,
-    onSuccess: (session) => { setPassword(''); client.setQueryData(sessionQuery.queryKey, session) },
+    onSuccess: (session) => { setPassword(''); tellSignedOut('removed'); client.setQueryData(sessionQuery.queryKey, session) },
   })
   return (
     <Part title="Your account" actions={!open && <Button small autoFocus={open === false} onClick={() => { show(true); remove.reset() }}>Remove</Button>}>
