@@ -32,7 +32,7 @@ const columns: Column<APIKey>[] = [
   { id: 'name', title: 'Name', width: 200, cell: (k) => <span className={k.revoked ? 'text-soft line-through' : 'font-medium'}>{k.name}</span>, text: (k) => k.name },
   { id: 'state', title: 'State', width: 124, cell: (k) => <State of={k} />, text: (k) => stateOf(k, Date.now()).word },
   { id: 'may', title: 'May do', width: 150, cell: (k) => k.role ? sentence(mayOf(k)) : <span className="font-mono">{mayOf(k)}</span>, text: mayOf },
-  { id: 'where', title: 'Works in', width: 136, cell: (k) => sentence(whereOf(k)), text: whereOf },
+  { id: 'where', title: 'Works in', width: 136, cell: (k) => k.server || k.all_environments ? sentence(whereOf(k)) : whereOf(k), text: whereOf },
   { id: 'used', title: 'Last used', width: 180, cell: (k) => k.last_used ? <><TimeText at={k.last_used} />{k.last_address && <span className="text-soft"> from {k.last_address}</span>}</> : <span className="text-faint">never</span>, text: (k) => k.last_used ?? '' },
   { id: 'expires', title: 'Expires', width: 80, cell: (k) => k.expires ? <TimeText at={k.expires} /> : <span className="text-faint">never</span>, text: (k) => k.expires ?? '' },
   { id: 'begins', title: 'Begins', width: 160, mono: true, cell: (k) => k.tokens[0]?.begins ?? '', text: (k) => k.tokens[0]?.begins ?? '' },
