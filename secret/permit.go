@@ -33,19 +33,7 @@ type By struct {
 }
 
 // secretHost stands for a host that is not told.
-const secretHost = "the host of its address, which has a secret in it"
-
-// host is the host, for people.
-func (b By) host() string {
-	if b.Hidden {
-		return secretHost
-	}
-	host, port, err := splitHost(b.Host)
-	if err != nil {
-		return quoted(b.Host)
-	}
-	return joinHost(host, port)
-}
+const secretHost = "a host that has a secret in it"
 
 const (
 	maxPatterns     = 100
@@ -138,13 +126,16 @@ func (u Uses) check(path string, by By) (allowed string, err error) {
 		return "", nil
 	}
 	host, port, err := splitHost(by.Host)
-	if err != nil {
-		return "", millrace.Errorf(millrace.Invalid, "secret %s is to be sent to %s, which is no host name, by %s", path, by.host(), by.Resource)
-	}
-	i := slices.IndexFunc(u.Hosts, func(p string) bool { return matchHost(p, host, port) })
-	if i < 0 {
+	i := slices.IndexFunc(u.Hosts, func(p string) bool { return err == nil && matchHost(p, host, port) })
+	switch {
+	case i < 0 && by.Hidden:
+		return "", millrace.Errorf(millrace.Forbidden, "the secret %s may not be used so by %s: the host of the address has a secret in it, is not told for that, and is none that %s may be sent to (%s): write the host into the file",
+			path, by.Resource, path, list(u.Hosts))
+	case err != nil:
+		return "", millrace.Errorf(millrace.Invalid, "secret %s is to be sent to %s, which is no host name, by %s", path, quoted(by.Host), by.Resource)
+	case i < 0:
 		return "", millrace.Errorf(millrace.Forbidden, "the secret %s may not be sent to %s, as %s would: someone with the permission %s has to add %s to its hosts (now: %s)",
-			path, by.host(), by.Resource, PermissionUse, by.host(), list(u.Hosts))
+			path, joinHost(host, port), by.Resource, PermissionUse, joinHost(host, port), list(u.Hosts))
 	}
 	return u.Hosts[i], nil
 }

@@ -274,7 +274,7 @@ func testPermissions(t *testing.T, c catalog.Catalog) {
 	wantKind(t, errOf(p.vault.Use(t.Context(), ref("", "key"), secret.By{Resource: "destinations/hook"})), millrace.Invalid, "no host")
 	for _, host := range []string{"Elsewhere.example:5432", "not a-host!"} { // one that a secret stands in is not told
 		err := errOf(p.vault.Use(t.Context(), ref("", "key"), secret.By{Resource: "destinations/hook", Host: host, Hidden: true}))
-		if err == nil || strings.Contains(strings.ToLower(err.Error()), strings.ToLower(host)) || !strings.Contains(err.Error(), "which has a secret in it") {
+		if err == nil || strings.Contains(strings.ToLower(err.Error()), strings.ToLower(host)) || !strings.Contains(err.Error(), "has a secret in it, is not told") {
 			t.Errorf("%q: %v", host, err)
 		}
 	}
