@@ -158,8 +158,9 @@ func (a *App) checkSettings(who access.Principal, sp *space, old, next []byte) e
 	if len(fields) == 0 {
 		return nil
 	}
-	if err := who.Allow(access.ServerConfigure, "", ""); err != nil {
-		return millrace.Errorf(millrace.Forbidden, "%s: %.200s is a setting of the whole server: %w; or whoever runs it writes that into the folder that it is started with, and starts it again", project.ConfigFile, fields[0], err)
+	if !who.Can(access.ServerConfigure, "", "") {
+		return millrace.Errorf(millrace.Forbidden, "%s: %.200s is a setting of the whole server, and to change it needs the permission %s: an owner of the server changes it in the page, or whoever runs the server in the folder that it is started with, and starts it again",
+			project.ConfigFile, fields[0], access.ServerConfigure)
 	}
 	return nil
 }
