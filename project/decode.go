@@ -24,6 +24,7 @@ type decoder struct {
 	places  map[string]fieldPlace // of each field's key, by path: "limits.event_size", "from[1]"
 	unknown bool                  // a value is not there: a secret's, or what the file's parser refused
 	failed  []string              // paths of fields that could not be decoded
+	secret  []string              // paths of fields that have the value of a secret in them
 	strange bool                  // there was a field of an unknown name
 }
 
@@ -119,6 +120,9 @@ func (d *decoder) expandFor(v *value, path, place string) (text string, ok bool)
 		return "", false
 	}
 	d.unknown = d.unknown || !known
+	if isReference(v.text) {
+		d.secret = append(d.secret, path)
+	}
 	for _, c := range text {
 		if c < ' ' && c != '\n' && c != '\t' {
 			d.add(v.line, v.column, "%shas a control character (%U): remove it", prefix(path), c)
@@ -154,11 +158,11 @@ func (d *decoder) text(v *value, into reflect.Value, path string) {
 	}
 	if into.Type() == engineType {
 		for _, problem := range addressProblems(v.text, text) {
-			d.add(v.line, v.column, "%s%s", prefix(path), problem)
+			d.add(v.line, v.column, "%s", d.without(prefix(path)+problem))
 		}
 	}
 	if err := into.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
-		d.add(v.line, v.column, "%s%v", prefix(path), err)
+		d.add(v.line, v.column, "%s", d.without(prefix(path)+err.Error()))
 	}
 }
 
@@ -369,8 +373,18 @@ func (d *decoder) validate(config any, root *value) {
 			continue
 		}
 		at := d.place(err.Error(), root)
-		d.add(at.line, at.column, "%v", err)
+		d.add(at.line, at.column, "%s", d.without(err.Error()))
 	}
+}
+
+// without is what is wrong with a field. Of one that has a secret in it, or others
+// around it, that is not said when it would show a part of the value.
+func (d *decoder) without(message string) string {
+	path, _, ok := strings.Cut(message, ": ")
+	if ok && d.secrets.partly(message) && slices.ContainsFunc(d.secret, func(f string) bool { return within(path, f) || within(f, path) }) {
+		return path + ": is not right; what is wrong is not told, since a secret stands there"
+	}
+	return message
 }
 
 // follows says whether a message of Validate may only be there since a field

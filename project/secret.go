@@ -197,6 +197,30 @@ func (s *resolver) redact(message string) string {
 	return message
 }
 
+// shownBytes is how much of a value is too much to be shown.
+const shownBytes = 6
+
+// partly says whether a message may show a part of a value that redact does not
+// find: it was cut off, or written otherwise.
+func (s *resolver) partly(message string) bool {
+	if s == nil {
+		return false
+	}
+	text := strings.ToLower(s.redact(message))
+	for _, v := range s.values {
+		v = strings.ToLower(v)
+		if len(v) < shownBytes && text == strings.ToLower(message) {
+			return true
+		}
+		for i := range len(text) - shownBytes + 1 {
+			if strings.Contains(v, text[i:i+shownBytes]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 var secretName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 // expand replaces the references in the text of a place. known is false when a

@@ -136,6 +136,24 @@ func TestSecretHosts(t *testing.T) {
 	}
 }
 
+// TestSecretsInProblems: what is wrong with a field that has a secret in it does not
+// show the value, however long it is or whatever is in it.
+func TestSecretsInProblems(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"CANARY-" + strings.Repeat("0123456789", 20), `CANARY"\x`, "CANARY and more"} {
+		options := Options{Secrets: Secrets{Getenv: func(string) (string, bool) { return value, true }}}
+		for field, yaml := range map[string]string{"name": "name: '${secret:a}'\n", "collect.public_url": plain + "collect: {public_url: '${secret:a}'}\n", "audit_retention": plain + "audit_retention: '${secret:a}'\n",
+			"archive":                    plain + "archive: 's3://b?${secret:a}=1'\n",
+			"collect.trusted_proxies[0]": plain + "collect: {trusted_proxies: ['${secret:a}']}\n",
+			"smtp":                       plain + "collect: {public_url: 'https://e.example'}\nsmtp: {address: '${secret:a}', from: a@b.example}\n"} {
+			_, err := Load(files("millrace.yaml", yaml), testKinds, options)
+			if err == nil || strings.Contains(err.Error(), "CANARY") || !strings.Contains(err.Error(), " "+field+":") || !strings.Contains(err.Error(), ": is not right") && !strings.Contains(err.Error(), "[secret]") {
+				t.Errorf("%s: %v", field, err)
+			}
+		}
+	}
+}
+
 // TestMissingElsewhere: who lacks a secret in another environment is not led to set
 // this one's.
 func TestMissingElsewhere(t *testing.T) {
