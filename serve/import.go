@@ -63,7 +63,7 @@ func (s *server) registerImport() {
 		func(ctx context.Context, in *struct {
 			RawBody []byte `contentType:"application/x-ndjson" doc:"Lines of docs/format/export.md, 16 MiB at most when they are plain. The workspace in them does not matter: they are of the one that is asked."`
 		}) (*bodyOf[Imported], error) {
-			free, err := s.transferring()
+			free, err := s.transferring(ctx)
 			if err != nil {
 				return nil, err
 			}

@@ -87,16 +87,34 @@ func (s *server) registerTransfer() {
 			if s.o.Audit == nil {
 				return nil, errNoAudit
 			}
+			if err := s.usable(ctx); err != nil {
+				return nil, err
+			}
 			f := audit.Filter{Workspace: s.space(ctx).Workspace}
 			return &huma.StreamResponse{Body: func(hc huma.Context) { s.exportAudit(ctx, hc, f, in.Format) }}, nil
 		})
 	s.registerImport()
 }
 
+// usable refuses what is asked of a space that is suspended or deleted, where it
+// is not opened for that.
+func (s *server) usable(ctx context.Context) error {
+	if s.o.Workspaces == nil {
+		return nil
+	}
+	if ws, ok := s.o.Workspaces.Spaces().Space(s.space(ctx).ID); ok {
+		return ws.Usable()
+	}
+	return nil
+}
+
 // transferring takes one of the places.
-func (s *server) transferring() (free func(), err error) {
+func (s *server) transferring(ctx context.Context) (free func(), err error) {
 	if s.o.Transfer == nil {
 		return nil, errNoTransfer
+	}
+	if err := s.usable(ctx); err != nil {
+		return nil, err
 	}
 	select {
 	case s.transfers <- struct{}{}:
@@ -117,7 +135,7 @@ func (s *server) exportRecords(ctx context.Context, in *exportInput) (*huma.Stre
 			return nil, err
 		}
 	}
-	free, err := s.transferring()
+	free, err := s.transferring(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -256,6 +274,9 @@ func (e *exporting) flush() error {
 func (s *server) exportFiles(ctx context.Context) (*huma.StreamResponse, error) {
 	if s.o.Transfer == nil {
 		return nil, errNoTransfer
+	}
+	if err := s.usable(ctx); err != nil {
+		return nil, err
 	}
 	sp := s.space(ctx)
 	project, err := s.o.Transfer.Project(ctx, sp.ID)

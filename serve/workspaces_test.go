@@ -122,6 +122,8 @@ func TestWorkspaces(t *testing.T) {
 func TestAKeyIsOfItsSpace(t *testing.T) {
 	t.Parallel()
 	o, other := newWorld().tenants(t)
+	log := newLog(t)
+	o.Log, o.Transfer = log, &depot{log: log}
 	s := start(t, o)
 	resp, text := call(t, "POST", s.URL+"/api/v1/w/other/keys", `{"name":"reports","role":"owner","all_environments":true}`)
 	if resp.StatusCode != http.StatusCreated {
@@ -142,7 +144,7 @@ func TestAKeyIsOfItsSpace(t *testing.T) {
 	if _, err := o.Workspaces.Suspend(t.Context(), other.ID, "unpaid"); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/api/v1/status", "/api/v1/w/other/status"} {
+	for _, path := range []string{"/api/v1/status", "/api/v1/w/other/status", "/api/v1/export/records", "/api/v1/export/files", "/api/v1/export/audit"} {
 		if resp, text := call(t, "GET", s.URL+path, "", headers(key)...); resp.StatusCode != 403 || !strings.Contains(text, "is suspended (unpaid)") {
 			t.Errorf("%s of a workspace that is suspended: %d %s", path, resp.StatusCode, text)
 		}
@@ -153,8 +155,10 @@ func TestAKeyIsOfItsSpace(t *testing.T) {
 	if resp, text := call(t, "DELETE", s.URL+"/api/v1/workspaces/other", "", headers(key)...); resp.StatusCode != 200 {
 		t.Errorf("%d %s", resp.StatusCode, text)
 	}
-	if resp, text := call(t, "GET", s.URL+"/api/v1/status", "", headers(key)...); resp.StatusCode != 404 || !strings.Contains(text, "other was deleted, and is deleted for good after 20") {
-		t.Errorf("of a workspace that was deleted: %d %s", resp.StatusCode, text)
+	for _, path := range []string{"/api/v1/status", "/api/v1/export/records", "/api/v1/export/files", "/api/v1/export/audit"} {
+		if resp, text := call(t, "GET", s.URL+path, "", headers(key)...); resp.StatusCode != 404 || !strings.Contains(text, "other was deleted, and is deleted for good after 20") {
+			t.Errorf("%s of a workspace that was deleted: %d %s", path, resp.StatusCode, text)
+		}
 	}
 	if resp, text := call(t, "POST", s.URL+"/api/v1/workspaces/other/undelete", "", headers(key)...); resp.StatusCode != 200 {
 		t.Errorf("its owner has it back: %d %s", resp.StatusCode, text)
