@@ -12,8 +12,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/millrace/millrace/app"
 	"github.com/millrace/millrace/secret"
+	"github.com/millrace/millrace/serve"
 )
 
 // request makes a request with an API key, or as who sits at the machine.
@@ -68,10 +71,15 @@ func (r *running) newKey(role string) string {
 // deliver sends a webhook that is signed with a secret.
 func (r *running) deliver(source, with string) int {
 	r.t.Helper()
+	return r.deliverTo("/v1/webhook/"+source, with)
+}
+
+func (r *running) deliverTo(path, with string) int {
+	r.t.Helper()
 	const body = `{"id":"x"}`
 	mac := hmac.New(sha256.New, []byte(with))
 	mac.Write([]byte(body))
-	req, err := http.NewRequest("POST", r.URL()+"/v1/webhook/"+source, strings.NewReader(body))
+	req, err := http.NewRequest("POST", r.URL()+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -282,6 +290,44 @@ func TestRotation(t *testing.T) {
 	}
 	if text := r.must("GET", "/api/v1/audit?action=secret.use", nil); !strings.Contains(text, "sources/hook") {
 		t.Errorf("the use is not in the audit trail: %s", text)
+	}
+}
+
+// TestRotationOfThoseThatRest: a secret that is changed is taken up by all that run
+// with it, also by an environment that is closed because it had nothing to do.
+func TestRotationOfThoseThatRest(t *testing.T) {
+	t.Parallel()
+	files := with(shop, "millrace.yaml", "name: shop\nenvironments: {staging: {query: {rows: 7}}}\n",
+		"sources/web.yaml", shop["sources/web.yaml"]+"environments: {staging: {write_keys: [stage_1]}}\n", "sources/hook.yaml", webhook("hook"))
+	a, err := app.Open(t.Context(), app.Options{Dir: project(t, shop), Data: filepath.Join(t.TempDir(), "data"), Listen: "127.0.0.1:0", Mode: serve.Production, AdminToken: adminToken, Stdout: io.Discard}.WithIdle(200*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, a)
+	must := func(method, path, body string) {
+		t.Helper()
+		if status, text := r.admin(method, path, []byte(body), "application/json"); status/100 != 2 {
+			t.Fatalf("%s %s: %d %s", method, path, status, text)
+		}
+	}
+	set := func(value string) {
+		t.Helper()
+		must("PUT", "/api/v1/secrets", `{"path":"hook","value":"`+value+`","all_environments":true,"resources":["sources/hook"]}`)
+	}
+	set("value-one")
+	if status, text := r.admin("POST", "/api/v1/releases?base=1&message=x", packed(t, files), "application/gzip"); status != 200 {
+		t.Fatalf("%d %s", status, text)
+	}
+	must("POST", "/api/v1/workspaces/default/environments", `{"name":"staging"}`)
+	must("POST", "/api/v1/releases/promote", `{"version":2,"to":"staging"}`)
+	there := "w/" + a.SpaceOf("default@staging")
+	if old := r.deliverTo("/v1/"+there+"/webhook/hook", "value-one"); old != 200 {
+		t.Fatalf("a delivery is answered %d", old)
+	}
+	eventually(t, 30*time.Second, "staging is closed", func() bool { return a.OpenSpaces() == 1 })
+	set("value-two")
+	if old, fresh := r.deliverTo("/v1/"+there+"/webhook/hook", "value-one"), r.deliverTo("/v1/"+there+"/webhook/hook", "value-two"); old != 401 || fresh != 200 {
+		t.Errorf("after a rotation the old secret is answered %d in staging, the new one %d", old, fresh)
 	}
 }
 

@@ -75,7 +75,7 @@ func (a *App) openProject(context.Context) error {
 // secretChanged has the spaces of a workspace that run use what its secrets are
 // now, as far as that is possible while the server runs.
 func (a *App) secretChanged(workspace string) {
-	for _, sp := range a.spaces.all() {
+	for _, sp := range a.spaces.known() {
 		if sp.tenant() != workspace {
 			continue
 		}
@@ -89,7 +89,11 @@ func (a *App) secretChanged(workspace string) {
 			a.logger("secrets").Warn("what runs goes on with the secrets that it had", "workspace", sp.id, "error", err)
 			continue
 		}
-		for _, field := range plan.NeedRestart(old.Config.Settings, sp.project.Load().Config.Settings) {
+		now := a.spaces.get(sp.id)
+		if now == nil {
+			continue // it was deleted
+		}
+		for _, field := range plan.NeedRestart(old.Config.Settings, now.project.Load().Config.Settings) {
 			a.logger("secrets").Warn("a secret was changed that is taken up when the server is started again", "setting", field)
 		}
 	}
@@ -111,15 +115,25 @@ func (sp *space) takeAgain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !reflect.DeepEqual(sp.project.Load().Project, p) {
-			if err := a.apply(ctx, sp, p); err != nil {
-				return err
-			}
+		if err := a.applyAgain(sp.id, p); err != nil {
+			return err
 		}
 		if again, _, err := a.versions.Running(ctx, sp.target()); err != nil || again.Version == now.Version {
 			return err
 		} // another was deployed meanwhile
 	}
+}
+
+// applyAgain applies a project to a space, which may have been opened or closed
+// meanwhile, if it is another one.
+func (a *App) applyAgain(id string, p *project.Project) error {
+	a.spaces.changing.Lock()
+	defer a.spaces.changing.Unlock()
+	sp := a.spaces.get(id)
+	if sp == nil || reflect.DeepEqual(sp.project.Load().Project, p) {
+		return nil
+	}
+	return a.applyLocked(sp, p)
 }
 
 // checkUses refuses a project in which a secret would be used as it is not in the

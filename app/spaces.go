@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -104,6 +105,13 @@ func (ss *spaces) all() []*space {
 	}
 	slices.SortFunc(all, func(a, b *space) int { return cmp.Compare(place(a), place(b)) })
 	return all
+}
+
+// known returns the spaces that are served, also those that are not open.
+func (ss *spaces) known() []*space {
+	ss.mu.RLock()
+	defer ss.mu.RUnlock()
+	return slices.Collect(maps.Values(ss.served))
 }
 
 // start lets all spaces run that are open, and those that are opened later.
