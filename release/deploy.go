@@ -238,19 +238,21 @@ func (r *run) do(ctx context.Context) error {
 	return nil
 }
 
-// before is what runs now, for the way back: nothing when that cannot be read.
+// before is what runs now, for the way back: as it is read now, since secrets may
+// be others than when it was applied; nothing when it cannot be read.
 func (s *Store) before(ctx context.Context, d Deploy, w Switch) served {
+	p, err := s.load(ctx, d.Workspace, d.Base, w)
+	if err == nil {
+		return served{d.Base, p}
+	}
 	s.mu.Lock()
 	now, known := s.serving[Target{d.Workspace, d.Environment}]
 	s.mu.Unlock()
 	if known && now.version == d.Base {
 		return now
 	}
-	p, err := s.load(ctx, d.Workspace, d.Base, w)
-	if err != nil {
-		s.o.Logger.Warn("a deployment has no way back but to run nothing", "deploy", d.ID, "error", err)
-	}
-	return served{d.Base, p}
+	s.o.Logger.Warn("a deployment has no way back but to run nothing", "deploy", d.ID, "error", err)
+	return served{d.Base, nil}
 }
 
 func (s *Store) load(ctx context.Context, workspace string, number int64, w Switch) (*project.Project, error) {
