@@ -66,7 +66,7 @@ func (a *App) runSecrets(ctx context.Context, do func(func() error)) {
 const knowAgain = time.Hour
 
 func (a *App) knowSecrets() {
-	for _, sp := range a.spaces.all() {
+	for _, sp := range a.spaces.known() {
 		lookup := sp.lookingOptions().Secrets
 		for _, use := range sp.project.Load().Secrets {
 			if _, _, err := lookup.Lookup(use.Reference); err != nil {
