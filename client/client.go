@@ -29,7 +29,7 @@ type Options struct {
 	Server    string       // base URL, http or https; default DefaultServer
 	Token     string       // admin token, sent as Bearer; "" for none
 	Workspace string       // address of the space to ask in, such as acme@staging; "" leaves it to the server
-	HTTP      *http.Client // default: a client without an overall time-out
+	HTTP      *http.Client // default: a client without an overall time-out, which follows no redirect
 	UserAgent string       // default "millrace"
 }
 
@@ -58,7 +58,7 @@ func New(o Options) (*Client, error) {
 		transport.MaxIdleConnsPerHost = 8
 		transport.ResponseHeaderTimeout = 0 // a query may run long: the context bounds it
 		transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext
-		o.HTTP = &http.Client{Transport: transport}
+		o.HTTP = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "millrace"

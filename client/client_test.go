@@ -95,6 +95,29 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestRedirects: what is meant for one server goes to no other that it names.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	var elsewhere atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	t.Cleanup(other.Close)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL+r.URL.Path+"?x=1", status)
+		})
+		_, err := c.LastPosition(t.Context())
+		if millrace.KindOf(err) != millrace.Invalid || !strings.Contains(err.Error(), "sends you to "+other.URL+",") {
+			t.Errorf("%d: %v", status, err)
+		}
+		if _, err := c.CreateKey(t.Context(), NewKey{Name: "x", Role: "viewer"}); err == nil || !strings.Contains(err.Error(), "sends you to "+other.URL+",") {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	if n := elsewhere.Load(); n > 0 {
+		t.Errorf("%d requests went elsewhere", n)
+	}
+}
+
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(nil)

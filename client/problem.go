@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -67,6 +68,9 @@ func (c *Client) responseError(resp *http.Response, path string) error {
 	var p problem
 	if resp.StatusCode == http.StatusBadRequest && c.base.Scheme == "http" && wantsTLS(data) {
 		return c.speaksTLS()
+	}
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 { // what is sent, such as a secret, is meant for no other
+		return millrace.Errorf(millrace.Invalid, "%s sends you to %s, which is not followed: if the server is there, give that address with --server or MILLRACE_SERVER", c.Server(), (&url.URL{Scheme: to.Scheme, Host: to.Host}).String())
 	}
 	if !isJSON(resp) || json.Unmarshal(data, &p) != nil || p.text() == "" {
 		if resp.StatusCode == http.StatusUnauthorized {
