@@ -23,16 +23,15 @@ var ofServer = []string{"log", "warehouse", "archive", "archive_interval", "cata
 // millrace.yaml differ for an environment, as they are written. One that cannot be
 // read says nothing.
 func ServerSettings(old, next []byte, environment string) (fields []string) {
-	before, after := project.Fields{}, project.Fields{}
-	if says, err := project.Values(next); err == nil {
-		after = effective(says, environment)
-	} else {
+	says, err := project.Values(next)
+	if err != nil {
 		return nil // it is refused as a whole
 	}
-	if says, err := project.Values(old); err == nil {
-		before = effective(says, environment)
+	before := project.Fields{}
+	if said, err := project.Values(old); err == nil {
+		before = effective(said, environment)
 	}
-	for _, path := range leaves(fieldChanges(before, after)) {
+	for _, path := range leaves(fieldChanges(before, effective(says, environment))) {
 		if slices.ContainsFunc(ofServer, func(s string) bool {
 			return path == s || strings.HasPrefix(path, s+".") || strings.HasPrefix(s, path+".")
 		}) {
