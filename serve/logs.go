@@ -82,14 +82,12 @@ func (s *server) registerLogs() {
 				lines, last := in.choose(s.o.Logs.Lines(in.After))
 				return jsonStream(logPage{Lines: lines, Last: last})
 			}
-			select {
-			case s.tails <- struct{}{}:
-			default:
-				return nil, &millrace.Error{Kind: millrace.Limited, RetryAfter: 10 * time.Second,
-					Message: fmt.Sprintf("%d tails run already: end one of them", s.o.MaxTails)}
+			free, err := s.tailing("")
+			if err != nil {
+				return nil, err
 			}
 			return &huma.StreamResponse{Body: func(hc huma.Context) {
-				defer func() { <-s.tails }()
+				defer free()
 				_, w := humago.Unwrap(hc)
 				s.followLogs(ctx, w, in)
 			}}, nil

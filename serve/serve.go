@@ -113,7 +113,7 @@ type Options struct {
 	Backups                  Backups  // nil: there are none
 	Transfer                 Transfer // nil: nothing is exported or imported
 
-	MaxTails        int           // tails at the same time; default 32
+	MaxTails        int           // tails at the same time; default 64. One workspace has half of them at most
 	BodyReadTimeout time.Duration // for a request's body to come in; default 15 s
 	// Stopping, when closed, ends the tails, so that a drain need not wait for
 	// them. Nil: they end with their clients.
@@ -163,7 +163,7 @@ func (o *Options) complete() error {
 		o.BodyReadTimeout = 15 * time.Second
 	}
 	if o.MaxTails <= 0 {
-		o.MaxTails = 32
+		o.MaxTails = 64
 	}
 	if o.Metrics == nil {
 		o.Metrics = prometheus.NewRegistry()
@@ -183,10 +183,10 @@ type server struct {
 	api     huma.API
 	guard   *guard
 	metrics *metrics
-	tails   chan struct{} // a place each
-	uploads chan struct{} // likewise, of archives that are read
+	tails   *places
+	uploads chan struct{} // a place for each archive that is read
 
-	transfers chan struct{} // likewise, of exports and imports
+	transfers *places // exports and imports
 	importers importers
 
 	functions functions
@@ -200,7 +200,7 @@ func New(o Options) (http.Handler, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	s := &server{o: o, mux: http.NewServeMux(), guard: newGuard(o), tails: make(chan struct{}, o.MaxTails), uploads: make(chan struct{}, uploadsAtOnce), transfers: make(chan struct{}, transfersAtOnce)}
+	s := &server{o: o, mux: http.NewServeMux(), guard: newGuard(o), tails: newPlaces(o.MaxTails), uploads: make(chan struct{}, uploadsAtOnce), transfers: newPlaces(transfersAtOnce)}
 	var err error
 	if s.metrics, err = newMetrics(o.Metrics); err != nil {
 		return nil, err

@@ -89,23 +89,31 @@ func (s *server) tail(ctx context.Context, in *tailInput) (*huma.StreamResponse,
 	if err := s.checkSource(ctx, in.Source); err != nil {
 		return nil, err
 	}
-	select {
-	case s.tails <- struct{}{}:
-	default:
-		return nil, &millrace.Error{Kind: millrace.Limited, RetryAfter: 10 * time.Second,
-			Message: fmt.Sprintf("%d tails run already: end one of them", s.o.MaxTails)}
+	free, err := s.tailing(s.space(ctx).Workspace)
+	if err != nil {
+		return nil, err
 	}
 	t := &tail{server: s, room: make(chan struct{}, 1), grep: []byte(strings.ToLower(in.Grep)), limit: in.Limit, user: in.User, result: in.Result,
 		keep: after != "", events: strings.Contains(in.Accept, "text/event-stream")}
 	if err := t.open(ctx, from, in); err != nil {
-		<-s.tails
+		free()
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		defer func() { <-s.tails }()
+		defer free()
 		_, t.w = humago.Unwrap(hc)
 		t.run(ctx)
 	}}, nil
+}
+
+// tailing takes a place for a tail of a workspace, "" for one of the whole server.
+func (s *server) tailing(workspace string) (free func(), err error) {
+	free, ok := s.tails.take(workspace)
+	if !ok {
+		return nil, &millrace.Error{Kind: millrace.Limited, RetryAfter: 10 * time.Second,
+			Message: fmt.Sprintf("too many tails run already (this server has %d at once, one workspace half of them at most): end one of them", s.o.MaxTails)}
+	}
+	return free, nil
 }
 
 // open opens the log after from, or at its end, with what is to be told of what

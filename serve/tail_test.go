@@ -112,7 +112,7 @@ func TestTailLive(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	refused, body := call(t, "GET", s.URL+"/api/v1/tail", "")
-	wantProblem(t, refused, body, 429, "limited", "1 tails run already")
+	wantProblem(t, refused, body, 429, "limited", "too many tails run already")
 	lines := bufio.NewScanner(resp.Body)
 	for _, id := range []string{"one", "two"} {
 		appendAll(t, log, record("web", "identify", id, `not JSON`))

@@ -41,7 +41,7 @@ type Transfer interface {
 const exampleLine = `{"id":"m1","workspace":"default","source":"web","stream":"page","op":"event","key":"u1","received_at":"2026-11-21T12:00:00.000Z","occurred_at":"2026-11-21T11:59:59.000Z","log_time":"2026-11-21T12:00:00.001Z","position":"1795300562877-1-0","body":{"type":"page"}}` + "\n"
 
 const (
-	transfersAtOnce = 8                // that read or write records
+	transfersAtOnce = 16               // that read or write records; half of them of one workspace
 	exportPiece     = 256 << 10        // bytes that are written at once
 	exportQuiet     = 5 * time.Second  // without a record, until it is told how far it is
 	exportWriting   = 10 * time.Minute // for what is not records
@@ -116,12 +116,11 @@ func (s *server) transferring(ctx context.Context) (free func(), err error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
-	select {
-	case s.transfers <- struct{}{}:
-		return func() { <-s.transfers }, nil
-	default:
+	free, ok := s.transfers.take(s.space(ctx).Workspace)
+	if !ok {
 		return nil, errManyTransfer
 	}
+	return free, nil
 }
 
 func (s *server) exportRecords(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
