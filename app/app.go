@@ -66,6 +66,7 @@ type Options struct {
 	Now     func() time.Time // default time.Now
 
 	idle          time.Duration // for tests; after which a space is closed
+	mostOpen      int           // for tests; spaces that are open at once
 	purgeEvery    time.Duration // for tests
 	grace         time.Duration // for tests; workspace.Options.Grace
 	logCheckBytes int64         // for tests; nats.Options.CheckBytes
@@ -192,7 +193,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	}()
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.home = a.newSpace(millrace.DefaultWorkspace, p)
-	a.spaces = &spaces{served: map[string]*space{a.home.id: a.home}, open: map[string]*space{a.home.id: a.home}, failed: map[string]bool{}}
+	a.spaces = &spaces{served: map[string]*space{a.home.id: a.home}, open: map[string]*space{a.home.id: a.home}, failed: map[string]bool{}, crowd: make(chan struct{}, 1)}
 	if a.certificate, err = openCertificate(o); err != nil {
 		return nil, err
 	}

@@ -99,6 +99,12 @@ func (o Options) WithIdle(d time.Duration) Options {
 	return o
 }
 
+// WithMostOpen returns options with which so many spaces should be open at once.
+func (o Options) WithMostOpen(n int) Options {
+	o.mostOpen = n
+	return o
+}
+
 // OpenSpaces is how many spaces are open.
 func (a *App) OpenSpaces() int { return a.spaces.lenOpen() }
 

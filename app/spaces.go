@@ -32,6 +32,7 @@ type spaces struct {
 	open     map[string]*space // those of them that are
 	failed   map[string]bool   // those whose project cannot be read at this moment
 	failures atomic.Int64      // how many that are
+	crowd    chan struct{}     // 1: too many are open
 	// run starts what a space runs; nil before the server runs, and when it stops.
 	run func(*space)
 }
@@ -313,6 +314,7 @@ func (a *App) openSpace(id string) (_ *space, err error) {
 		return nil, err
 	}
 	sp.bounded.allow(last)
+	defer a.crowded()
 	a.spaces.mu.Lock()
 	defer a.spaces.mu.Unlock()
 	a.spaces.served[id], a.spaces.open[id] = sp, sp

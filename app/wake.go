@@ -73,6 +73,7 @@ func (a *App) wake(ctx context.Context) error {
 			return err
 		}
 		for _, id := range frame.Spaces {
+			a.room(ctx, id)
 			a.wakeSpace(id, frame.Through)
 		}
 		a.wakes.mu.Lock()
@@ -111,6 +112,7 @@ func (a *App) wakeBehind(ctx context.Context) (from millrace.Position, err error
 		}
 	}
 	for _, id := range l.Behind {
+		a.room(ctx, id)
 		a.wakeSpace(id, l.Through)
 	}
 	return l.Through, nil
@@ -124,6 +126,7 @@ func (a *App) wakeAll(ctx context.Context) error {
 	}
 	a.logger("spaces").Warn("the log is not the one that was looked through last: all spaces are opened", "first", first, "last", last)
 	for ws := range a.workspaces.store.Spaces().All() {
+		a.room(ctx, ws.ID)
 		a.wakeSpace(ws.ID, last)
 	}
 	a.wakes.mu.Lock()
@@ -175,10 +178,17 @@ func (a *App) forgetWake(id string) {
 // is loaded, until ctx ends.
 func (a *App) restSpaces(ctx context.Context) error {
 	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(min(restEvery, a.o.idle/2)):
+		tick := time.After(min(restEvery, a.o.idle/2))
+		for due := false; !due; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick:
+				due = true
+			case <-a.spaces.crowd:
+				a.restAll()
+				time.Sleep(roomEvery)
+			}
 		}
 		a.wakes.mu.Lock()
 		failed := slices.Collect(maps.Keys(a.wakes.failed))
@@ -186,44 +196,40 @@ func (a *App) restSpaces(ctx context.Context) error {
 		for _, id := range failed {
 			a.wakeSpace(id, millrace.Position{})
 		}
-		for _, sp := range a.spaces.all() {
-			if err := a.rest(sp); err != nil {
-				a.logger("spaces").Warn("closing an idle space", "space", sp.id, "error", err)
-			}
-		}
+		a.restAll()
 		a.storeLoaded(ctx)
 	}
 }
 
-// rest closes a space when it is idle: it takes part in the next that happens to
-// it as if it had been open all the time.
-func (a *App) rest(sp *space) error {
-	if sp == a.home || !sp.idle() {
-		return nil
+// rest closes a space when it was idle for so long: it takes part in the next that
+// happens to it as if it had been open all the time.
+func (a *App) rest(sp *space, patience time.Duration) (closed bool, err error) {
+	if sp == a.home || !sp.idle(patience) {
+		return false, nil
 	}
 	a.spaces.changing.Lock()
 	defer a.spaces.changing.Unlock()
-	if !sp.idle() || !sp.shut() {
-		return nil
+	if !sp.idle(patience) || !sp.shut() {
+		return false, nil
 	}
 	light := a.newSpace(sp.id, sp.project.Load().Project)
 	light.project.Store(sp.project.Load())
 	a.spaces.mu.Lock()
 	if a.spaces.open[sp.id] != sp {
 		a.spaces.mu.Unlock()
-		return nil
+		return false, nil
 	}
 	delete(a.spaces.open, sp.id)
 	a.spaces.served[sp.id] = light
 	a.spaces.mu.Unlock()
-	return sp.close(context.Background())
+	return true, sp.close(context.Background())
 }
 
-// idle says whether there is nothing to do in a space, and was nothing for a while.
-func (sp *space) idle() bool {
+// idle says whether there is nothing to do in a space, and was nothing for so long.
+func (sp *space) idle(patience time.Duration) bool {
 	sp.using.Lock()
 	since := sp.app.o.Now().Sub(sp.used)
-	quiet := sp.users == 0 && since >= sp.app.o.idle
+	quiet := sp.users == 0 && since >= patience
 	sp.using.Unlock()
 	return quiet && !sp.behind() && !slices.ContainsFunc(sp.jobs.List(), func(j job.Job) bool { return j.State == job.Running })
 }

@@ -52,3 +52,34 @@ func TestSpacesRest(t *testing.T) {
 		r.stop()
 	}
 }
+
+// TestSpacesMakeRoom has more spaces receive records than should be open at once:
+// those that have nothing to do are closed for the others, and nothing is lost.
+func TestSpacesMakeRoom(t *testing.T) {
+	t.Parallel()
+	const tenants, most = 8, 3
+	r := startWith(t, app.Options{Dir: project(t, small), Data: filepath.Join(t.TempDir(), "data"), Listen: "127.0.0.1:0", Mode: serve.Dev}.WithIdle(time.Hour).WithMostOpen(most))
+	for i := range tenants {
+		dir := project(t, map[string]string{"millrace.yaml": "name: tenant\n", "sources/web.yaml": fmt.Sprintf("kind: http\nwrite_keys: [dev_tenant_%d]\n", i)})
+		if err := r.OpenSpace(fmt.Sprintf("tenant-%c", 'a'+i), dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := make([]string, tenants)
+	for round := range 2 {
+		for i := range tenants {
+			status, answer, header := r.in("", fmt.Sprintf("dev_tenant_%d", i), "POST", "/v1/track", fmt.Sprintf(`{"messageId":"m-%d","userId":"u","event":"Seen"}`, round))
+			if status != http.StatusOK {
+				t.Fatalf("track answers %d %s", status, answer)
+			}
+			last[i] = header.Get("Millrace-Position")
+		}
+		eventually(t, time.Minute, "there is room again", func() bool { return r.OpenSpaces() < most })
+	}
+	for i := range tenants {
+		status, answer, _ := r.in(fmt.Sprintf("tenant-%c", 'a'+i), "", "POST", "/api/v1/query", fmt.Sprintf(`{"sql":"SELECT count(*), count(DISTINCT id) FROM web.tracks","after":%q}`, last[i]))
+		if status != http.StatusOK || !strings.Contains(answer, "[2,2]") {
+			t.Errorf("tenant %d: %d %s", i, status, answer)
+		}
+	}
+}

@@ -35,10 +35,7 @@ func openPostgres(ctx context.Context, a *App, engine project.Engine) (warehouse
 
 func openDuckDB(ctx context.Context, a *App, _ project.Engine) (warehouse.Warehouse, error) {
 	q := a.config().Query
-	memory, spill := int64(q.Memory), int64(q.Spill)
-	if memory == 0 {
-		memory = min(max(memoryBytes()/4, minEngineMemory), maxEngineMemory)
-	}
+	memory, spill := a.engineMemory(), int64(q.Spill)
 	if spill == 0 {
 		var err error
 		if spill, err = a.spillBytes(ctx); err != nil {
@@ -50,6 +47,14 @@ func openDuckDB(ctx context.Context, a *App, _ project.Engine) (warehouse.Wareho
 		QueryTimeout: time.Duration(q.Timeout), MaxConcurrentQueries: q.Concurrency,
 		Now: a.o.Now, Logger: a.logger("duckdb"), Metrics: a.metrics,
 	})
+}
+
+// engineMemory is what the warehouse engine stays within.
+func (a *App) engineMemory() int64 {
+	if memory := int64(a.config().Query.Memory); memory > 0 {
+		return memory
+	}
+	return min(max(memoryBytes()/4, minEngineMemory), maxEngineMemory)
 }
 
 // The bounds of the engine's memory where the project names none.
