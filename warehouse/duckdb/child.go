@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -30,6 +31,7 @@ type childConfig struct {
 	SpillLimitBytes    int64
 	Threads            int
 	IdleTimeout        time.Duration
+	MostOpen           int // files of workspaces at once; more are closed as soon as they rest
 	Checkpoint         checkpointPolicy
 	Merge              mergePolicy
 	GoMemoryLimitBytes int64
@@ -214,19 +216,50 @@ func (c *child) store(workspace string) *store {
 	return s
 }
 
+const (
+	// memoryOfFile is what an open file is counted as in the child's memory: three
+	// MB when it has no rows, and more with each table.
+	memoryOfFile = 16 << 20
+	// leastOpen is how many files may be open however little memory there is.
+	leastOpen = 16
+	// crowdedIdle is for how long a file was not used that is closed while more are
+	// open than there should be.
+	crowdedIdle = time.Second
+)
+
 // closeIdle closes the files of workspaces that nobody has used for a while.
 func (c *child) closeIdle() {
-	for range time.Tick(max(c.config.IdleTimeout/10, 50*time.Millisecond)) {
-		c.mu.Lock()
-		stores := make([]*store, 0, len(c.stores))
-		for _, s := range c.stores {
-			stores = append(stores, s)
-		}
-		c.mu.Unlock()
-		for _, s := range stores {
-			s.closeIfIdle()
-		}
+	for range time.Tick(min(max(c.config.IdleTimeout/10, 50*time.Millisecond), crowdedIdle)) {
+		c.closeUnused()
 		c.shelf.closeIfIdle()
+	}
+}
+
+// closeUnused closes what is idle, and while too many files are open also what was
+// used a moment ago, the least lately used first.
+func (c *child) closeUnused() {
+	type open struct {
+		*store
+		used time.Time
+	}
+	var all []open
+	c.mu.Lock()
+	for _, s := range c.stores {
+		if used, is := s.lastUsed(); is {
+			all = append(all, open{s, used})
+		}
+	}
+	c.mu.Unlock()
+	slices.SortFunc(all, func(a, b open) int { return a.used.Compare(b.used) })
+	over := len(all) - c.config.MostOpen
+	for _, s := range all {
+		patience := c.config.IdleTimeout
+		if over > 0 {
+			patience = min(patience, crowdedIdle)
+		}
+		if s.closeIfIdle(patience) {
+			over--
+		}
 	}
 }
 

@@ -71,6 +71,9 @@ type Options struct {
 	// mostKills is how often within a minute queries may cost the child before
 	// all of them wait.
 	mostKills int
+	// mostOpen is how many files of workspaces should be open at once; default one
+	// for each 16 MiB of MemoryLimitBytes.
+	mostOpen int
 	// silence is how long a child may give no sign of life.
 	silence time.Duration
 	// mostBackoff bounds the pause before a child that keeps ending is started again.
@@ -103,6 +106,7 @@ func (o *Options) complete() error {
 	def(&o.mostBackoff, 5*time.Second)
 	def(&o.silence, 20*time.Second)
 	def(&o.mostKills, 6)
+	def(&o.mostOpen, max(leastOpen, int(o.MemoryLimitBytes/memoryOfFile)))
 	if o.Command == nil {
 		path, err := os.Executable()
 		if err != nil {

@@ -368,21 +368,21 @@ func (s *store) release() {
 	s.gate.RUnlock()
 }
 
-// closeIfIdle closes a file that nobody has used for a while. Rows that are
-// held back stay: such a file is not idle.
-func (s *store) closeIfIdle() {
-	if !s.idle() || !s.mu.TryLock() {
-		return
+// closeIfIdle closes a file that nobody has used for so long, and says whether it
+// did. Rows that are held back stay: such a file is not idle.
+func (s *store) closeIfIdle(patience time.Duration) bool {
+	if !s.idle(patience) || !s.mu.TryLock() {
+		return false
 	}
 	defer s.mu.Unlock()
 	if s.shadow != nil || s.loader != nil && s.loader.holds || !s.gate.TryLock() {
-		return
+		return false
 	}
 	defer s.gate.Unlock()
 	// What a checkpoint cannot do now it does after the next opening.
 	_ = s.foldIn()
-	if !s.idle() {
-		return
+	if !s.idle(patience) {
+		return false
 	}
 	if s.loader != nil {
 		s.loader.close()
@@ -393,11 +393,19 @@ func (s *store) closeIfIdle() {
 	s.db = nil
 	s.life.Unlock()
 	db.close()
+	return true
 }
 
-// idle says whether the file is open and nobody has used it for a while.
-func (s *store) idle() bool {
+// idle says whether the file is open and nobody has used it for so long.
+func (s *store) idle(patience time.Duration) bool {
 	s.life.Lock()
 	defer s.life.Unlock()
-	return s.db != nil && s.users == 0 && time.Since(s.used) >= s.config.IdleTimeout
+	return s.db != nil && s.users == 0 && time.Since(s.used) >= patience
+}
+
+// lastUsed says when the file was used last, if it is open.
+func (s *store) lastUsed() (at time.Time, open bool) {
+	s.life.Lock()
+	defer s.life.Unlock()
+	return s.used, s.db != nil
 }

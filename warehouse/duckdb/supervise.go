@@ -75,7 +75,7 @@ func (s *supervisor) start(life int64) (*process, error) {
 		MemoryLimitBytes: s.o.MemoryLimitBytes, EngineMemoryBytes: s.o.MemoryLimitBytes / 100 * engineShare,
 		ResultsDir: s.o.ResultsDir, ResultMemoryBytes: s.o.MemoryLimitBytes / 100 * share,
 		SpillLimitBytes: s.o.SpillLimitBytes, Threads: s.o.Threads,
-		IdleTimeout: s.o.IdleTimeout, Checkpoint: s.o.checkpoint, Merge: s.o.merge,
+		IdleTimeout: s.o.IdleTimeout, MostOpen: s.o.mostOpen, Checkpoint: s.o.checkpoint, Merge: s.o.merge,
 		GoMemoryLimitBytes: max(s.o.MemoryLimitBytes/6, leastGoMemory),
 	}, life)
 	if err != nil {

@@ -207,3 +207,46 @@ func TestWorkspaces(t *testing.T) {
 		}
 	}
 }
+
+// More workspaces than the engine has memory for: the files of those that were used
+// least lately are closed for the others, and opened again when they are asked for.
+func TestMoreWorkspacesThanMemory(t *testing.T) {
+	t.Parallel()
+	const workspaces, most = 8, 3
+	w := openTest(t, func(o *Options) { o.IdleTimeout, o.mostOpen = time.Hour, most })
+	for n := range workspaces {
+		name := fmt.Sprintf("w%d", n)
+		if _, err := w.Resume(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Apply(t.Context(), name, tracks(0, 10+n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func() (n int) {
+		for i := range workspaces {
+			db, err := openDatabase(filepath.Join(w.o.Dir, fmt.Sprintf("w%d.duckdb", i)), nil)
+			if err != nil { // the child has it
+				n++
+				continue
+			}
+			db.close()
+		}
+		return n
+	}
+	for began := time.Now(); ; time.Sleep(300 * time.Millisecond) {
+		n := open()
+		if n == most {
+			break
+		}
+		if n < most || time.Since(began) > time.Minute {
+			t.Fatalf("%d files are open, not %d", n, most)
+		}
+	}
+	for n := range workspaces {
+		got, _, err := ask(w, warehouse.Query{Workspace: fmt.Sprintf("w%d", n), SQL: "SELECT count(*) FROM web.tracks"})
+		if err != nil || got[0] != fmt.Sprint(10+n) {
+			t.Errorf("w%d: %v, %v", n, got, err)
+		}
+	}
+}
