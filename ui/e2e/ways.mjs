@@ -190,10 +190,10 @@ async function noAccess(tab) {
   await tab.see('acme@staging is not shown to you')
   await tab.see(/you are no member of it/)
   await tab.soundInBoth('no access')
-  tab.allow()
+  tab.allow(403)
   await tab.click(tab.role('navigation', 'Your workspaces').getByRole('link', { name: /default\s*production/ }))
   await tab.at(/^\/live/)
-  await tab.see(tab.role('heading', 'Live'))
+  await tab.see(tab.role('alert').getByText('record:read'))
 }
 
 /** enterOnly signs in where no rooms follow. */

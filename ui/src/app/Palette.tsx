@@ -5,7 +5,7 @@ import { call, problemOf, urlOf } from '@/api/client'
 import { eventsFoundQuery, filesQuery, sessionQuery, statusQuery, tablesQuery } from '@/api/queries'
 import { cx } from '@/design/cx'
 import { useModal } from '@/design/Dialog'
-import { score } from '@/design/fuzzy'
+import { scoreOfNamed } from '@/design/fuzzy'
 import { Ends } from '@/design/Ends'
 import { Icon, type IconName } from '@/design/Icon'
 import { Kbd } from '@/design/Kbd'
@@ -103,7 +103,7 @@ export function Palette({ onClose, onKeys, onSwitch }: { onClose: () => void; on
   const box = useModal()
   const id = useId()
   const found = useCommands(typed, onKeys, onSwitch)
-    .map((command) => ({ command, score: command.always ? -1e6 : score(typed, `${command.title} ${command.about}`) }))
+    .map((command) => ({ command, score: command.always ? -1e6 : scoreOfNamed(typed, command.title, command.about) }))
     .filter((f): f is { command: Command; score: number } => f.score !== undefined)
     .sort((a, b) => b.score - a.score).slice(0, 50).map((f) => f.command)
   const chosen = Math.min(at, found.length - 1)

@@ -19,3 +19,10 @@ export function score(typed: string, text: string): number | undefined {
   }
   return total - have.length / 4
 }
+
+/** scoreOfNamed is score for what has a name and says more about itself: how much it says takes nothing from its name. */
+export function scoreOfNamed(typed: string, name: string, about: string): number | undefined {
+  const named = score(typed, name)
+  const all = score(typed, `${name} ${about}`)
+  return named === undefined || all === undefined ? all : Math.max(named, all)
+}
