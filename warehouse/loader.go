@@ -211,6 +211,13 @@ func (l *Loader) strays() bool {
 	return l.stray
 }
 
+// isStuck says whether loading has failed for long.
+func (l *Loader) isStuck() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stuck && !l.state.Running
+}
+
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

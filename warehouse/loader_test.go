@@ -425,6 +425,50 @@ func TestRebuildOfAnotherLog(t *testing.T) {
 	}
 }
 
+// A rebuild of everything during which that turns out takes the system's tables as well.
+func TestRebuildFindsAnotherLog(t *testing.T) {
+	t.Parallel()
+	lt := startLoader(t, nil)
+	lt.wait(t, lt.send(t, 5))
+	lt.wh.shade = func() {
+		lt.becomeStray(t)
+		lt.wh.shade = nil
+	}
+	if _, err := lt.loader.Rebuild(context.Background(), RebuildOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	lt.wait(t, lt.send(t, 3))
+	lt.exactlyOnce(t)
+	lt.wh.mu.Lock()
+	defer lt.wh.mu.Unlock()
+	if got := lt.wh.engine.column("millrace.rejected", "rejected_id"); got != `text "r1"` {
+		t.Errorf("rejected: %s", got)
+	}
+}
+
+// What has failed for long, and is over when a rebuild is asked, is not its end.
+func TestRebuildLooksAgain(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	lt := startLoader(t, func(Batch, bool) error {
+		if broken.Load() {
+			return millrace.Errorf(millrace.Unavailable, "another server has the tables")
+		}
+		return nil
+	})
+	lt.wait(t, lt.send(t, 5))
+	broken.Store(true)
+	lt.send(t, 5)
+	for deadline := time.Now().Add(time.Minute); !lt.loader.isStuck() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	}
+	lt.wh.shade = func() { broken.Store(false) }
+	if _, err := lt.loader.Rebuild(context.Background(), RebuildOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	lt.wait(t, lt.send(t, 3))
+	lt.exactlyOnce(t)
+}
+
 // A rebuild whose boundary meets a session that fails asks the next one at once.
 func TestRebuildOutlivesSessions(t *testing.T) {
 	t.Parallel()

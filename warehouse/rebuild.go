@@ -53,6 +53,19 @@ func (l *Loader) Rebuild(ctx context.Context, o RebuildOptions) (RebuildResult, 
 	if err := l.settled(ctx); err != nil {
 		return RebuildResult{}, err
 	}
+	result, err := l.rebuildOnce(ctx, o)
+	if errors.Is(err, errStrayed) { // now that it is known, all of it is made anew
+		result, err = l.rebuildOnce(ctx, o)
+	}
+	result.Elapsed = time.Since(begun)
+	return result, err
+}
+
+// errStrayed ends a rebuild during which it turned out that the history does not
+// know the place of the warehouse: the tables of SystemSchema are needed as well.
+var errStrayed = millrace.Errorf(millrace.Conflict, "the warehouse turned out to be loaded from another log, so the tables are as they were: run the rebuild again")
+
+func (l *Loader) rebuildOnce(ctx context.Context, o RebuildOptions) (RebuildResult, error) {
 	options := ShadowOptions{From: o.From, Until: o.Until, System: l.strays()}
 	if options.System {
 		if err := refusePart(o); err != nil {
@@ -82,7 +95,6 @@ func (l *Loader) Rebuild(ctx context.Context, o RebuildOptions) (RebuildResult, 
 	defer stop()
 	r := &rebuilding{loader: l, o: o, shadow: shadow, parts: parts, system: options.System}
 	err = r.run(ctx)
-	r.result.Elapsed = time.Since(begun)
 	return r.result, err
 }
 
@@ -157,10 +169,8 @@ func (r *rebuilding) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if !r.loader.strays() {
-		if err := r.loader.WaitFor(ctx, r.through); err != nil {
-			return err
-		}
+	if err := r.caughtUp(ctx); err != nil {
+		return err
 	}
 	at, release, err := r.loader.hold(ctx)
 	if err != nil {
@@ -168,6 +178,30 @@ func (r *rebuilding) run(ctx context.Context) error {
 	}
 	defer release()
 	return r.finish(ctx, at)
+}
+
+// caughtUp waits until the live tables have what was read, which those that
+// stray cannot. The warehouse took the shadow: what the loader last found wrong
+// with it may be over, so it is asked to look again.
+func (r *rebuilding) caughtUp(ctx context.Context) error {
+	for deadline := r.loader.o.Now().Add(shadowWait); ; pause(ctx, 50*time.Millisecond) {
+		if r.loader.strays() {
+			return r.strayed()
+		}
+		err := r.loader.WaitFor(ctx, r.through)
+		if err == nil || ctx.Err() != nil || !r.loader.strays() && (!r.loader.isStuck() || r.loader.o.Now().After(deadline)) {
+			return err
+		}
+	}
+}
+
+// strayed is an error when the rebuild has begun without knowing that the
+// warehouse strays.
+func (r *rebuilding) strayed() error {
+	if r.system {
+		return nil
+	}
+	return errStrayed
 }
 
 // hold stops the live loader with everything committed.
@@ -210,8 +244,10 @@ func (r *rebuilding) finish(ctx context.Context, at millrace.Position) error {
 			return err
 		}
 	}
-	if r.loader.strays() && !r.system { // that turned out meanwhile
-		return millrace.Errorf(millrace.Conflict, "the warehouse turned out to be loaded from another log, so the tables are as they were: run the rebuild again, without --source, --from and --until")
+	if r.loader.strays() {
+		if err := r.strayed(); err != nil {
+			return err
+		}
 	}
 	at = r.through // further than the live tables when those cannot go on
 	prog, err := r.shadow.Apply(ctx, Batch{Through: at, Flush: true})
