@@ -98,6 +98,23 @@ func (l *Log) Search(ctx context.Context, f Filter, cursor string, limit int) (P
 	return p, nil
 }
 
+// Entry returns the entry with a number. NotFound when there is none, or the
+// filter does not match it.
+func (l *Log) Entry(ctx context.Context, f Filter, number int64) (Kept, error) {
+	var found []Kept
+	err := l.o.Catalog.View(ctx, func(tx catalog.Tx) (err error) {
+		found, err = collect(ctx, tx, rows+" WHERE c.seq = $1", number)
+		return err
+	})
+	if err == nil && (len(found) == 0 || !newQuery(f).matches(&found[0].Entry)) {
+		err = millrace.Errorf(millrace.NotFound, "there is no audit entry with the number %d here: it was cut off by its age, or is of another workspace", number)
+	}
+	if err != nil {
+		return Kept{}, err
+	}
+	return found[0], nil
+}
+
 func newQuery(f Filter) *query {
 	f.From, f.To = f.From.Truncate(time.Microsecond), f.To.Truncate(time.Microsecond) // as entries are kept
 	q := &query{f: f}

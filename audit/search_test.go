@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/audit"
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/catalogtest"
@@ -148,6 +149,14 @@ func testSearch(t *testing.T, c catalog.Catalog) {
 	one, err := l.Search(t.Context(), audit.Filter{Text: all[1234].From.Request}, "", 10)
 	if err != nil || len(one.Entries) != 1 || one.Entries[0].Seq != 1235 || one.Next != "" {
 		t.Errorf("%+v, %v", one, err)
+	}
+	if got, err := l.Entry(t.Context(), audit.Filter{}, 1235); err != nil || got.Seq != 1235 || got.From.Request != all[1234].From.Request {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for number, f := range map[int64]audit.Filter{1235: {Workspace: "another"}, 0: {}, -1: {}, int64(n) + 1: {}} {
+		if _, err := l.Entry(t.Context(), f, number); millrace.KindOf(err) != millrace.NotFound {
+			t.Errorf("entry %d with %+v: %v", number, f, err)
+		}
 	}
 	for _, cursor := range []string{"-1", "0", "!", strings.Repeat("z", 50)} {
 		if _, err := l.Search(t.Context(), audit.Filter{}, cursor, 10); err == nil {

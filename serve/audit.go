@@ -71,9 +71,11 @@ func (s *server) registerAudit() {
 	const checked = "Oldest first, with the hashes that it takes to verify it anywhere; docs/format/audit.md says how."
 	s.registerTrail(operation{id: "list-audit", path: "/api/v1/audit", needs: access.AuditRead, summary: "Who did what",
 		description: "Every change that someone made, with what was before and after. Entries are never changed: each holds the hash of the one before."},
+		operation{id: "get-audit-entry", path: "/api/v1/audit/{number}", needs: access.AuditRead, summary: "One entry of the trail"},
 		operation{id: "export-audit", path: "/api/v1/audit/export", needs: access.AuditRead, summary: "Export who did what", description: checked}, own)
 	s.registerTrail(operation{id: "list-server-audit", path: "/api/v1/server/audit", needs: access.ServerAudit, summary: "Who did what on the whole server",
 		description: "In all workspaces, and what concerns none of them."},
+		operation{id: "get-server-audit-entry", path: "/api/v1/server/audit/{number}", needs: access.ServerAudit, summary: "One entry of the server's trail"},
 		operation{id: "export-server-audit", path: "/api/v1/server/audit/export", needs: access.ServerAudit, summary: "Export who did what on the whole server",
 			description: checked}, func(context.Context) string { return "" })
 	register(s, operation{id: "start-audit-verification", method: http.MethodPost, path: "/api/v1/audit/verifications", tag: "audit", needs: access.ServerAudit,
@@ -93,7 +95,7 @@ func (s *server) registerAudit() {
 }
 
 // registerTrail are the operations that read a trail.
-func (s *server) registerTrail(listing, export operation, of func(context.Context) string) {
+func (s *server) registerTrail(listing, one, export operation, of func(context.Context) string) {
 	type auditPage struct {
 		Entries []AuditEntry `json:"entries" doc:"The newest first."`
 		Next    string       `json:"next" doc:"Give it as cursor for what follows; empty at the end."`
@@ -118,6 +120,19 @@ func (s *server) registerTrail(listing, export operation, of func(context.Contex
 			}
 			return &bodyOf[auditPage]{Body: out}, nil
 		})
+	one.method, one.tag, one.apart, one.errors = http.MethodGet, "audit", true, listing.errors
+	register(s, one, func(ctx context.Context, in *struct {
+		Number int64 `path:"number" minimum:"1" example:"42" doc:"Of the entry."`
+	}) (*bodyOf[AuditEntry], error) {
+		if s.o.Audit == nil {
+			return nil, errNoAudit
+		}
+		k, err := s.o.Audit.Entry(ctx, audit.Filter{Workspace: of(ctx)}, in.Number)
+		if err != nil {
+			return nil, err
+		}
+		return &bodyOf[AuditEntry]{Body: s.auditEntry(k)}, nil
+	})
 	export.method, export.tag, export.apart, export.errors, export.timeout = http.MethodGet, "audit", true, listing.errors, -1
 	export.responses = map[string]*huma.Response{"200": {Description: "The entries", Content: map[string]*huma.MediaType{
 		ndjsonMedia: {Schema: &huma.Schema{Type: huma.TypeString}, Example: "{\"audit\":1}\n"}, "text/csv": {Schema: &huma.Schema{Type: huma.TypeString}, Example: "number,time,actor\n"}}}}

@@ -128,6 +128,17 @@ async function audit(tab) {
   await tab.at(new RegExp(`object=${made.id}`))
   await tab.page.reload()
   await until('the link shows the same', async () => await grid.getAttribute('aria-rowcount') === '3')
+  // A link leads to its entry, wherever that is in the trail.
+  const first = (await ask(tab.base, 'GET', '/api/v1/audit?action=workspace.create')).body.entries[0].number
+  await tab.go(`/settings/audit?q=seen+trail&open=${first}`)
+  await tab.see(tab.role('region', 'workspace.create'))
+  tab.allow(404)
+  await tab.go('/settings/audit?open=987654')
+  await tab.see(tab.role('alert').getByText(/no audit entry with the number 987654/i))
+  await tab.soundInBoth('a link to no entry')
+  tab.allow()
+  await tab.go(`/settings/audit?object=${made.id}`)
+  await until('the trail of the key', async () => await grid.getAttribute('aria-rowcount') === '3')
 
   const download = tab.page.waitForEvent('download')
   await tab.click(tab.menu)

@@ -26,6 +26,13 @@ export const auditQuery = ({ server, ...filter }: AuditFilter) => infiniteQueryO
   refetchInterval: (query) => (query.state.data?.pages.length ?? 0) > 1 ? false : 5000,
 })
 
+/** entryQuery is one entry of the trail, however old. */
+export const entryQuery = (number: string, server: boolean) => queryOptions({
+  queryKey: ['audit', 'entry', server, number],
+  queryFn: ({ signal }) => call(server ? 'get-server-audit-entry' : 'get-audit-entry', { params: { number: Number(number) } }, signal),
+  staleTime: Infinity,
+})
+
 /** requestQuery is all that was done by one request. */
 export const requestQuery = (id: string) => queryOptions({
   queryKey: ['audit', 'request', id],

@@ -2809,6 +2809,15 @@ export interface Operations {
     body: undefined
     answer: AttentionList
   }
+  /** One entry of the trail */
+  'get-audit-entry': {
+    params: {
+      /** Of the entry. */
+      number: number
+    }
+    body: undefined
+    answer: AuditEntry
+  }
   /** What queries can name */
   'get-catalog': {
     params: unknown
@@ -2938,6 +2947,15 @@ export interface Operations {
     }
     body: undefined
     answer: SecretHistory
+  }
+  /** One entry of the server's trail */
+  'get-server-audit-entry': {
+    params: {
+      /** Of the entry. */
+      number: number
+    }
+    body: undefined
+    answer: AuditEntry
   }
   /** Who asks */
   'get-session': {
@@ -3881,6 +3899,7 @@ export const routes = {
   'export-trail': ['GET', '/api/v1/export/audit'],
   'export-usage': ['GET', '/api/v1/workspaces/{workspace}/usage/export'],
   'get-attention': ['GET', '/api/v1/attention'],
+  'get-audit-entry': ['GET', '/api/v1/audit/{number}'],
   'get-catalog': ['GET', '/api/v1/catalog'],
   'get-history': ['GET', '/api/v1/history'],
   'get-job': ['GET', '/api/v1/jobs/{id}'],
@@ -3894,6 +3913,7 @@ export const routes = {
   'get-running-release': ['GET', '/api/v1/releases/running'],
   'get-schema': ['GET', '/api/v1/schemas/{name}'],
   'get-secret-history': ['GET', '/api/v1/secrets/history'],
+  'get-server-audit-entry': ['GET', '/api/v1/server/audit/{number}'],
   'get-session': ['GET', '/api/v1/session'],
   'get-source': ['GET', '/api/v1/sources/{source}'],
   'get-source-event': ['GET', '/api/v1/sources/{source}/events/{event}'],

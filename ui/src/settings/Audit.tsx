@@ -1,8 +1,8 @@
-import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useRef, useState } from 'react'
 import { call, curlOf, problemOf, urlOf } from '@/api/client'
-import { auditQuery, type AuditFilter } from '@/api/control'
+import { auditQuery, entryQuery, type AuditFilter } from '@/api/control'
 import type { AuditEntry } from '@/api/schema'
 import { Button } from '@/design/Button'
 import { copyAs } from '@/design/copyAs'
@@ -48,7 +48,9 @@ export default function Audit() {
   const list = useInfiniteQuery(auditQuery(filter))
   const entries = list.data?.pages.flatMap((page) => page.entries) ?? []
   const at = entries.findIndex((e) => String(e.number) === open)
-  const entry = entries[at]
+  // A link may lead to what is further back than what was read.
+  const far = useQuery({ ...entryQuery(open ?? '', filter.server === true), enabled: open !== undefined && at < 0 && !list.isPending })
+  const entry = at >= 0 ? entries[at] : open === undefined ? undefined : far.data
   const change = (next: AuditSearch) => { void navigate({ search: (before) => ({ ...before, open: undefined, ...next }), replace: true }) }
   const show = (one: AuditEntry | undefined) => { void navigate({ search: (before) => ({ ...before, open: one && String(one.number) }), replace: open !== undefined && one !== undefined }) }
   const step = (by: number) => entries[at + by] && at >= 0 ? () => { show(entries[at + by]); table.current?.reveal(at + by) } : undefined
@@ -67,6 +69,7 @@ export default function Audit() {
         <TimeRangePicker value={range} onValue={(r) => { change({ range: r }) }} />
       </div>
       {list.error && <div className="px-4 pb-2"><ErrorBox problem={problemOf(list.error)} onRetry={() => void list.refetch()} /></div>}
+      {open !== undefined && at < 0 && far.error && <div className="px-4 pb-2"><ErrorBox problem={problemOf(far.error)} /></div>}
       <div className="relative flex min-h-0 min-w-0 grow">
         {list.isPending ? <div className="grow"><SkeletonRows /></div> : (
           <Table name="audit" label="Audit trail" columns={columns} ref={table} count={entries.length} rowAt={(i) => entries[i]} rowKey={(e) => String(e.number)} chosen={at < 0 ? undefined : at} onOpen={(i) => { show(entries[i]) }}

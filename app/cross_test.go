@@ -1,0 +1,276 @@
+package app_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/app"
+	"github.com/millrace/millrace/serve"
+)
+
+// A crossing is what an operation is given in TestNothingOfAnotherWorkspace, with
+// names in capitals for what is of the other workspace.
+type crossing struct {
+	query, body string
+	want        int // the status; 404 unless it says otherwise
+}
+
+// What paths name, of the other workspace. Workspaces themselves are the business
+// of TestNobodyCrossesWorkspaces.
+var crossed = strings.NewReplacer("jobs/{id}", "jobs/JOB", "keys/{id}", "keys/KEY", "invitations/{id}", "invitations/INVITATION", "rejected/{id}", "rejected/REJECTED",
+	"results/{id}", "results/RESULT", "{person}", "PERSON", "{position}", "POSITION", "releases/{number}", "releases/RELEASE", "{source}", "zebra", "{event}", "Zebra%20Sold",
+	"{schema}", "zebra", "{table}", "zebra_sold", "{column}", "stripes", "{workspace}", "ours", "{environment}", "savanna", "audit/{number}", "audit/ENTRY")
+
+const (
+	ownOnly  = "it shows or changes what is of the workspace that asks, and takes no names: nothing of another is in its answer"
+	notHere  = "no workspace has a part in it"
+	isServer = "it is of the server: a key of a workspace may not"
+	byToken  = "a link says what it is about, whoever asks"
+	byPerson = "it is of whoever is signed in, and keys are nobody"
+	byPath   = "the path names a workspace: TestNobodyCrossesWorkspaces"
+)
+
+// apart are operations that take nothing that could be of another workspace.
+var apart = map[string]string{
+	ownOnly: `get-session get-profile get-status get-attention get-catalog get-running-release list-marks list-deploys list-files list-invitations list-jobs
+		list-keys list-members list-readers list-releases list-secrets list-sources list-workspaces export-files export-trail pause-reader resume-reader
+		reset-reader check-files complete-file read-values plan-release start-archive-verification start-log-verification invite-member create-key import-records rekey-secrets`,
+	notHere:  "openapi healthz readyz list-schemas get-schema end-session",
+	byToken:  "open-invitation accept-invitation confirm-email reset-password request-password-reset complete-setup start-session",
+	byPerson: "change-profile change-email change-password delete-account list-sessions end-other-sessions end-one-session",
+	byPath:   `get-workspace change-workspace delete-workspace suspend-workspace resume-workspace undelete-workspace set-quotas invite-owner create-environment create-workspace`,
+	isServer: `metrics get-support-bundle get-logs list-backups start-backup delete-backup start-backup-verification list-operators list-operator-invitations invite-operator
+		revoke-operator-invitation set-operator remove-operator list-people delete-person change-person create-person-reset list-server-keys create-server-key rotate-server-key revoke-server-key
+		list-server-audit get-server-audit-entry export-server-audit start-audit-verification rekey-server`,
+}
+
+var crossings = map[string]crossing{
+	// What narrows a list to what is of another workspace finds nothing.
+	"list-audit": {query: "?object=KEY", want: 200}, "export-audit": {query: "?object=KEY", want: 200}, "list-records": {query: "?id=z1", want: 200}, "list-rejected": {query: "?source=zebra"},
+	"list-rejected-groups": {query: "?source=zebra"}, "list-tables": {query: "?schema=zebra", want: 200}, "get-history": {query: "?names=millrace_collect_events_total&labels=workspace:theirs", want: 200},
+	"get-usage": {query: "?environment=SPACE"}, "export-usage": {query: "?environment=SPACE"}, "tail": {query: "?source=zebra&after=POSITION&limit=1"}, "export-records": {query: "?after=POSITION", want: 200},
+	// What bodies and queries name.
+	"query": {body: `{"sql":"SELECT * FROM zebra.zebra_sold"}`, want: 400}, "create-result": {body: `{"sql":"SELECT * FROM zebra.zebra_sold","wait_ms":5000}`, want: 400},
+	"count-duplicates": {body: `{"ranges":[{"last":"POSITION","count":1}]}`, want: 200}, "resend-many": {body: `{"ids":["REJECTED"]}`, want: 202}, "start-rebuild": {body: `{"source":"zebra"}`},
+	"read-file": {query: "?path=sources/zebra.yaml"}, "remove-file": {query: "?path=sources/zebra.yaml&etag=ETAG", want: 409}, "rename-file": {body: `{"from":"sources/zebra.yaml","to":"sources/mine.yaml","etag":"ETAG"}`, want: 409},
+	"save-file": {query: "?path=sources/zebra.yaml", body: `{"text":"kind: http\n","etag":"ETAG"}`, want: 409}, "edit-file": {body: `{"path":"sources/zebra.yaml","etag":"ETAG","changes":[{"op":"set","path":["dedup"],"value":"forever"}]}`},
+	"delete-secret": {query: "?path=zebra/key"}, "destroy-secret-version": {body: `{"path":"zebra/key","version":1}`}, "get-secret-history": {query: "?path=zebra/key"}, "restore-secret": {body: `{"path":"zebra/key"}`},
+	"reveal-secret": {body: `{"path":"zebra/key"}`}, "rollback-secret": {body: `{"path":"zebra/key","version":1}`}, "allow-secret": {body: `{"path":"zebra/key","resources":["sources/web"],"hosts":[],"add":true}`},
+	"set-secret": {body: `{"path":"zebra/key","value":"x","existing":true}`}, "deploy-release": {query: "?base=RELEASE", body: "ARCHIVE"}, "promote-release": {body: `{"version":RELEASE,"to":"SPACE"}`}, "roll-back-release": {body: `{"to":RELEASE}`},
+	// What a path names, with a body that it takes.
+	"set-member": {body: `{"role":"viewer"}`}, "read-result": {body: `{"limit":1}`}, "chart-result": {body: `{"kind":"bar"}`}, "describe-result-column": {body: `{"column":"stripes"}`},
+	"rotate-key": {body: `{"overlap_seconds":60}`}, "diff-release": {query: "?from=1"}, "preview-column-type": {body: `{"type":"text"}`}, "send-test-event": {body: `{"event":"Seen"}`}, "change-environment": {body: `{"name":"mine"}`},
+	"explain-table-rows": {query: "?category=discarded"}, "download-result": {query: "?format=csv"},
+}
+
+// theirs are the names of what the other workspace has.
+type theirs map[string]string
+
+func (v theirs) in(text string) string {
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(v))) {
+		text = strings.ReplaceAll(text, name, v[name])
+	}
+	return text
+}
+
+// TestNothingOfAnotherWorkspace asks for every operation of the API with a key of
+// one workspace and the ids, names and positions of another: there are no such
+// things, whatever the key may do in its own. An operation that is not covered fails it.
+func TestNothingOfAnotherWorkspace(t *testing.T) {
+	t.Parallel()
+	r := startWith(t, app.Options{Dir: project(t, small), Data: filepath.Join(t.TempDir(), "data"), Listen: "127.0.0.1:0", Mode: serve.Dev})
+	c := &crossingTest{running: r, t: t}
+	c.fill()
+	before := c.state()
+	for _, op := range c.operations() {
+		c.cross(op)
+	}
+	eventually(t, 30*time.Second, "what was begun is over", func() bool {
+		return !strings.Contains(c.must("GET", "/api/v1/w/ours/jobs", "", ""), `"state":"running"`)
+	})
+	if after := c.state(); after != before {
+		t.Errorf("the other workspace was\n%s\nand is\n%s", before, after)
+	}
+}
+
+type crossingTest struct {
+	*running
+	t      *testing.T
+	token  string // of a key that may do everything in ours
+	theirs theirs
+}
+
+func (c *crossingTest) ask(token, method, path, body string) (int, string) {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), method, c.URL()+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+// must asks as the one who may do everything, and returns a part of the answer.
+func (c *crossingTest) must(method, path, body, part string) string {
+	c.t.Helper()
+	status, text := c.ask("", method, path, body)
+	if status >= 300 {
+		c.t.Fatalf("%s %s: %d %s", method, path, status, text)
+	}
+	if part == "" {
+		return text
+	}
+	found := regexp.MustCompile(part).FindStringSubmatch(text)
+	if found == nil {
+		c.t.Fatalf("%s %s: %s has no %s", method, path, text, part)
+	}
+	return found[1]
+}
+
+// fill makes two workspaces; theirs has one of everything.
+func (c *crossingTest) fill() {
+	c.t.Helper()
+	for name, file := range map[string]string{"ours": "sources/web.yaml", "theirs": "sources/zebra.yaml"} {
+		if err := c.Deploy(name, map[string]string{"millrace.yaml": "name: " + name + "\n", file: "kind: http\nwrite_keys: [dev_" + name + "]\n"}); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	c.token = c.must("POST", "/api/v1/w/ours/keys", `{"name":"ours","role":"owner","all_environments":true}`, `"token":"([^"]+)"`)
+	status, text, header := c.in("", "dev_theirs", "POST", "/v1/track", `{"messageId":"z1","userId":"zebra-user","event":"Zebra Sold","properties":{"stripes":3}}`)
+	if status != http.StatusOK {
+		c.t.Fatalf("%d %s", status, text)
+	}
+	if status, text, _ := c.in("", "dev_theirs", "POST", "/v1/track", `{"messageId":"z2","userId":"zebra-user"}`); status != http.StatusBadRequest {
+		c.t.Fatalf("%d %s", status, text)
+	}
+	const there = "/api/v1/w/theirs/"
+	v := theirs{"POSITION": header.Get("Millrace-Position")}
+	v["ENVIRONMENT"] = c.must("POST", "/api/v1/workspaces/theirs/environments", `{"name":"savanna"}`, `"name":"(savanna)"`)
+	v["SPACE"] = "theirs@savanna"
+	v["KEY"] = c.must("POST", there+"keys", `{"name":"zebra","role":"viewer"}`, `"id":"(k_[^"]+)"`)
+	link := c.must("POST", there+"members/invitations", `{"email":"zebra@example.com","role":"admin"}`, `"link":"[^"#]*#([^"]+)"`)
+	v["PERSON"] = c.must("POST", "/api/v1/invitations/accept", fmt.Sprintf(`{"token":%q,"name":"Zebra","password":"stripes of many savannas"}`, link), `"id":"(p_[^"]+)"`)
+	v["INVITATION"] = c.must("POST", there+"members/invitations", `{"email":"zebra2@example.com","role":"viewer"}`, `"id":"([^"]+)"`)
+	c.must("PUT", there+"secrets", `{"path":"zebra/key","value":"zebra-value","resources":["sources/zebra"]}`, "")
+	for i := range 3 {
+		etag := c.must("GET", there+"files/text?path=millrace.yaml", "", `"etag":"([^"]+)"`)
+		c.must("PUT", there+"files/text?path=millrace.yaml", fmt.Sprintf(`{"etag":%q,"text":"name: theirs%d\n"}`, etag, i), "")
+	}
+	v["ETAG"] = c.must("GET", there+"files/text?path=sources/zebra.yaml", "", `"etag":"([^"]+)"`)
+	v["RELEASE"] = c.must("GET", there+"releases/running", "", `"version":(\d+)`)
+	v["JOB"] = c.must("POST", there+"warehouse/rebuilds", `{"yes":true}`, `"id":"([^"]+)"`)
+	eventually(c.t, 30*time.Second, "what was sent is in its table, and the rebuild is over", func() bool {
+		status, text := c.ask("", "POST", there+"query", `{"sql":"SELECT count(*) FROM zebra.zebra_sold"}`)
+		_, job := c.ask("", "GET", there+"jobs/"+v["JOB"], "")
+		return status == http.StatusOK && strings.Contains(text, "[1]") && strings.Contains(job, `"state":"done"`)
+	})
+	v["RESULT"] = c.must("POST", there+"results", `{"sql":"SELECT stripes FROM zebra.zebra_sold","wait_ms":20000}`, `"result":\{"id":"([^"]+)"`)
+	v["REJECTED"] = c.must("GET", there+"rejected?after=last", "", `"id":"([^"]+)"`)
+	v["ENTRY"] = c.must("GET", there+"audit?limit=1", "", `"number":(\d+)`)
+	v["ARCHIVE"] = string(packed(c.t, small))
+	c.theirs = v
+}
+
+// state is what the other workspace has, but for what goes on in time.
+func (c *crossingTest) state() string {
+	c.t.Helper()
+	var out strings.Builder
+	for _, path := range []string{"keys", "secrets", "secrets/history?path=zebra/key", "members", "members/invitations", "sources", "files", "releases", "deploys", "rejected", "jobs", "readers", "results/" + c.theirs["RESULT"], "audit"} {
+		text := c.must("GET", "/api/v1/w/theirs/"+path, "", "")
+		text = regexp.MustCompile(`"(idle_seconds|lag_seconds|age_seconds|rate|committed_at|last_used|[a-z_]*_seconds)":[^,}]*`).ReplaceAllString(text, "")
+		fmt.Fprintf(&out, "%s: %s\n", path, text)
+	}
+	return out.String() + c.must("GET", "/api/v1/workspaces/theirs", "", "")
+}
+
+type crossedOperation struct{ id, method, path string }
+
+// operations are all of the API, in order, but for those that take events: what
+// these take is of the write key.
+func (c *crossingTest) operations() []crossedOperation {
+	c.t.Helper()
+	var document struct {
+		Paths map[string]map[string]struct {
+			ID string `json:"operationId"`
+		}
+	}
+	if err := json.Unmarshal([]byte(c.must("GET", "/api/openapi.json", "", "")), &document); err != nil {
+		c.t.Fatal(err)
+	}
+	var all []crossedOperation
+	for path, methods := range document.Paths {
+		for method, op := range methods {
+			if !strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, "/analytics") {
+				all = append(all, crossedOperation{op.ID, strings.ToUpper(method), path})
+			}
+		}
+	}
+	named := func(o crossedOperation) int { // those show what was asked for under a name
+		if _, is := crossings[o.id]; is {
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(all, func(a, b crossedOperation) int { return cmp.Or(named(a)-named(b), cmp.Compare(a.id, b.id)) })
+	if len(all) < 100 {
+		c.t.Fatalf("%d operations are described", len(all))
+	}
+	return all
+}
+
+// cross asks for one operation with what is the other workspace's.
+func (c *crossingTest) cross(op crossedOperation) {
+	c.t.Helper()
+	row, known := crossings[op.id]
+	path := c.theirs.in(crossed.Replace(op.path))
+	why := ""
+	for reason, ids := range apart {
+		if slices.Contains(strings.Fields(ids), op.id) {
+			why = reason
+		}
+	}
+	switch {
+	case known && why != "":
+		c.t.Errorf("%s is in both tables", op.id)
+	case !known && why == "" && path == op.path:
+		c.t.Errorf("%s (%s %s) is not covered: say what of another workspace it could be given, or why there is nothing", op.id, op.method, op.path)
+		return
+	case why != "" && (op.method != "GET" || strings.Contains(op.path, "{")):
+		return
+	}
+	if !strings.HasPrefix(path, "/api/v1/workspaces/") {
+		path = strings.Replace(path, "/api/v1/", "/api/v1/w/ours/", 1)
+	}
+	status, text := c.ask(c.token, op.method, path+c.theirs.in(row.query), cmp.Or(c.theirs.in(row.body), "{}"))
+	if want := cmp.Or(row.want, http.StatusNotFound); why == "" && status != want {
+		c.t.Errorf("%s (%s %s%s %s): %d %s", op.id, op.method, path, c.theirs.in(row.query), c.theirs.in(row.body), status, text)
+	}
+	asked := path + c.theirs.in(row.query) + c.theirs.in(row.body)
+	for _, canary := range append([]string{"zebra", "Zebra", "savanna", "stripes"}, slices.Collect(maps.Values(c.theirs))...) {
+		if !regexp.MustCompile(`^\d+$`).MatchString(canary) && !strings.Contains(asked, canary) && strings.Contains(text, canary) {
+			c.t.Errorf("%s says %s: %s", op.id, canary, text)
+		}
+	}
+}
