@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -171,6 +172,9 @@ func (a *answer) rate(b *bucket, now time.Time) {
 	a.header["X-Ratelimit-Reset"] = []string{strconv.FormatInt(full.Unix()+1, 10)}
 }
 
+// secretPrefix begins what is no write key but a secret of this server: API keys.
+const secretPrefix = "mr_key_"
+
 // unauthorized answers a request without a valid key. It never repeats the key.
 func (a *answer) unauthorized(key []byte, devKeys bool) {
 	a.header["Www-Authenticate"] = headerChallenge
@@ -181,6 +185,9 @@ func (a *answer) unauthorized(key []byte, devKeys bool) {
 	case len(key) >= len(devPrefix) && string(key[:len(devPrefix)]) == devPrefix && !devKeys:
 		a.h.metrics.refuse("dev_key")
 		a.refuse(http.StatusUnauthorized, "write keys that begin with dev_ work in millrace dev only: use a production key of the source")
+	case bytes.HasPrefix(key, []byte(secretPrefix)):
+		a.h.metrics.refuse("unknown_key")
+		a.refuse(http.StatusUnauthorized, "this is an API key, a secret that sends no events: use one of the write_keys of a source; if the API key was in a page or an app, rotate it, since others may have seen it")
 	case a.h.unread(""):
 		a.unknowable()
 	default:

@@ -271,6 +271,7 @@ func TestKeys(t *testing.T) {
 		"not base64":       {"/v1/track", event + "}", "Basic !!!", 401},
 		"unknown scheme":   {"/v1/track", event + "}", "Digest x", 401},
 		"dev key":          {"/v1/track", event + "}", "Bearer dev_x", 401},
+		"API key":          {"/v1/track", event + "}", "Bearer mr_key_other_key", 401},
 		"garbage no key":   {"/v1/track", "garbage", "", 401},
 		"garbage with key": {"/v1/track", "garbage", "Bearer web_2026", 400},
 	}
@@ -278,6 +279,9 @@ func TestKeys(t *testing.T) {
 		w := post(h, c.path, c.body, "Authorization", c.auth)
 		if w.Code != c.status {
 			t.Errorf("%s: status %d, want %d: %s", name, w.Code, c.status, w.Body)
+		}
+		if secret := strings.Contains(w.Body.String(), "this is an API key, a secret"); secret != (name == "API key") {
+			t.Errorf("%s: %s", name, w.Body)
 		}
 		if n := len(k.take()); (n == 1) != (c.status != 401) {
 			t.Errorf("%s: %d records", name, n)
