@@ -21,7 +21,7 @@ func TestKillWhileAuditIsRecorded(t *testing.T) {
 	made := map[string]bool{}
 	for kill := range 5 {
 		until := time.Now().Add(time.Duration(300+random.IntN(1200)) * time.Millisecond)
-		for n := 0; time.Now().Before(until); n++ {
+		for n := 0; time.Now().Before(until) || len(made) < 4*(kill+1); n++ {
 			name := fmt.Sprintf("key %d %d", kill, n)
 			if status, _, err := s.Do("POST", "/api/v1/keys", map[string]any{"name": name, "role": "viewer"}); err == nil && status == http.StatusCreated {
 				made[name] = true
@@ -59,7 +59,4 @@ func TestKillWhileAuditIsRecorded(t *testing.T) {
 		}
 		return nil
 	})
-	if len(made) < 20 {
-		t.Errorf("only %d keys were made", len(made))
-	}
 }

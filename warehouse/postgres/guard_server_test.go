@@ -130,7 +130,7 @@ func TestGuardAgainstServer(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))
 	passed, taken := 0, 0
-	for begun := time.Now(); time.Since(begun) < 2*time.Second; {
+	for begun := time.Now(); time.Since(begun) < 2*time.Second || passed < 500 || taken < 50; {
 		sql, params := garble(r), r.IntN(2)
 		out, err := guard(sql, params, markedNames)
 		if err != nil {
@@ -145,9 +145,6 @@ func TestGuardAgainstServer(t *testing.T) {
 		}
 	}
 	t.Logf("%d texts passed, of which the server took %d", passed, taken)
-	if passed < 500 || taken < 50 {
-		t.Errorf("only %d texts passed, and the server took %d", passed, taken)
-	}
 }
 
 // TestDeadlineOutlivesSettings shows that a statement which has turned the
