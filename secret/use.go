@@ -183,8 +183,7 @@ type useKey struct {
 
 type useCount struct {
 	since time.Time
-	uses  int64 // since then, the one that was told at once not counted
-
+	uses  int64 // since then, those that were told at once not counted
 }
 
 // maxUses bounds the ways of using that are remembered between two countings.
@@ -232,12 +231,11 @@ func (v *Vault) count(ctx context.Context, ref Ref, by By, allowed string, refus
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	c, known = v.uses[k]
-	if !known {
+	if c = v.uses[k]; c == nil { // others may have used it meanwhile
 		c = &useCount{since: now}
 		v.uses[k] = c
 	}
-	if !told || known {
+	if !told {
 		c.uses++
 	}
 	return nil

@@ -365,6 +365,43 @@ func testUsesAreCounted(t *testing.T, c catalog.Catalog) {
 	}
 }
 
+// A lateCatalog lets one change wait, once it is made, before its maker knows.
+type lateCatalog struct {
+	catalog.Catalog
+	made, goOn chan struct{}
+}
+
+func (c *lateCatalog) Update(ctx context.Context, change func(catalog.Tx) error) error {
+	err := c.Catalog.Update(ctx, change)
+	select {
+	case c.made <- struct{}{}:
+		<-c.goOn
+	default:
+	}
+	return err
+}
+
+// testFirstUses: of two first uses at once one is told, and the other one counted.
+func testFirstUses(t *testing.T, c catalog.Catalog) {
+	late := &lateCatalog{Catalog: c}
+	p := open(t, late)
+	p.put(t, "", "key", canary)
+	late.made, late.goOn = make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { p.want(t, ref("production", "key"), canary) })
+	<-late.made
+	p.want(t, ref("production", "key"), canary)
+	close(late.goOn)
+	wg.Wait()
+	if err := p.vault.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	used, err := p.vault.UsedBy(t.Context(), "w_a", "key")
+	if err != nil || len(used) != 1 || used[0].Uses != 2 {
+		t.Errorf("%+v, %v", used, err)
+	}
+}
+
 func testConcurrent(t *testing.T, c catalog.Catalog) {
 	p := open(t, c)
 	p.put(t, "", "key", "v1")
@@ -481,7 +518,7 @@ func testShred(t *testing.T, c catalog.Catalog) {
 func TestCatalogs(t *testing.T) {
 	t.Parallel()
 	catalogtest.Each(t, map[string]func(*testing.T, catalog.Catalog){
-		"versions": testVersions, "deleted": testDeleted, "list": testList, "permissions": testPermissions, "uses are counted": testUsesAreCounted,
+		"versions": testVersions, "deleted": testDeleted, "list": testList, "permissions": testPermissions, "uses are counted": testUsesAreCounted, "first uses": testFirstUses,
 		"concurrent": testConcurrent, "copied rows": testCopiedRows, "shred": testShred, "rewrap": testRewrap, "rotate": testRotate,
 		"crash": testCrash, "leaks": testCanary,
 	})
