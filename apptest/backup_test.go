@@ -223,6 +223,12 @@ func madeKey(t *testing.T, s *apptest.Server) string {
 // killed runs a command and kills it after a while, unless it ends before.
 func killed(t *testing.T, after time.Duration, args ...string) (ended bool) {
 	t.Helper()
+	return killedWhen(t, func() { time.Sleep(after) }, args...)
+}
+
+// killedWhen runs a command and kills it when moment returns, unless it ends before.
+func killedWhen(t *testing.T, moment func(), args ...string) (ended bool) {
+	t.Helper()
 	cmd := exec.Command(apptest.Binary(t), args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
@@ -230,10 +236,12 @@ func killed(t *testing.T, after time.Duration, args ...string) (ended bool) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
+	came := make(chan struct{})
+	go func() { moment(); close(came) }()
 	select {
 	case err := <-done:
 		return err == nil
-	case <-time.After(after):
+	case <-came:
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-done
 		return false

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,26 @@ func (s *store) list() (ids []string) {
 		ids = append(ids, b.ID)
 	}
 	return ids
+}
+
+// packs are the names of what holds the data of backups.
+func (s *store) packs() (names []string) {
+	s.t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.dir, "pack", "*", "*"))
+	if err != nil || len(files) == 0 {
+		s.t.Fatal(files, err)
+	}
+	for _, file := range files {
+		names = append(names, filepath.Base(file))
+	}
+	return names
+}
+
+// files is how many files hold backups.
+func (s *store) files() int {
+	backups, _ := filepath.Glob(filepath.Join(s.dir, "backup", "*"))
+	packs, _ := filepath.Glob(filepath.Join(s.dir, "pack", "*", "*"))
+	return len(backups) + len(packs)
 }
 
 // copied is the same store in another folder.
@@ -74,21 +95,37 @@ func TestKilledWhileBackupsAreDeletedOrVerified(t *testing.T) {
 	deletion := func(of *store) []string {
 		return append([]string{"backup", "delete", "--keep", "last=2", "--from"}, of.at...)
 	}
+	undisturbed := backups.copied()
 	began := time.Now()
-	mustRun(t, nil, deletion(backups.copied())...)
+	mustRun(t, nil, deletion(undisturbed)...)
 	took := time.Since(began)
+	all := backups.files()
+	goes := all - undisturbed.files()
+	middle := 0
 	for range 6 {
-		c := backups.copied()
-		killed(t, took/3+rand.N(took), deletion(c)...)
+		c, gone := backups.copied(), 1+rand.N(goes-1)
+		// Not by time: what it deletes takes but a moment of it.
+		killedWhen(t, func() {
+			for until := time.Now().Add(2*took + 10*time.Second); all-c.files() < gone && time.Now().Before(until); {
+				time.Sleep(50 * time.Microsecond)
+			}
+		}, deletion(c)...)
+		if left := c.files(); left < all && left > undisturbed.files() {
+			middle++
+		}
 		c.whole(2)
 		mustRun(t, nil, deletion(c)...)
 		if ids := c.whole(2); len(ids) != 2 {
 			t.Errorf("%d backups are left, want 2", len(ids))
 		}
+		if got, want := c.packs(), undisturbed.packs(); !slices.Equal(got, want) {
+			t.Errorf("these packs are left: %v, want %v", got, want)
+		}
 		if left, _ := filepath.Glob(filepath.Join(c.dir, "lock", "*")); len(left) > 0 {
 			t.Errorf("locks are left: %v", left)
 		}
 	}
+	t.Logf("%d of 6 deletions of %d files were killed in their middle", middle, goes)
 	began = time.Now()
 	backups.verify()
 	took = time.Since(began)

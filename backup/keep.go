@@ -89,10 +89,7 @@ func (s *Store) Thin(ctx context.Context, k Keep) ([]string, error) {
 		return nil, err
 	}
 	ids := k.goes(all)
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	return ids, s.Delete(ctx, ids...)
+	return ids, s.Delete(ctx, ids...) // without any: what a deletion that was cut off has left
 }
 
 // Delete deletes backups, and what only they had. It may be called again when
