@@ -487,7 +487,7 @@ func TestRebuildOutlivesSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begun); took > 3*time.Second || at.Before(p) {
+	if took := time.Since(begun); took > 15*time.Second || at.Before(p) {
 		t.Errorf("holds at %s after %s", at, took)
 	}
 	release()
@@ -536,7 +536,7 @@ func TestLoaderThatKeepsFailing(t *testing.T) {
 		t.Errorf("%d tries in %s", n, time.Since(begun))
 	}
 	begun = time.Now()
-	if err := lt.loader.WaitFor(t.Context(), p); err == nil || time.Since(begun) > 2*time.Second {
+	if err := lt.loader.WaitFor(t.Context(), p); err == nil || time.Since(begun) > 15*time.Second {
 		t.Errorf("%v after %s", err, time.Since(begun))
 	}
 	broken.Store(false)

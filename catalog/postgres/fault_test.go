@@ -199,7 +199,7 @@ func testStuckTransaction(t *testing.T, url string) {
 	if millrace.KindOf(err) != millrace.Unavailable {
 		t.Errorf("it was committed: %v", err)
 	}
-	if took := time.Since(begun); took > 8*time.Second {
+	if took := time.Since(begun); took > 30*time.Second {
 		t.Errorf("the other waited for %v", took)
 	}
 }
@@ -225,7 +225,7 @@ func testSilentNetwork(t *testing.T, url string) {
 	if err := insert(ctx, c, 2); millrace.KindOf(err) != millrace.Canceled {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(begun); took > 3*time.Second {
+	if took := time.Since(begun); took > 30*time.Second {
 		t.Errorf("told after %v", took)
 	}
 	p.mu.Lock()

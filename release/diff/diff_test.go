@@ -138,7 +138,7 @@ func TestMatchesAreTrueAndBounded(t *testing.T) {
 			}
 			at, bt = m.A+m.N, m.B+m.N
 		}
-		if took := time.Since(begun); took > 5*time.Second {
+		if took := time.Since(begun); took > time.Minute {
 			t.Errorf("%s: %s", name, took)
 		}
 	}

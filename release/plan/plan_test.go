@@ -292,7 +292,7 @@ func TestPlanOfWhatIsWrong(t *testing.T) {
 	begun := time.Now()
 	for _, file := range []string{"sources/web.yaml", "millrace.yaml"} {
 		_, err = Make(t.Context(), Options{Old: of(t, files(nil)), New: of(t, files(map[string]string{file: bomb})), Kinds: kinds, Project: options("")})
-		if !errors.As(err, &problems) || time.Since(begun) > 5*time.Second {
+		if !errors.As(err, &problems) || time.Since(begun) > time.Minute {
 			t.Errorf("%v after %s", err, time.Since(begun))
 		}
 	}

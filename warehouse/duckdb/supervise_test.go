@@ -32,7 +32,7 @@ func TestHungChild(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	stillWorks(t, w, 20)
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("took %s", took)
 	}
 }
