@@ -263,9 +263,9 @@ func TestReload(t *testing.T) {
 	}
 	has := func(n int) func() bool { return func() bool { return len(r.status(t).Sources) == n } }
 	write("kind: http\nwrite_keys: [dev_ios]\n")
-	eventually(t, 10*time.Second, "the new source is served", has(2))
+	eventually(t, 30*time.Second, "the new source is served", has(2))
 	write("kind: http\nwrite_kys: [dev_ios]\n")
-	eventually(t, 10*time.Second, "the mistake is told", func() bool {
+	eventually(t, 30*time.Second, "the mistake is told", func() bool {
 		return strings.Contains(strings.Join(r.status(t).Project.Problems, "\n"), "sources/ios.yaml:2:1")
 	})
 	if !has(2)() {
@@ -273,7 +273,7 @@ func TestReload(t *testing.T) {
 	}
 	r.track("still-working")
 	write("kind: http\nwrite_keys: [dev_ios2]\n")
-	eventually(t, 10*time.Second, "the mended file is served", func() bool {
+	eventually(t, 30*time.Second, "the mended file is served", func() bool {
 		s := r.status(t)
 		return len(s.Project.Problems) == 0 && s.Sources[0].WriteKeys[0] == "dev_ios2"
 	})

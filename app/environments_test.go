@@ -32,7 +32,7 @@ func TestEnvironments(t *testing.T) {
 	}
 	ask("POST", "/api/v1/workspaces/default/environments", `{"name":"staging"}`, 201)
 	const staging = "/api/v1/w/default@staging"
-	eventually(t, 10*time.Second, "the new environment is served", func() bool {
+	eventually(t, 30*time.Second, "the new environment is served", func() bool {
 		status, _ := r.admin("GET", staging+"/releases/running", nil, "")
 		return status == 200
 	})
@@ -120,7 +120,7 @@ func TestPromoteBetweenLive(t *testing.T) {
 	}
 	ask("POST", "/api/v1/workspaces/default/environments", `{"name":"staging"}`, 201)
 	const staging = "/api/v1/w/default@staging"
-	eventually(t, 10*time.Second, "the new environment is served", func() bool {
+	eventually(t, 30*time.Second, "the new environment is served", func() bool {
 		status, _ := r.admin("GET", staging+"/releases/running", nil, "")
 		return status == 200
 	})

@@ -52,7 +52,7 @@ func TestMissingFileOfTheArchive(t *testing.T) {
 	r := start(t, project(t, small), data, c)
 	r.track("a")
 	var fresh []string
-	eventually(t, 10*time.Second, "a file is in the archive", func() bool {
+	eventually(t, 30*time.Second, "a file is in the archive", func() bool {
 		fresh, _ = filepath.Glob(filepath.Join(data, "archive", "_fresh", "*", "*.parquet"))
 		return len(fresh) > 0
 	})

@@ -36,7 +36,7 @@ func TestProfiles(t *testing.T) {
 	}{{"http://" + o.Profile + "/debug/pprof/goroutine?debug=1", true}, {"http://" + o.Profile + "/debug/vars", false}, {r.URL() + "/debug/pprof/goroutine?debug=1", false}} {
 		var status int
 		var text []byte
-		eventually(t, 10*time.Second, c.url+" is answered", func() bool {
+		eventually(t, 30*time.Second, c.url+" is answered", func() bool {
 			resp, err := http.Get(c.url)
 			if err != nil {
 				return false

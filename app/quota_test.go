@@ -23,7 +23,7 @@ func TestQuotasOfWhatIsKept(t *testing.T) {
 	ask("POST", "/api/v1/workspaces", `{"name":"acme"}`, 201, "")
 	ask("POST", "/api/v1/workspaces/acme/environments", `{"name":"staging"}`, 201, "")
 	ask("PUT", "/api/v1/workspaces/acme/quotas", `{"sources":2,"members":1}`, 200, "")
-	eventually(t, 10*time.Second, "both environments are served", func() bool {
+	eventually(t, 30*time.Second, "both environments are served", func() bool {
 		one, _ := r.admin("GET", "/api/v1/w/acme/releases/running", nil, "")
 		two, _ := r.admin("GET", "/api/v1/w/acme@staging/releases/running", nil, "")
 		return one == 200 && two == 200

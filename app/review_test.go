@@ -163,7 +163,7 @@ func TestDamagedFiles(t *testing.T) {
 			}
 			r = start(t, dir, data, &clock{})
 			last := r.track("c")
-			eventually(t, 10*time.Second, "status says what is wrong", func() bool {
+			eventually(t, 30*time.Second, "status says what is wrong", func() bool {
 				return strings.Contains(strings.Join(r.status(t).Problems, "\n"), problem)
 			})
 			r.track("a")
@@ -193,14 +193,14 @@ func TestAWarehouseOfAnotherLog(t *testing.T) {
 	r = start(t, dir, data, &clock{})
 	last := r.track("b")
 	r.archived()
-	eventually(t, 10*time.Second, "status names the repair", func() bool {
+	eventually(t, 30*time.Second, "status names the repair", func() bool {
 		return strings.Contains(strings.Join(r.status(t).Problems, "\n"), "millrace warehouse rebuild")
 	})
 	if got := r.counts(last); !strings.Contains(got, "millrace warehouse rebuild") {
 		t.Errorf("a query that waits gets %s, want the repair", got)
 	}
 	r.reader("reset", "warehouse")
-	eventually(t, 10*time.Second, "the warehouse goes on", func() bool { return r.status(t).Problems == nil })
+	eventually(t, 30*time.Second, "the warehouse goes on", func() bool { return r.status(t).Problems == nil })
 	if got := r.counts(r.track("c")); got != "[2 2]" {
 		t.Errorf("tracks has %s, want 2", got)
 	}

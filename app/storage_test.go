@@ -128,7 +128,7 @@ func TestQuotaOfEventTables(t *testing.T) {
 	ask("PUT", "/api/v1/workspaces/acme/quotas", `{"event_tables":4}`)
 	keys := map[string]string{"acme": "prod_web", "acme@staging": "stage_web"}
 	for address, key := range keys {
-		eventually(t, 10*time.Second, address+" is served", func() bool {
+		eventually(t, 30*time.Second, address+" is served", func() bool {
 			status, _ := r.admin("GET", "/api/v1/w/"+address+"/releases/running", nil, "")
 			return status == 200
 		})

@@ -193,7 +193,7 @@ func TestChildEndsWithItsParent(t *testing.T) {
 		t.Fatal("the server has no child process: where does DuckDB live?")
 	}
 	s.Kill()
-	apptest.Eventually(t, 5*time.Second, func() error {
+	apptest.Eventually(t, 30*time.Second, func() error {
 		for _, pid := range children {
 			if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(text), ") Z ") {
 				return fmt.Errorf("process %d outlives its parent", pid)
