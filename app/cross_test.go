@@ -88,24 +88,46 @@ func (v theirs) in(text string) string {
 // things, whatever the key may do in its own. An operation that is not covered fails it.
 func TestNothingOfAnotherWorkspace(t *testing.T) {
 	t.Parallel()
+	testCrossing(t, "theirs", nil)
+}
+
+// ofWorkspace are operations on what all environments of a workspace share.
+var ofWorkspace = strings.Fields(`create-member-reset remove-member set-member revoke-invitation revoke-key rotate-key list-audit export-audit get-audit-entry export-trail
+	get-release diff-release get-release-files plan-stored-release promote-release roll-back-release deploy-release list-releases list-deploys list-keys list-members
+	list-invitations list-workspaces delete-environment change-environment undelete-environment get-usage export-usage get-session export-records export-files`)
+
+// TestNothingOfAnotherEnvironment does the same with a key of one environment and
+// what is another's of the same workspace.
+func TestNothingOfAnotherEnvironment(t *testing.T) {
+	t.Parallel()
+	testCrossing(t, "ours@savanna", ofWorkspace)
+}
+
+func testCrossing(t *testing.T, there string, shared []string) {
+	t.Helper()
 	r := startWith(t, app.Options{Dir: project(t, small), Data: filepath.Join(t.TempDir(), "data"), Listen: "127.0.0.1:0", Mode: serve.Dev})
-	c := &crossingTest{running: r, t: t}
+	c := &crossingTest{running: r, t: t, there: there}
 	c.fill()
 	before := c.state()
 	for _, op := range c.operations() {
-		c.cross(op)
+		if !slices.Contains(shared, op.id) {
+			c.cross(op)
+		}
 	}
 	eventually(t, 30*time.Second, "what was begun is over", func() bool {
 		return !strings.Contains(c.must("GET", "/api/v1/w/ours/jobs", "", ""), `"state":"running"`)
 	})
-	if after := c.state(); after != before {
-		t.Errorf("the other workspace was\n%s\nand is\n%s", before, after)
+	for path, after := range c.state() {
+		if after != before[path] {
+			t.Errorf("%s of %s was\n%s\nand is\n%s", path, there, before[path], after)
+		}
 	}
 }
 
 type crossingTest struct {
 	*running
 	t      *testing.T
+	there  string // the other workspace, or environment
 	token  string // of a key that may do everything in ours
 	theirs theirs
 }
@@ -149,15 +171,25 @@ func (c *crossingTest) must(method, path, body, part string) string {
 	return found[1]
 }
 
-// fill makes two workspaces; theirs has one of everything.
+// fill makes two spaces; the other one has one of everything.
 func (c *crossingTest) fill() {
 	c.t.Helper()
-	for name, file := range map[string]string{"ours": "sources/web.yaml", "theirs": "sources/zebra.yaml"} {
-		if err := c.Deploy(name, map[string]string{"millrace.yaml": "name: " + name + "\n", file: "kind: http\nwrite_keys: [dev_" + name + "]\n"}); err != nil {
-			c.t.Fatal(err)
-		}
+	if err := c.Deploy("ours", map[string]string{"millrace.yaml": "name: ours\n", "sources/web.yaml": "kind: http\nwrite_keys: [dev_ours]\n"}); err != nil {
+		c.t.Fatal(err)
 	}
-	c.token = c.must("POST", "/api/v1/w/ours/keys", `{"name":"ours","role":"owner","all_environments":true}`, `"token":"([^"]+)"`)
+	c.token = c.must("POST", "/api/v1/w/ours/keys", fmt.Sprintf(`{"name":"ours","role":"owner","all_environments":%v}`, !strings.Contains(c.there, "@")), `"token":"([^"]+)"`)
+	workspace, environment, _ := strings.Cut(c.there, "@")
+	there := "/api/v1/w/" + c.there + "/"
+	if environment == "" {
+		c.must("POST", "/api/v1/workspaces", `{"name":"`+workspace+`"}`, "")
+	}
+	c.must("POST", "/api/v1/workspaces/"+workspace+"/environments", `{"name":"savanna"}`, "")
+	eventually(c.t, 30*time.Second, "the other space is served", func() bool {
+		status, _ := c.ask("", "GET", there+"releases/running", "")
+		return status == http.StatusOK
+	})
+	c.must("PUT", there+"files/text?path=millrace.yaml", `{"text":"name: theirs\n"}`, "")
+	c.must("PUT", there+"files/text?path=sources/zebra.yaml", `{"text":"kind: http\nwrite_keys: [dev_theirs]\n"}`, "")
 	status, text, header := c.in("", "dev_theirs", "POST", "/v1/track", `{"messageId":"z1","userId":"zebra-user","event":"Zebra Sold","properties":{"stripes":3}}`)
 	if status != http.StatusOK {
 		c.t.Fatalf("%d %s", status, text)
@@ -165,10 +197,7 @@ func (c *crossingTest) fill() {
 	if status, text, _ := c.in("", "dev_theirs", "POST", "/v1/track", `{"messageId":"z2","userId":"zebra-user"}`); status != http.StatusBadRequest {
 		c.t.Fatalf("%d %s", status, text)
 	}
-	const there = "/api/v1/w/theirs/"
-	v := theirs{"POSITION": header.Get("Millrace-Position")}
-	v["ENVIRONMENT"] = c.must("POST", "/api/v1/workspaces/theirs/environments", `{"name":"savanna"}`, `"name":"(savanna)"`)
-	v["SPACE"] = "theirs@savanna"
+	v := theirs{"POSITION": header.Get("Millrace-Position"), "SPACE": workspace + "@savanna"}
 	v["KEY"] = c.must("POST", there+"keys", `{"name":"zebra","role":"viewer"}`, `"id":"(k_[^"]+)"`)
 	link := c.must("POST", there+"members/invitations", `{"email":"zebra@example.com","role":"admin"}`, `"link":"[^"#]*#([^"]+)"`)
 	v["PERSON"] = c.must("POST", "/api/v1/invitations/accept", fmt.Sprintf(`{"token":%q,"name":"Zebra","password":"stripes of many savannas"}`, link), `"id":"(p_[^"]+)"`)
@@ -194,15 +223,15 @@ func (c *crossingTest) fill() {
 }
 
 // state is what the other workspace has, but for what goes on in time.
-func (c *crossingTest) state() string {
+func (c *crossingTest) state() map[string]string {
 	c.t.Helper()
-	var out strings.Builder
-	for _, path := range []string{"keys", "secrets", "secrets/history?path=zebra/key", "members", "members/invitations", "sources", "files", "releases", "deploys", "rejected", "jobs", "readers", "results/" + c.theirs["RESULT"], "audit"} {
-		text := c.must("GET", "/api/v1/w/theirs/"+path, "", "")
-		text = regexp.MustCompile(`"(idle_seconds|lag_seconds|age_seconds|rate|committed_at|last_used|[a-z_]*_seconds)":[^,}]*`).ReplaceAllString(text, "")
-		fmt.Fprintf(&out, "%s: %s\n", path, text)
+	workspace, _, _ := strings.Cut(c.there, "@")
+	out := map[string]string{"workspace": c.must("GET", "/api/v1/workspaces/"+workspace, "", "")}
+	for _, path := range []string{"keys", "secrets", "secrets/history?path=zebra/key", "members", "members/invitations", "sources", "files", "releases", "deploys", "rejected", "jobs", "readers", "results/" + c.theirs["RESULT"]} {
+		text := c.must("GET", "/api/v1/w/"+c.there+"/"+path, "", "")
+		out[path] = regexp.MustCompile(`"(rate|committed_at|last_used|last_address|position|[a-z_]*_seconds)":[^,}]*,?`).ReplaceAllString(text, "")
 	}
-	return out.String() + c.must("GET", "/api/v1/workspaces/theirs", "", "")
+	return out
 }
 
 type crossedOperation struct{ id, method, path string }
