@@ -110,6 +110,7 @@ func holdUntilKilled(ctx context.Context, where string) error {
 		}
 		o.Dead = catalog.ProcessEnded
 	}
+	fmt.Println("opened", uptime())
 	h, err := catalog.Hold(ctx, c, "log", catalog.Process(), o)
 	if err != nil {
 		return err
@@ -261,6 +262,7 @@ func testStandbyOfServerThatIsAway(t *testing.T, server *testserver.PostgresServ
 	a := start(t, "hold", where)
 	first, _ := a.until(t, "token", patience)
 	b := start(t, "hold", where)
+	b.until(t, "opened", patience)
 	time.Sleep(heldTTL / 2)
 	server.Kill()
 	_, held := a.until(t, "lost", patience)

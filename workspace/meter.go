@@ -213,6 +213,9 @@ func (m *Meter) load(ctx context.Context) error {
 		}
 	}
 	m.loaded = true
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stats.Counted = m.written
 	return nil
 }
 
