@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -39,14 +41,15 @@ var crossings = map[string]crossing{
 	"environment rename": {args: "SPACE e2e", ids: true}, "environment undelete": {args: "SPACE", ids: true},
 	"key create": {args: "k --role viewer"}, "key list": {}, "key revoke": {args: "KEY", ids: true}, "key rotate": {args: "KEY", ids: true},
 	"plan": {args: "DIR"}, "deploy": {args: "DIR"}, "pull": {args: "DIR"},
-	"release deploys": {}, "release diff": {args: "1 2"}, "release list": {}, "release promote": {args: "1 --to OTHER@production"}, "release rollback": {}, "release show": {args: "1"},
+	"release deploys": {}, "release diff": {args: "VERSION 1", ids: true}, "release list": {}, "release promote": {args: "VERSION --to OTHER@production", ids: true}, "release rollback": {args: "VERSION", ids: true}, "release show": {args: "VERSION", ids: true},
 	"query": {args: "SELECT/**/1"}, "reader list": {}, "reader pause": {args: "warehouse"}, "reader reset": {args: "warehouse --yes"}, "reader resume": {args: "warehouse"},
-	"rejected list": {}, "rejected resend": {args: "x"}, "rejected show": {args: "x"}, "send": {args: "FILE --source web"}, "status": {}, "tail": {args: "--limit 1"},
-	"secret allow": {args: "a --resource sources/web"}, "secret delete": {args: "a"}, "secret destroy": {args: "a --version 1"}, "secret get": {args: "a"}, "secret history": {args: "a"}, "secret list": {},
-	"secret rekey": {}, "secret restore": {args: "a"}, "secret rollback": {args: "a --to 1"}, "secret rotate": {args: "a"}, "secret set": {args: "a"},
-	"member invite": {args: "ada@example.com --role viewer"}, "member list": {}, "member remove": {args: "ada@example.com"}, "member role": {args: "ada@example.com viewer"},
+	"rejected list": {}, "rejected resend": {args: "REJECTED", ids: true}, "rejected show": {args: "REJECTED", ids: true}, "send": {args: "FILE --source theirs", ids: true}, "status": {}, "tail": {args: "--limit 1"},
+	"secret allow": {args: "theirs/key --resource sources/web", ids: true}, "secret delete": {args: "theirs/key", ids: true}, "secret destroy": {args: "theirs/key --version 1", ids: true},
+	"secret get": {args: "theirs/key", ids: true}, "secret history": {args: "theirs/key", ids: true}, "secret list": {}, "secret rekey": {}, "secret restore": {args: "theirs/key", ids: true},
+	"secret rollback": {args: "theirs/key --to 1", ids: true}, "secret rotate": {args: "theirs/key", ids: true}, "secret set": {args: "a"},
+	"member invite": {args: "ada@example.com --role viewer"}, "member list": {}, "member remove": {args: "zebra@example.com", ids: true}, "member role": {args: "zebra@example.com viewer", ids: true},
 	"person list": {}, "person suspend": {args: "p_x"}, "person resume": {args: "p_x"}, "person delete": {args: "p_x --yes"},
-	"warehouse rebuild": {args: "--yes"},
+	"warehouse rebuild": {args: "--yes --source theirs", ids: true},
 	"workspace create":  {args: "mine"}, "workspace owner": {args: "OTHER", ids: true}, "workspace list": {}, "workspace delete": {args: "OTHER", ids: true}, "workspace quota": {args: "OTHER", ids: true}, "workspace rename": {args: "OTHER mine", ids: true},
 	"workspace resume": {args: "OTHER", ids: true}, "workspace show": {args: "OTHER", ids: true}, "workspace suspend": {args: "OTHER", ids: true}, "workspace undelete": {args: "OTHER", ids: true}, "workspace usage": {args: "OTHER", ids: true},
 }
@@ -73,13 +76,14 @@ func TestNoCommandCrosses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	version, rejected := fillOther(t, s)
 	file := filepath.Join(t.TempDir(), "rows.csv")
 	if err := os.WriteFile(file, []byte("a\n1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	exported := filepath.Join(t.TempDir(), "export")
 	writeExport(t, exported)
-	values := strings.NewReplacer("OUT", filepath.Join(t.TempDir(), "out"), "EXPORT", exported, "OTHER", "other", "KEY", theirs.Key.ID, "SPACE", other.Environments[0].Space, "DIR", s.Dir, "FILE", file, "/**/", " ")
+	values := strings.NewReplacer("VERSION", version, "REJECTED", rejected, "OUT", filepath.Join(t.TempDir(), "out"), "EXPORT", exported, "OTHER", "other", "KEY", theirs.Key.ID, "SPACE", other.Environments[0].Space, "DIR", s.Dir, "FILE", file, "/**/", " ")
 	run := func(name, args, workspace string) (int, string) {
 		stdin, err := os.Open(file)
 		if err != nil {
@@ -97,7 +101,7 @@ func TestNoCommandCrosses(t *testing.T) {
 		return p.run(t.Context(), words), out.String()
 	}
 	told := func(text string) bool {
-		for _, words := range []string{"there is no workspace", "is no member of it", "no key", "has no environment", "no environment", `has no source "web"`, "on this server", "404"} {
+		for _, words := range []string{"there is no workspace", "is no member of it", "no key", "has no environment", "no environment", "no secret", "no version", "no member", "no source", "no rejected record", "is not set in the vault", "on this server", "404"} {
 			if strings.Contains(text, words) {
 				return true
 			}
@@ -133,6 +137,34 @@ func TestNoCommandCrosses(t *testing.T) {
 	if err != nil || now.State != "active" || now.Name != "other" || len(now.Environments) != 1 || now.Environments[0].Name != "production" {
 		t.Errorf("the other workspace is %+v, %v", now, err)
 	}
+}
+
+// fillOther gives the other workspace a source, versions, a member, a secret and a
+// record that was rejected.
+func fillOther(t *testing.T, s *apptest.Server) (version, rejected string) {
+	t.Helper()
+	ask := func(method, path, body, part string) string {
+		t.Helper()
+		status, text, err := s.Do(method, path, []byte(body))
+		found := regexp.MustCompile(part).FindSubmatch(text)
+		if err != nil || status >= 300 || found == nil {
+			t.Fatalf("%s %s: %d %s, %v", method, path, status, text, err)
+		}
+		return string(found[len(found)-1])
+	}
+	const there = "/api/v1/w/other/"
+	ask("PUT", there+"files/text?path=millrace.yaml", `{"text":"name: other\n"}`, "")
+	ask("PUT", there+"files/text?path=sources/theirs.yaml", `{"text":"kind: http\nwrite_keys: [dev_theirs]\n"}`, "")
+	for i := range 5 {
+		ask("PUT", there+"files/text?path=queries/q"+fmt.Sprint(i)+".sql", `{"text":"SELECT 1"}`, "")
+	}
+	ask("PUT", there+"secrets", `{"path":"theirs/key","value":"x","resources":["sources/theirs"]}`, "")
+	link := ask("POST", there+"members/invitations", `{"email":"zebra@example.com","role":"admin"}`, `"link":"[^"#]*#([^"]+)"`)
+	ask("POST", "/api/v1/invitations/accept", fmt.Sprintf(`{"token":%q,"name":"Zebra","password":"stripes of many savannas"}`, link), "")
+	if status, text, err := s.DoKey("POST", "/v1/track", "dev_theirs", `{"userId":"u"}`); err != nil || status != 400 {
+		t.Fatalf("%d %s, %v", status, text, err)
+	}
+	return ask("GET", there+"releases/running", "", `"version":(\d+)`), ask("GET", there+"rejected?after=last", "", `"id":"([^"]+)"`)
 }
 
 // leaves are the commands that do something and may ask a server.
