@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -158,40 +159,56 @@ func (a *App) purgeSpaces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for {
-		if err := a.purge(ctx, purger); err != nil && ctx.Err() == nil {
+	unclean := true // the server may have ended before it had cleaned up
+	for wait := cleanAgain; ; {
+		err := a.purge(ctx, purger, &unclean)
+		if err != nil && ctx.Err() == nil {
 			a.logger("purge").Error("what was deleted is not gone for good yet: it is tried again", "error", err)
+		}
+		next := a.o.purgeEvery
+		if !unclean {
+			wait = cleanAgain
+		} else if wait < next {
+			next, wait = wait, 2*wait
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(a.o.purgeEvery):
+		case <-time.After(next):
 		}
 	}
 }
 
-// purge deletes for good what is due, and what is in memory and in the catalog's
-// write-ahead file of it.
-func (a *App) purge(ctx context.Context, purger *workspace.Purger) error {
+// cleanAgain is after how long it is tried again to clean up what others read at
+// that moment; each time after twice as long.
+const cleanAgain = time.Second
+
+// purge deletes for good what is due. While unclean, there may be something of
+// what was purged in memory, or in the catalog's write-ahead file.
+func (a *App) purge(ctx context.Context, purger *workspace.Purger, unclean *bool) error {
 	before := a.workspaces.store.Spaces()
 	purged, err := purger.Once(ctx)
-	if purged == 0 {
+	if purged > 0 {
+		*unclean = true
+		now := a.workspaces.store.Spaces()
+		for ws := range before.All() {
+			if len(now.Of(ws.Workspace)) == 0 {
+				a.secrets.vault.Forget(ws.Workspace)
+			}
+		}
+		a.access.Refresh()
+	}
+	if !*unclean {
 		return err
 	}
-	now := a.workspaces.store.Spaces()
-	for ws := range before.All() {
-		if len(now.Of(ws.Workspace)) == 0 {
-			a.secrets.vault.Forget(ws.Workspace)
-		}
-	}
-	a.access.Refresh()
 	if tended := a.audit.Tend(ctx); tended != nil {
-		return fmt.Errorf("the audit trail of what is gone: %w", tended)
+		return errors.Join(err, fmt.Errorf("the audit trail of what is gone: %w", tended))
 	}
 	if c, ok := a.catalog.(interface{ Scrub(context.Context) error }); ok {
 		if scrubbed := c.Scrub(ctx); scrubbed != nil {
-			return fmt.Errorf("the metadata of what is gone: %w", scrubbed)
+			return errors.Join(err, fmt.Errorf("the metadata of what is gone: %w", scrubbed))
 		}
 	}
+	*unclean = false
 	return err
 }

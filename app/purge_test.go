@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/app"
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/catalog/sqlite"
 	"github.com/millrace/millrace/serve"
 )
 
@@ -73,6 +76,50 @@ func TestNothingIsLeft(t *testing.T) {
 		t.Errorf("what another workspace has: %s", got)
 	}
 	r.stop()
+}
+
+// TestNothingIsLeftBehindAReader: while others read in the catalog, its write-ahead
+// file cannot be emptied. It is when they have read, though nothing is purged then.
+func TestNothingIsLeftBehindAReader(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	r := startWith(t, app.Options{Dir: project(t, small), Data: data, Listen: "127.0.0.1:0", Mode: serve.Dev}.WithGrace(500*time.Millisecond))
+	for _, c := range [][3]string{{"POST", "/api/v1/workspaces", `{"name":"canaryspace"}`}, {"POST", "/api/v1/w/canaryspace/keys", `{"name":"canaryname","role":"viewer"}`},
+		{"PUT", "/api/v1/w/canaryspace/secrets", `{"path":"canarypath","value":"x","resources":[],"hosts":[]}`}} {
+		if status, text, _ := r.in("", "", c[0], c[1], c[2]); status >= 300 {
+			t.Fatalf("%s: %d %s", c[1], status, text)
+		}
+	}
+	beside, err := sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(data, "catalog.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads, read, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- beside.View(t.Context(), func(tx catalog.Tx) error {
+			_, err := catalog.One[int64](t.Context(), tx, "SELECT count(*) FROM workspace")
+			close(reads)
+			<-read
+			return err
+		})
+	}()
+	<-reads
+	if status, text, _ := r.in("", "", "DELETE", "/api/v1/workspaces/canaryspace", ""); status >= 300 {
+		t.Fatalf("%d %s", status, text)
+	}
+	eventually(t, 60*time.Second, "the workspace is gone", func() bool {
+		_, text, _ := r.in("", "", "GET", "/api/v1/workspaces", "")
+		return !strings.Contains(text, "canary")
+	})
+	time.Sleep(time.Second) // in vain
+	if len(holding(t, data, "canary")) == 0 {
+		t.Error("the reader is in nobody's way")
+	}
+	close(read)
+	if err := errors.Join(<-over, beside.Close()); err != nil {
+		t.Error(err)
+	}
+	eventually(t, 60*time.Second, "nothing of it is left", func() bool { return len(holding(t, data, "canary")) == 0 })
 }
 
 // TestNothingIsLeftOfAnEnvironment deletes an environment with canaries in its
