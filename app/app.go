@@ -68,6 +68,7 @@ type Options struct {
 	idle          time.Duration // for tests; after which a space is closed
 	mostOpen      int           // for tests; spaces that are open at once
 	purgeEvery    time.Duration // for tests
+	leasePatience time.Duration // for tests
 	grace         time.Duration // for tests; workspace.Options.Grace
 	logCheckBytes int64         // for tests; nats.Options.CheckBytes
 }
@@ -111,6 +112,9 @@ func (o *Options) complete() error {
 	}
 	if o.purgeEvery == 0 {
 		o.purgeEvery = purgeEvery
+	}
+	if o.leasePatience == 0 {
+		o.leasePatience = leasePatience
 	}
 	return nil
 }

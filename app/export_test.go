@@ -114,6 +114,12 @@ func (o Options) WithGrace(d time.Duration) Options {
 	return o
 }
 
+// WithPatience returns options with which commands wait so long for the lease.
+func (o Options) WithPatience(d time.Duration) Options {
+	o.leasePatience = d
+	return o
+}
+
 // SpaceOf is the id of the space that an address means.
 func (a *App) SpaceOf(address string) string {
 	ws, _ := a.workspaces.store.Spaces().Find(address)

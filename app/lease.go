@@ -93,17 +93,18 @@ func (a *App) openCatalog(ctx context.Context, o catalog.LeaseOptions) (err erro
 	}
 	a.closers = append(a.closers, a.catalog)
 	held := make(chan error, 1)
+	waiting, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	go func() {
 		var err error
 		o.Logger = a.logger("lease")
-		a.lease, err = catalog.Hold(ctx, a.catalog, logLease, catalog.Process(), o)
+		a.lease, err = catalog.Hold(waiting, a.catalog, logLease, catalog.Process(), o)
 		held <- err
 	}()
 	select {
 	case err = <-held:
 	case <-time.After(holdPatience):
-		a.stand(a.holder(ctx) + " has the log")
-		err = <-held
+		err = a.waitHeld(ctx, held, giveUp)
 	}
 	if err != nil {
 		return err
@@ -121,6 +122,30 @@ func (a *App) openCatalog(ctx context.Context, o catalog.LeaseOptions) (err erro
 
 // holdPatience is how long the lease is waited for before that is told.
 const holdPatience = time.Second
+
+// leasePatience is how long a command waits for the lease: longer than one lasts
+// whose server was killed.
+const leasePatience = 20 * time.Second
+
+// waitHeld waits for the lease when it is not free at once: a server as standby, a
+// command for some time.
+func (a *App) waitHeld(ctx context.Context, held <-chan error, giveUp context.CancelFunc) error {
+	if a.listener != nil {
+		a.stand(a.holder(ctx) + " has the log")
+		return <-held
+	}
+	select {
+	case err := <-held:
+		return err
+	case <-time.After(a.o.leasePatience):
+	}
+	who := a.holder(ctx)
+	giveUp()
+	if err := <-held; millrace.KindOf(err) != millrace.Canceled {
+		return err
+	}
+	return millrace.Errorf(millrace.Conflict, "%s has the log, so nothing else can use what it has: ask that server instead, or stop it first", who)
+}
 
 // holder names who has the log, for people.
 func (a *App) holder(ctx context.Context) string {

@@ -2,16 +2,22 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/app"
+	"github.com/millrace/millrace/backup"
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/catalog/postgres"
 	"github.com/millrace/millrace/catalog/sqlite"
 	"github.com/millrace/millrace/serve"
+	"github.com/millrace/millrace/serve/job"
+	"github.com/millrace/millrace/testserver"
 )
 
 // TestALostLeaseStopsTheServer takes the lease away from a server that runs.
@@ -53,4 +59,71 @@ func TestALostLeaseStopsTheServer(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestACommandWaitsForTheLease: a command on a data folder waits while the metadata
+// store is busy, and not for ever while another server has the log.
+func TestACommandWaitsForTheLease(t *testing.T) {
+	t.Parallel()
+	take := func(t *testing.T, o app.Options) error {
+		t.Helper()
+		to := app.BackupTarget{To: filepath.Join(t.TempDir(), "backups"), Key: backup.NewKey()}
+		_, err := app.BackUpFolder(t.Context(), o, &to, func(job.Progress) {})
+		return err
+	}
+	begun := func(t *testing.T, files map[string]string) app.Options {
+		t.Helper()
+		o := app.Options{Dir: project(t, files), Data: filepath.Join(t.TempDir(), "data"), Listen: "127.0.0.1:0", Mode: serve.Dev}
+		startWith(t, o).stop()
+		return o
+	}
+	t.Run("busy", func(t *testing.T) {
+		t.Parallel()
+		o := begun(t, small)
+		beside, err := sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(o.Data, "catalog.db")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		writes, over := make(chan struct{}), make(chan error, 1)
+		go func() {
+			over <- beside.Update(t.Context(), func(tx catalog.Tx) error {
+				_, err := tx.Exec(t.Context(), "UPDATE lease SET beat = beat + 1 WHERE name = 'log'")
+				close(writes)
+				time.Sleep(2500 * time.Millisecond) // longer than a lease is waited for without a word
+				return err
+			})
+		}()
+		<-writes
+		if err := take(t, o); err != nil {
+			t.Error(err)
+		}
+		if err := errors.Join(<-over, beside.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("another server", func(t *testing.T) {
+		t.Parallel()
+		url := testserver.Postgres(t).Database("shop")
+		files := map[string]string{"sources/web.yaml": small["sources/web.yaml"], "millrace.yaml": "name: small\ncatalog: " + url + "\n"}
+		o := begun(t, files)
+		store, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		held, err := catalog.Hold(t.Context(), store, "log", "process 1 on elsewhere", catalog.LeaseOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = take(t, o.WithPatience(time.Second))
+		if millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), "process 1 on elsewhere has the log") || !strings.Contains(err.Error(), "ask that server instead") {
+			t.Errorf("it says %v", err)
+		}
+		if err := held.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := take(t, o); err != nil {
+			t.Errorf("when it is free again: %v", err)
+		}
+	})
 }
