@@ -156,6 +156,18 @@ func startLoader(t *testing.T, fail func(Batch, bool) error) *loaderTest {
 	return lt
 }
 
+// startFailing is startLoader with a warehouse that fails so as long as told.
+func startFailing(t *testing.T, err error) (*loaderTest, *atomic.Bool) {
+	t.Helper()
+	fails := new(atomic.Bool)
+	return startLoader(t, func(Batch, bool) error {
+		if fails.Load() {
+			return err
+		}
+		return nil
+	}), fails
+}
+
 // send appends n events and returns the last position.
 func (lt *loaderTest) send(t *testing.T, n int) millrace.Position {
 	t.Helper()
@@ -289,13 +301,7 @@ func TestLoaderIsNotStoppedByPoison(t *testing.T) {
 // TestLoaderLosesNothingToAFullDisk fails for long in a way that is no record's doing.
 func TestLoaderLosesNothingToAFullDisk(t *testing.T) {
 	t.Parallel()
-	var full atomic.Bool
-	lt := startLoader(t, func(Batch, bool) error {
-		if full.Load() {
-			return Suspect(millrace.Errorf(millrace.Unavailable, "IO Error: could not write: No space left on device"))
-		}
-		return nil
-	})
+	lt, full := startFailing(t, Suspect(millrace.Errorf(millrace.Unavailable, "IO Error: could not write: No space left on device")))
 	lt.wait(t, lt.send(t, 3))
 	full.Store(true)
 	p := lt.send(t, 30)
@@ -449,13 +455,7 @@ func TestRebuildFindsAnotherLog(t *testing.T) {
 // What has failed for long, and is over when a rebuild is asked, is not its end.
 func TestRebuildLooksAgain(t *testing.T) {
 	t.Parallel()
-	var broken atomic.Bool
-	lt := startLoader(t, func(Batch, bool) error {
-		if broken.Load() {
-			return millrace.Errorf(millrace.Unavailable, "another server has the tables")
-		}
-		return nil
-	})
+	lt, broken := startFailing(t, millrace.Errorf(millrace.Unavailable, "another server has the tables"))
 	lt.wait(t, lt.send(t, 5))
 	broken.Store(true)
 	lt.send(t, 5)

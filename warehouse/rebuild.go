@@ -186,22 +186,25 @@ func (r *rebuilding) run(ctx context.Context) error {
 func (r *rebuilding) caughtUp(ctx context.Context) error {
 	for deadline := r.loader.o.Now().Add(shadowWait); ; pause(ctx, 50*time.Millisecond) {
 		if r.loader.strays() {
-			return r.strayed()
+			return r.checkStrayed()
 		}
 		err := r.loader.WaitFor(ctx, r.through)
-		if err == nil || ctx.Err() != nil || !r.loader.strays() && (!r.loader.isStuck() || r.loader.o.Now().After(deadline)) {
+		switch over := r.loader.o.Now().After(deadline); {
+		case err == nil || ctx.Err() != nil:
+			return err
+		case !r.loader.strays() && (over || !r.loader.isStuck()):
 			return err
 		}
 	}
 }
 
-// strayed is an error when the rebuild has begun without knowing that the
-// warehouse strays.
-func (r *rebuilding) strayed() error {
-	if r.system {
-		return nil
+// checkStrayed is an error when the warehouse strays and this rebuild has begun
+// without knowing that.
+func (r *rebuilding) checkStrayed() error {
+	if r.loader.strays() && !r.system {
+		return errStrayed
 	}
-	return errStrayed
+	return nil
 }
 
 // hold stops the live loader with everything committed.
@@ -244,10 +247,8 @@ func (r *rebuilding) finish(ctx context.Context, at millrace.Position) error {
 			return err
 		}
 	}
-	if r.loader.strays() {
-		if err := r.strayed(); err != nil {
-			return err
-		}
+	if err := r.checkStrayed(); err != nil {
+		return err
 	}
 	at = r.through // further than the live tables when those cannot go on
 	prog, err := r.shadow.Apply(ctx, Batch{Through: at, Flush: true})
