@@ -128,10 +128,13 @@ const holdPatience = time.Second
 const leasePatience = 20 * time.Second
 
 // waitHeld waits for the lease when it is not free at once: a server as standby, a
-// command for some time.
+// command for some time, unless it has the folder's lock, so that nobody else has
+// the log and it is only the store that is slow.
 func (a *App) waitHeld(ctx context.Context, held <-chan error, giveUp context.CancelFunc) error {
 	if a.listener != nil {
 		a.stand(a.holder(ctx) + " has the log")
+	}
+	if a.listener != nil || a.data != nil {
 		return <-held
 	}
 	select {
@@ -139,12 +142,15 @@ func (a *App) waitHeld(ctx context.Context, held <-chan error, giveUp context.Ca
 		return err
 	case <-time.After(a.o.leasePatience):
 	}
-	who := a.holder(ctx)
+	l := a.leaseStatus(ctx)
 	giveUp()
 	if err := <-held; millrace.KindOf(err) != millrace.Canceled {
 		return err
 	}
-	return millrace.Errorf(millrace.Conflict, "%s has the log, so nothing else can use what it has: ask that server instead, or stop it first", who)
+	if l == nil || l.Holder == "" {
+		return millrace.Errorf(millrace.Unavailable, "the metadata store %s does not answer, or takes no changes: see that it runs and can be written, then try again", a.config().Catalog)
+	}
+	return millrace.Errorf(millrace.Conflict, "%s has the log, so nothing else can use what it has: ask that server instead, or stop it first", l.Holder)
 }
 
 // holder names who has the log, for people.
