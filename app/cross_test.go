@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"path/filepath"
@@ -115,7 +114,7 @@ func testCrossing(t *testing.T, there string, shared []string) {
 		}
 	}
 	eventually(t, 30*time.Second, "what was begun is over", func() bool {
-		return !strings.Contains(c.must("GET", "/api/v1/w/ours/jobs", "", ""), `"state":"running"`)
+		return !strings.Contains(c.find("GET", "/api/v1/w/ours/jobs", "", ""), `"state":"running"`)
 	})
 	for path, after := range c.state() {
 		if after != before[path] {
@@ -132,32 +131,10 @@ type crossingTest struct {
 	theirs theirs
 }
 
-func (c *crossingTest) ask(token, method, path, body string) (int, string) {
+// find asks as the one who may do everything, and returns a part of the answer.
+func (c *crossingTest) find(method, path, body, part string) string {
 	c.t.Helper()
-	req, err := http.NewRequestWithContext(c.t.Context(), method, c.URL()+path, strings.NewReader(body))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
-}
-
-// must asks as the one who may do everything, and returns a part of the answer.
-func (c *crossingTest) must(method, path, body, part string) string {
-	c.t.Helper()
-	status, text := c.ask("", method, path, body)
+	status, text, _ := c.asKey("", method, path, body)
 	if status >= 300 {
 		c.t.Fatalf("%s %s: %d %s", method, path, status, text)
 	}
@@ -177,19 +154,19 @@ func (c *crossingTest) fill() {
 	if err := c.Deploy("ours", map[string]string{"millrace.yaml": "name: ours\n", "sources/web.yaml": "kind: http\nwrite_keys: [dev_ours]\n"}); err != nil {
 		c.t.Fatal(err)
 	}
-	c.token = c.must("POST", "/api/v1/w/ours/keys", fmt.Sprintf(`{"name":"ours","role":"owner","all_environments":%v}`, !strings.Contains(c.there, "@")), `"token":"([^"]+)"`)
+	c.token = c.find("POST", "/api/v1/w/ours/keys", fmt.Sprintf(`{"name":"ours","role":"owner","all_environments":%v}`, !strings.Contains(c.there, "@")), `"token":"([^"]+)"`)
 	workspace, environment, _ := strings.Cut(c.there, "@")
 	there := "/api/v1/w/" + c.there + "/"
 	if environment == "" {
-		c.must("POST", "/api/v1/workspaces", `{"name":"`+workspace+`"}`, "")
+		c.find("POST", "/api/v1/workspaces", `{"name":"`+workspace+`"}`, "")
 	}
-	c.must("POST", "/api/v1/workspaces/"+workspace+"/environments", `{"name":"savanna"}`, "")
+	c.find("POST", "/api/v1/workspaces/"+workspace+"/environments", `{"name":"savanna"}`, "")
 	eventually(c.t, 30*time.Second, "the other space is served", func() bool {
-		status, _ := c.ask("", "GET", there+"releases/running", "")
+		status, _, _ := c.asKey("", "GET", there+"releases/running", "")
 		return status == http.StatusOK
 	})
-	c.must("PUT", there+"files/text?path=millrace.yaml", `{"text":"name: theirs\n"}`, "")
-	c.must("PUT", there+"files/text?path=sources/zebra.yaml", `{"text":"kind: http\nwrite_keys: [dev_theirs]\n"}`, "")
+	c.find("PUT", there+"files/text?path=millrace.yaml", `{"text":"name: theirs\n"}`, "")
+	c.find("PUT", there+"files/text?path=sources/zebra.yaml", `{"text":"kind: http\nwrite_keys: [dev_theirs]\n"}`, "")
 	status, text, header := c.in("", "dev_theirs", "POST", "/v1/track", `{"messageId":"z1","userId":"zebra-user","event":"Zebra Sold","properties":{"stripes":3}}`)
 	if status != http.StatusOK {
 		c.t.Fatalf("%d %s", status, text)
@@ -198,26 +175,26 @@ func (c *crossingTest) fill() {
 		c.t.Fatalf("%d %s", status, text)
 	}
 	v := theirs{"POSITION": header.Get("Millrace-Position"), "SPACE": workspace + "@savanna"}
-	v["KEY"] = c.must("POST", there+"keys", `{"name":"zebra","role":"viewer"}`, `"id":"(k_[^"]+)"`)
-	link := c.must("POST", there+"members/invitations", `{"email":"zebra@example.com","role":"admin"}`, `"link":"[^"#]*#([^"]+)"`)
-	v["PERSON"] = c.must("POST", "/api/v1/invitations/accept", fmt.Sprintf(`{"token":%q,"name":"Zebra","password":"stripes of many savannas"}`, link), `"id":"(p_[^"]+)"`)
-	v["INVITATION"] = c.must("POST", there+"members/invitations", `{"email":"zebra2@example.com","role":"viewer"}`, `"id":"([^"]+)"`)
-	c.must("PUT", there+"secrets", `{"path":"zebra/key","value":"zebra-value","resources":["sources/zebra"]}`, "")
+	v["KEY"] = c.find("POST", there+"keys", `{"name":"zebra","role":"viewer"}`, `"id":"(k_[^"]+)"`)
+	link := c.find("POST", there+"members/invitations", `{"email":"zebra@example.com","role":"admin"}`, `"link":"[^"#]*#([^"]+)"`)
+	v["PERSON"] = c.find("POST", "/api/v1/invitations/accept", fmt.Sprintf(`{"token":%q,"name":"Zebra","password":"stripes of many savannas"}`, link), `"id":"(p_[^"]+)"`)
+	v["INVITATION"] = c.find("POST", there+"members/invitations", `{"email":"zebra2@example.com","role":"viewer"}`, `"id":"([^"]+)"`)
+	c.find("PUT", there+"secrets", `{"path":"zebra/key","value":"zebra-value","resources":["sources/zebra"]}`, "")
 	for i := range 3 {
-		etag := c.must("GET", there+"files/text?path=millrace.yaml", "", `"etag":"([^"]+)"`)
-		c.must("PUT", there+"files/text?path=millrace.yaml", fmt.Sprintf(`{"etag":%q,"text":"name: theirs%d\n"}`, etag, i), "")
+		etag := c.find("GET", there+"files/text?path=millrace.yaml", "", `"etag":"([^"]+)"`)
+		c.find("PUT", there+"files/text?path=millrace.yaml", fmt.Sprintf(`{"etag":%q,"text":"name: theirs%d\n"}`, etag, i), "")
 	}
-	v["ETAG"] = c.must("GET", there+"files/text?path=sources/zebra.yaml", "", `"etag":"([^"]+)"`)
-	v["RELEASE"] = c.must("GET", there+"releases/running", "", `"version":(\d+)`)
-	v["JOB"] = c.must("POST", there+"warehouse/rebuilds", `{"yes":true}`, `"id":"([^"]+)"`)
+	v["ETAG"] = c.find("GET", there+"files/text?path=sources/zebra.yaml", "", `"etag":"([^"]+)"`)
+	v["RELEASE"] = c.find("GET", there+"releases/running", "", `"version":(\d+)`)
+	v["JOB"] = c.find("POST", there+"warehouse/rebuilds", `{"yes":true}`, `"id":"([^"]+)"`)
 	eventually(c.t, 30*time.Second, "what was sent is in its table, and the rebuild is over", func() bool {
-		status, text := c.ask("", "POST", there+"query", `{"sql":"SELECT count(*) FROM zebra.zebra_sold"}`)
-		_, job := c.ask("", "GET", there+"jobs/"+v["JOB"], "")
+		status, text, _ := c.asKey("", "POST", there+"query", `{"sql":"SELECT count(*) FROM zebra.zebra_sold"}`)
+		_, job, _ := c.asKey("", "GET", there+"jobs/"+v["JOB"], "")
 		return status == http.StatusOK && strings.Contains(text, "[1]") && strings.Contains(job, `"state":"done"`)
 	})
-	v["RESULT"] = c.must("POST", there+"results", `{"sql":"SELECT stripes FROM zebra.zebra_sold","wait_ms":20000}`, `"result":\{"id":"([^"]+)"`)
-	v["REJECTED"] = c.must("GET", there+"rejected?after=last", "", `"id":"([^"]+)"`)
-	v["ENTRY"] = c.must("GET", there+"audit?limit=1", "", `"number":(\d+)`)
+	v["RESULT"] = c.find("POST", there+"results", `{"sql":"SELECT stripes FROM zebra.zebra_sold","wait_ms":20000}`, `"result":\{"id":"([^"]+)"`)
+	v["REJECTED"] = c.find("GET", there+"rejected?after=last", "", `"id":"([^"]+)"`)
+	v["ENTRY"] = c.find("GET", there+"audit?limit=1", "", `"number":(\d+)`)
 	v["ARCHIVE"] = string(packed(c.t, small))
 	c.theirs = v
 }
@@ -226,9 +203,9 @@ func (c *crossingTest) fill() {
 func (c *crossingTest) state() map[string]string {
 	c.t.Helper()
 	workspace, _, _ := strings.Cut(c.there, "@")
-	out := map[string]string{"workspace": c.must("GET", "/api/v1/workspaces/"+workspace, "", "")}
+	out := map[string]string{"workspace": c.find("GET", "/api/v1/workspaces/"+workspace, "", "")}
 	for _, path := range []string{"keys", "secrets", "secrets/history?path=zebra/key", "members", "members/invitations", "sources", "files", "releases", "deploys", "rejected", "jobs", "readers", "results/" + c.theirs["RESULT"]} {
-		text := c.must("GET", "/api/v1/w/"+c.there+"/"+path, "", "")
+		text := c.find("GET", "/api/v1/w/"+c.there+"/"+path, "", "")
 		out[path] = regexp.MustCompile(`"(rate|committed_at|last_used|last_address|position|[a-z_]*_seconds)":[^,}]*,?`).ReplaceAllString(text, "")
 	}
 	return out
@@ -245,7 +222,7 @@ func (c *crossingTest) operations() []crossedOperation {
 			ID string `json:"operationId"`
 		}
 	}
-	if err := json.Unmarshal([]byte(c.must("GET", "/api/openapi.json", "", "")), &document); err != nil {
+	if err := json.Unmarshal([]byte(c.find("GET", "/api/openapi.json", "", "")), &document); err != nil {
 		c.t.Fatal(err)
 	}
 	var all []crossedOperation
@@ -292,7 +269,7 @@ func (c *crossingTest) cross(op crossedOperation) {
 	if !strings.HasPrefix(path, "/api/v1/workspaces/") {
 		path = strings.Replace(path, "/api/v1/", "/api/v1/w/ours/", 1)
 	}
-	status, text := c.ask(c.token, op.method, path+c.theirs.in(row.query), cmp.Or(c.theirs.in(row.body), "{}"))
+	status, text, _ := c.asKey(c.token, op.method, path+c.theirs.in(row.query), cmp.Or(c.theirs.in(row.body), "{}"))
 	if want := cmp.Or(row.want, http.StatusNotFound); why == "" && status != want {
 		c.t.Errorf("%s (%s %s%s %s): %d %s", op.id, op.method, path, c.theirs.in(row.query), c.theirs.in(row.body), status, text)
 	}

@@ -19,31 +19,15 @@ import (
 	"github.com/millrace/millrace/serve"
 )
 
-// request makes a request with an API key, or as who sits at the machine.
+// request is asKey with a value as JSON.
 func (r *running) request(key, method, path string, body any) (int, string) {
 	r.t.Helper()
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	req, err := http.NewRequest(method, r.URL()+path, bytes.NewReader(encoded))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if key != "" {
-		req.Header.Set("Authorization", "Bearer "+key)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
+	status, text, _ := r.asKey(key, method, path, string(encoded))
+	return status, text
 }
 
 // must is request that has to succeed, as who sits at the machine.
