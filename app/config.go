@@ -71,7 +71,9 @@ func sourceOf(space string, r project.Resource) collect.Source {
 	return s
 }
 
-// window is how long an ID of a source counts, in the project that runs.
+// window is how long an ID of a source counts, in the project that runs. It is not
+// known of a workspace that is not served now, as at the start, in a command on the
+// folder, or while it is suspended.
 func (a *App) window(space, source string) time.Duration {
 	if source == millrace.SourceMillrace {
 		return dedup.Forever
@@ -83,7 +85,7 @@ func (a *App) window(space, source string) time.Duration {
 			}
 		}
 	}
-	return time.Duration(collect.DefaultWindow)
+	return dedup.Unknown
 }
 
 func windowOf(s collect.Source) time.Duration {

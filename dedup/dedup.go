@@ -31,8 +31,9 @@ type Options struct {
 	Dir string       // folder for verdicts and index; required
 	// Window returns the window of a source: at least MinWindow (a shorter one
 	// is taken as that), or Forever. It is asked again for every batch, so a
-	// change holds for what is judged after it. Required; called by one
-	// goroutine at a time.
+	// change holds for what is judged after it. Unknown is for a source that
+	// nothing is said of now: the window that it had stays. Required; called by
+	// one goroutine at a time.
 	Window func(workspace, source string) time.Duration
 	// Past returns the archive, for building a lost index again. It is asked
 	// when that is needed, not before Run. Default: there is none, and IDs that

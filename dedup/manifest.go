@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/millrace/millrace"
 )
@@ -43,6 +44,8 @@ type sourceInfo struct {
 	Count
 	Recent  bool `json:"recent,omitempty"`  // it has IDs in that family
 	Lasting bool `json:"lasting,omitempty"` // and in that
+	// Window is the last one that was known; 0 when none ever was.
+	Window time.Duration `json:"window_ns,omitempty"`
 }
 
 const (

@@ -399,6 +399,36 @@ func TestWindowChangesWhileItFollows(t *testing.T) {
 	}
 }
 
+// TestAWindowThatIsNotKnownStays: nothing is forgotten, and nothing judged by
+// another window, while the project of a source is not there to say its window.
+func TestAWindowThatIsNotKnownStays(t *testing.T) {
+	t.Parallel()
+	for name, window := range map[string]time.Duration{"30 days": 30 * day, "forever": dedup.Forever} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.window("web", window)
+			r.append(events("web", "a")...)
+			r.append(events("web", "b")...)
+			r.judge()
+			r.window("web", dedup.Unknown)
+			r.clock.add(5 * day)
+			r.append(events("web", "a")...)
+			if dups, _ := r.judge(); marks(dups, 3) != "--d" {
+				t.Fatalf("while it is not known: %s", marks(dups, 3))
+			}
+			r.append(events("other", "a")...) // and what is flushed now forgets nothing
+			r.judge()
+			r.window("web", window)
+			r.clock.add(5 * day)
+			r.append(events("web", "b")...)
+			if dups, _ := r.judge(); marks(dups, 5) != "--d-d" {
+				t.Fatalf("when it is known again: %s", marks(dups, 5))
+			}
+		})
+	}
+}
+
 func TestIDsOfTheArchiveLieWithinTheWindowOrNot(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

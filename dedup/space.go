@@ -16,6 +16,11 @@ const Forever = time.Duration(math.MaxInt64)
 // MinWindow is the least window; a shorter one is taken as this.
 const MinWindow = 24 * time.Hour
 
+// Unknown is the window of a source whose project is not read, or does not have
+// it any more: what was known of it stays, since IDs that are forgotten are not
+// found again when the source is back.
+const Unknown time.Duration = -1
+
 // A Count says how many records of a source were judged, and how.
 type Count struct {
 	Workspace string `json:"workspace"`
@@ -89,7 +94,10 @@ func (s *spaces) get(k spaceKey) *space {
 func (s *spaces) ask(sp *space) {
 	w := MinWindow
 	if sp.Space == "" {
-		w = max(w, s.window(sp.Workspace, sp.Source))
+		if now := s.window(sp.Workspace, sp.Source); now != Unknown {
+			sp.Window = now
+		}
+		w = max(w, sp.Window)
 	}
 	sp.asked, sp.window, sp.family = s.batch, w.Milliseconds(), recent
 	if w == Forever {
@@ -119,6 +127,7 @@ func (s *spaces) reset(m *manifest) {
 	for _, i := range m.Sources {
 		sp := s.get(spaceKey{i.Workspace, i.Source, i.Space})
 		sp.Count, sp.has, sp.changed = i.Count, [families]bool{i.Recent, i.Lasting}, true
+		sp.Window = cmp.Or(sp.Window, i.Window)
 	}
 }
 
