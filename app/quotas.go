@@ -61,7 +61,7 @@ func (a *App) shareTables(ctx context.Context) error {
 		}
 		for _, sp := range open {
 			if now, most := sp.tables.Load(), a.workspaces.meter.MostTables(sp.id); !same(now, most) {
-				sp.loader.Configure(sp.settings(sp.project.Load().Project))
+				sp.configure()
 			}
 		}
 		select {
@@ -70,6 +70,13 @@ func (a *App) shareTables(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// configure gives the loader the settings of the project that runs, again.
+func (sp *space) configure() {
+	sp.app.spaces.changing.Lock() // no other project meanwhile
+	defer sp.app.spaces.changing.Unlock()
+	sp.loader.Configure(sp.settings(sp.project.Load().Project))
 }
 
 // noteTables notes how many event tables the space has, as its loader knows it.

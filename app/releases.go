@@ -73,16 +73,25 @@ func textOf(files *tree.Tree) []byte {
 // Deploy deploys in the space.
 func (r releases) Deploy(ctx context.Context, p release.Proposal) (release.Deploy, error) {
 	p.Target = r.target()
+	turn := r.app.spaces.turn(r.id)
+	turn.RLock()
+	defer turn.RUnlock()
 	return r.done(r.store().Deploy(ctx, p, r.switchTo()))
 }
 
 // Rollback deploys the files of an earlier version.
 func (r releases) Rollback(ctx context.Context, to, base int64, by release.By, message string) (release.Deploy, error) {
+	turn := r.app.spaces.turn(r.id)
+	turn.RLock()
+	defer turn.RUnlock()
 	return r.done(r.store().Rollback(ctx, r.target(), to, base, by, message, r.switchTo()))
 }
 
 // Promote runs a version of the workspace in the space.
 func (r releases) Promote(ctx context.Context, version int64, by release.By, message string) (release.Deploy, error) {
+	turn := r.app.spaces.turn(r.id)
+	turn.RLock()
+	defer turn.RUnlock()
 	return r.done(r.store().Promote(ctx, r.target(), version, by, message, r.switchTo()))
 }
 

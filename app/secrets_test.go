@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -312,6 +313,48 @@ func TestRotationOfThoseThatRest(t *testing.T) {
 	set("value-two")
 	if old, fresh := r.deliverTo("/v1/"+there+"/webhook/hook", "value-one"), r.deliverTo("/v1/"+there+"/webhook/hook", "value-two"); old != 401 || fresh != 200 {
 		t.Errorf("after a rotation the old secret is answered %d in staging, the new one %d", old, fresh)
+	}
+}
+
+// TestASecretDuringADeployment: a secret that is changed while a version is being
+// deployed brings nothing back of the version before, and is what both run with.
+func TestASecretDuringADeployment(t *testing.T) {
+	t.Parallel()
+	files := with(shop, "sources/hook.yaml", webhook("hook"))
+	r := mustProduce(t, project(t, shop), filepath.Join(t.TempDir(), "data"), io.Discard)
+	set := func(value string) (int, string) {
+		return r.admin("PUT", "/api/v1/secrets", []byte(`{"path":"hook","value":"`+value+`","all_environments":true,"resources":["sources/hook"]}`), "application/json")
+	}
+	if status, text := set("value-0"); status/100 != 2 {
+		t.Fatalf("%d %s", status, text)
+	}
+	for i := range 3 { // each takes away a key that the version before has
+		next := with(files, fmt.Sprintf("sources/s%d.yaml", i), fmt.Sprintf("kind: http\nwrite_keys: [of_%d]\n", i))
+		if status, text := r.deploy(2*i+1, next); status != 200 {
+			t.Fatalf("%d %s", status, text)
+		}
+		over := make(chan string, 1)
+		go func() {
+			status, text := r.deploy(2*i+2, files)
+			over <- fmt.Sprintf("%d %s", status, text)
+		}()
+		value := ""
+		for n := 0; len(over) == 0; n++ {
+			value = fmt.Sprintf("value-%d-%d", i, n)
+			if status, text := set(value); status/100 != 2 {
+				t.Fatalf("%d %s", status, text)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if text := <-over; !strings.HasPrefix(text, "200") {
+			t.Fatal(text)
+		}
+		if got := r.key(fmt.Sprintf("of_%d", i)); got != 401 {
+			t.Errorf("a key that the version that runs does not have is answered %d", got)
+		}
+		if fresh, first := r.deliver("hook", value), r.deliver("hook", "value-0"); fresh != 200 || first != 401 {
+			t.Errorf("the newest secret is answered %d, the first %d", fresh, first)
+		}
 	}
 }
 

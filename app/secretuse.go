@@ -102,26 +102,22 @@ func (a *App) secretChanged(workspace string) {
 // takeAgain applies the version that runs with its secrets as they are now.
 func (sp *space) takeAgain(ctx context.Context) error {
 	a := sp.app
-	for {
-		now, runs, err := a.versions.Running(ctx, sp.target())
-		if err != nil || !runs {
-			return err
-		}
-		files, err := a.versions.Tree(ctx, sp.tenant(), now.Version)
-		if err != nil {
-			return err
-		}
-		p, err := project.Load(files.FS(), Kinds(), sp.projectOptions())
-		if err != nil {
-			return err
-		}
-		if err := a.applyAgain(sp.id, p); err != nil {
-			return err
-		}
-		if again, _, err := a.versions.Running(ctx, sp.target()); err != nil || again.Version == now.Version {
-			return err
-		} // another was deployed meanwhile
+	turn := a.spaces.turn(sp.id)
+	turn.Lock()
+	defer turn.Unlock()
+	now, runs, err := a.versions.Running(ctx, sp.target())
+	if err != nil || !runs {
+		return err
 	}
+	files, err := a.versions.Tree(ctx, sp.tenant(), now.Version)
+	if err != nil {
+		return err
+	}
+	p, err := project.Load(files.FS(), Kinds(), sp.projectOptions())
+	if err != nil {
+		return err
+	}
+	return a.applyAgain(sp.id, p)
 }
 
 // applyAgain applies a project to a space, which may have been opened or closed

@@ -33,6 +33,7 @@ type spaces struct {
 	failed   map[string]bool   // those whose project cannot be read at this moment
 	failures atomic.Int64      // how many that are
 	crowd    chan struct{}     // 1: too many are open
+	turns    sync.Map          // *sync.RWMutex by id: see turn
 	// run starts what a space runs; nil before the server runs, and when it stops.
 	run func(*space)
 }
@@ -40,6 +41,14 @@ type spaces struct {
 // openingAtOnce is how many spaces open their tables at once: many that get records
 // in one moment would leave nothing of the processors to intake.
 const openingAtOnce = 2
+
+// turn is held, to read, by whatever gives a space another version, from reading
+// the version to the end, and, to write, by what applies the one that runs again
+// with other secrets: neither takes for what runs what the other is about to change.
+func (ss *spaces) turn(id string) *sync.RWMutex {
+	turn, _ := ss.turns.LoadOrStore(id, &sync.RWMutex{})
+	return turn.(*sync.RWMutex)
+}
 
 // get returns a space that is served; nil when there is none.
 func (ss *spaces) get(id string) *space {
@@ -263,6 +272,7 @@ func (a *App) dropLocked(id string) error {
 	delete(a.spaces.open, id)
 	delete(a.spaces.served, id)
 	a.spaces.mu.Unlock()
+	a.spaces.turns.Delete(id)
 	if sp == nil {
 		return nil
 	}
