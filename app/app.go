@@ -164,6 +164,7 @@ type App struct {
 	// home is the space of the folder that is served. Its settings are those of
 	// the installation, which all spaces share.
 	home   *space
+	begins millrace.Position // where the log ended when it was opened
 	spaces *spaces
 	wakes  wakes
 

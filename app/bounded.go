@@ -2,6 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -19,6 +25,11 @@ type bounded struct {
 	warehouse.Warehouse
 	eventlog.Opener               // of what is loaded
 	turns           chan struct{} // see App.opening
+
+	// mark is a file that says how far the tables were ahead of the log when that
+	// was found out, until they are this log's again: a log that grows beyond that
+	// does not have what they have.
+	mark string
 
 	mu    sync.Mutex
 	set   bool
@@ -51,11 +62,69 @@ func (b *bounded) Resume(ctx context.Context, workspace string) (millrace.Positi
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.set && p.After(b.limit) {
+	ahead, err := b.marked(p)
+	if err != nil {
+		return p, err
+	}
+	if b.set && p.After(b.limit) && !ahead {
+		if err := b.note(p); err != nil {
+			return p, err
+		}
+		ahead = true
+	}
+	if ahead {
 		b.release(workspace)
 		return p, millrace.Errorf(millrace.Ahead, "the warehouse is at %s, and this server has neither found nor loaded more than %s: another server has loaded its own records meanwhile, such as a copy of the data folder; give this project a database of its own, which is filled from its archive and log, or make the tables anew from them: millrace warehouse rebuild", p, b.limit)
 	}
 	return p, nil
+}
+
+// marked says whether the tables were found to be ahead of the log, and are still
+// what they were then: those of another database are not.
+func (b *bounded) marked(p millrace.Position) (bool, error) {
+	text, err := os.ReadFile(b.mark)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot read whether the tables are of this log: %w", err)
+	}
+	was, err := millrace.ParsePosition(strings.TrimSpace(string(text)))
+	if err == nil && p.Before(was) {
+		return false, b.unmark()
+	}
+	return true, nil // also when nobody can read it
+}
+
+// note keeps that the tables are ahead.
+func (b *bounded) note(p millrace.Position) error {
+	err := makeDir(filepath.Dir(b.mark))
+	if err == nil {
+		err = writeFile(b.mark, []byte(p.String()+"\n"))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot note that the tables are not of this log: %w", err)
+	}
+	return nil
+}
+
+// unmark says that the tables are of this log.
+func (b *bounded) unmark() error {
+	if err := os.Remove(b.mark); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot note that the tables are of this log: %w", err)
+	}
+	return nil
+}
+
+// inherit takes over the limit of the same space from before it was closed; limit
+// is that of one that was not open yet.
+func (b *bounded) inherit(before *bounded, limit millrace.Position) {
+	if before != nil {
+		before.mu.Lock()
+		limit = before.limit
+		before.mu.Unlock()
+	}
+	b.allow(limit)
 }
 
 // Open opens the history. When that does not know the place, the warehouse is
@@ -117,6 +186,9 @@ func (s *boundedShadow) Swap(ctx context.Context, at millrace.Position) error {
 	err := s.Shadow.Swap(ctx, at)
 	if err == nil || millrace.KindOf(err) == millrace.Unavailable { // its answer may be lost
 		s.bounded.allow(at)
+		if s.options.System {
+			return errors.Join(err, s.bounded.unmark())
+		}
 	}
 	return err
 }

@@ -59,6 +59,7 @@ func (a *App) renewLog(ctx context.Context) error {
 		return err
 	}
 	_, last, err := a.log.Bounds(ctx)
+	a.begins = last
 	for _, p := range append(reached, last) {
 		a.home.bounded.allow(p)
 	}

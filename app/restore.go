@@ -410,8 +410,12 @@ func (a *App) restored(now time.Time) []string {
 	if from == nil || now.Sub(from.At) > noticeRenewed {
 		return nil
 	}
-	return []string{fmt.Sprintf("this data folder was restored at %s from backup %s, which was taken at %s: what came in between is not in it, unless an archive or warehouse elsewhere has it; senders that kept it may send it again, and what is there already is not counted twice",
-		from.At.Format(time.RFC3339), from.Backup, from.Taken.Format(time.RFC3339))}
+	again := "what the archive has already is not counted twice"
+	if a.config().Warehouse.Scheme() == "postgres" {
+		again += ", but in the tables what only they have is: millrace warehouse rebuild makes them anew from archive and log"
+	}
+	return []string{fmt.Sprintf("this data folder was restored at %s from backup %s, which was taken at %s: what came in between is not in it, unless an archive or warehouse elsewhere has it; senders that kept it may send it again, and %s",
+		from.At.Format(time.RFC3339), from.Backup, from.Taken.Format(time.RFC3339), again)}
 }
 
 // restoredAt says whether the epoch that began then is that of the restore.

@@ -319,11 +319,7 @@ func (a *App) openSpace(id string) (_ *space, err error) {
 	if err := a.metrics.Register(sp.metrics); err != nil {
 		return nil, err
 	}
-	_, last, err := a.log.Bounds(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	sp.bounded.allow(last)
+	sp.bounded.inherit(known.bounded, a.begins)
 	defer a.crowded()
 	a.spaces.mu.Lock()
 	defer a.spaces.mu.Unlock()

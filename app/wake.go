@@ -214,6 +214,7 @@ func (a *App) rest(sp *space, patience time.Duration) (closed bool, err error) {
 	}
 	light := a.newSpace(sp.id, sp.project.Load().Project)
 	light.project.Store(sp.project.Load())
+	light.bounded = sp.bounded // for its limit
 	a.spaces.mu.Lock()
 	if a.spaces.open[sp.id] != sp {
 		a.spaces.mu.Unlock()

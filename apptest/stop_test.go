@@ -171,6 +171,61 @@ func TestACopyOfTheDataFolder(t *testing.T) {
 	}
 }
 
+// TestTablesAheadOfTheLog puts the data folder back to an earlier state while the
+// tables on Postgres are out of reach, so that the start cannot compare the two:
+// they are not taken for tables of this log later either, when it has grown beyond
+// what they have, until they are made anew.
+func TestTablesAheadOfTheLog(t *testing.T) {
+	t.Parallel()
+	url := testserver.Postgres(t).Database("shop")
+	before := hang(t, between(url, "@", "/"))
+	s := apptest.Start(t, apptest.Options{Files: map[string]string{
+		"millrace.yaml":    "name: test\nwarehouse: ${secret:warehouse_url}\n",
+		"sources/web.yaml": "kind: http\nwrite_keys: [dev_web]\n",
+	}, Env: []string{"MILLRACE_SECRET_WAREHOUSE_URL=" + strings.Replace(url, between(url, "@", "/"), before.address, 1)}})
+	s.Value("SELECT 1", send(t, s, "early", 3))
+	s.Stop()
+	kept := filepath.Join(t.TempDir(), "kept")
+	if err := os.CopyFS(kept, os.DirFS(s.Data)); err != nil {
+		t.Fatal(err)
+	}
+	s.Run()
+	s.WaitReady(30 * time.Second)
+	s.Value("SELECT 1", send(t, s, "lost", 5))
+	s.Stop()
+	if err := errors.Join(os.RemoveAll(s.Data), os.Rename(kept, s.Data), os.Chmod(filepath.Join(s.Data, "master.key"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	before.stuck.Store(true)
+	s.Run()
+	last := send(t, s, "fresh", 2)
+	before.free()
+	ahead := func(after string) {
+		t.Helper()
+		apptest.Eventually(t, 60*time.Second, func() error {
+			if _, err := s.TryQuery("SELECT 1", after); err == nil || !strings.Contains(err.Error(), "make the tables anew") {
+				return fmt.Errorf("a query says %v", err)
+			}
+			return nil
+		})
+	}
+	ahead(last)
+	last = send(t, s, "more", 20) // the log grows beyond what the tables have
+	s.Stop()
+	s.Run()
+	ahead(last)
+	s.Job("/api/v1/warehouse/rebuilds", map[string]any{"yes": true})
+	if got := s.Value("SELECT count(*) FROM web.tracks", last); got != "25" {
+		t.Errorf("made anew, the tables have %s rows of 25", got)
+	}
+	s.Stop()
+	s.Run()
+	s.WaitReady(30 * time.Second)
+	if got := s.Value("SELECT count(*) FROM web.tracks", send(t, s, "end", 1)); got != "26" {
+		t.Errorf("after the next start the tables have %s rows of 26", got)
+	}
+}
+
 // between is what lies between two marks of an address.
 func between(text, from, to string) string {
 	_, text, _ = strings.Cut(text, from)
