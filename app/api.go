@@ -42,7 +42,7 @@ func (a *App) openAPI(context.Context) error {
 		Collect: a.collect, Sign: a.collect.Sign, Probe: collect.Probe, Log: a.log, Verdicts: a.follower,
 		VerifyArchive: a.verifyArchive, VerifyLog: a.verifyLog, Backups: a.backups, Transfer: &transfers{a},
 		ClientIP: a.collect.Address, Stopping: a.stopping, Metrics: a.metrics, Logger: a.logger("http"), Now: a.o.Now,
-		Access: a.access, Mail: a.mail, Audit: a.audit, Workspaces: a.workspaces.store, Vault: a.secrets.vault, KeyRing: a.secrets.keys, SecretChanged: a.secretChanged, Redact: a.secrets.redactor.String, Space: a.home.api, Spaces: a.findSpace, Environment: a.findEnvironment,
+		Access: a.access, Mail: a.mail, Audit: a.audit, Workspaces: a.workspaces.store, Vault: a.secrets.vault, KeyRing: a.secrets.keys, SecretChanged: a.secretChanged, Redact: a.redact, Space: a.home.api, Spaces: a.findSpace, Environment: a.findEnvironment,
 	}
 	if sizer, ok := a.warehouse.(warehouse.Sizer); ok {
 		o.TableSizes = sizer.TableSizes

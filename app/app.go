@@ -188,8 +188,8 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a := &App{o: o, started: o.Now(), metrics: prometheus.NewRegistry(), stopping: make(chan struct{}), opening: make(chan struct{}, openingAtOnce), logs: logring.New(0)}
 	a.own = o.Logger
-	a.o.Logger = slog.New(a.secrets.redactor.Handler(a.logs.Handler(o.Logger.Handler())))
-	a.o.Stdout = hiding{&a.secrets.redactor, o.Stdout}
+	a.o.Logger = slog.New(a.secrets.redactors.All().Handler(a.logs.Handler(o.Logger.Handler())))
+	a.o.Stdout = hiding{a.secrets.redactors.All(), o.Stdout}
 	defer func() {
 		if err != nil {
 			err = a.secrets.hide(err)

@@ -63,7 +63,7 @@ func openFolder(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a := &App{o: o, started: o.Now(), metrics: prometheus.NewRegistry(), stopping: make(chan struct{}), opening: make(chan struct{}, openingAtOnce), logs: logring.New(0)}
-	a.o.Logger = slog.New(a.secrets.redactor.Handler(o.Logger.Handler()))
+	a.o.Logger = slog.New(a.secrets.redactors.All().Handler(o.Logger.Handler()))
 	a.home = a.newSpace(millrace.DefaultWorkspace, p)
 	a.spaces = &spaces{served: map[string]*space{a.home.id: a.home}, open: map[string]*space{a.home.id: a.home}}
 	a.backups = &backups{app: a}

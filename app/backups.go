@@ -269,7 +269,7 @@ func (b *backups) ended(out *serve.TakenBackup, err error) {
 	}
 	b.problem = ""
 	if err != nil && millrace.KindOf(err) != millrace.Canceled {
-		b.problem, b.failed = b.app.secrets.redactor.String(err.Error()), b.app.o.Now()
+		b.problem, b.failed = b.app.secrets.redactors.All().String(err.Error()), b.app.o.Now()
 		b.app.logger("backup").Error("the backup failed", "error", err)
 	}
 }

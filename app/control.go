@@ -15,7 +15,7 @@ const auditTending = time.Hour
 
 // openControl opens who may do what, and who did.
 func (a *App) openControl(context.Context) (err error) {
-	if a.audit, err = audit.New(audit.Options{Catalog: a.catalog, Redact: a.secrets.redactor.String, Now: a.o.Now, Logger: a.logger("audit")}); err != nil {
+	if a.audit, err = audit.New(audit.Options{Catalog: a.catalog, Redact: a.secrets.redactors.String, Now: a.o.Now, Logger: a.logger("audit")}); err != nil {
 		return err
 	}
 	a.access, err = a.newAccess(a.catalog, a.config().Name)

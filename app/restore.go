@@ -411,7 +411,7 @@ func (a *App) restored(now time.Time) []string {
 		return nil
 	}
 	again := "what the archive has already is not counted twice"
-	if a.config().Warehouse.Scheme() == "postgres" {
+	if a.config().Warehouse.Scheme() != "duckdb" {
 		again += ", but in the tables what only they have is: millrace warehouse rebuild makes them anew from archive and log"
 	}
 	return []string{fmt.Sprintf("this data folder was restored at %s from backup %s, which was taken at %s: what came in between is not in it, unless an archive or warehouse elsewhere has it; senders that kept it may send it again, and %s",

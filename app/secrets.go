@@ -10,15 +10,16 @@ import (
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/secret"
+	"github.com/millrace/millrace/serve"
 	"github.com/millrace/millrace/terminal"
 )
 
 // secrets are what keeps and hides the values of secrets, in all spaces.
 type secrets struct {
-	// redactor stands before all that leaves the process, from the start on.
-	redactor secret.Redactor
-	keys     *secret.KeyRing
-	vault    *secret.Vault
+	// redactors stand before all that leaves the process, from the start on.
+	redactors secret.Redactors
+	keys      *secret.KeyRing
+	vault     *secret.Vault
 }
 
 // openSecrets opens the keys that encrypt and the vault. The master key is made
@@ -36,7 +37,7 @@ func (a *App) openSecrets(ctx context.Context) (err error) {
 		a.logger("secrets").Info("the master key was made: keep a copy of it apart from the data and its backups", "file", file)
 	}
 	a.secrets.vault, err = secret.New(secret.Options{
-		Catalog: a.catalog, Keys: a.secrets.keys, Redactor: &a.secrets.redactor, Record: a.audit.Append, Now: a.o.Now, Logger: a.logger("secrets"),
+		Catalog: a.catalog, Keys: a.secrets.keys, Redactor: &a.secrets.redactors, Record: a.audit.Append, Now: a.o.Now, Logger: a.logger("secrets"),
 	})
 	return err
 }
@@ -110,12 +111,20 @@ func (h hidden) As(target any) bool {
 	return true
 }
 
+// redact hides values of secrets in what is told to a workspace.
+func (a *App) redact(workspace, text string) string {
+	if workspace == serve.EveryWorkspace {
+		return a.secrets.redactors.All().String(text)
+	}
+	return a.secrets.redactors.String(workspace, text)
+}
+
 // hide returns an error without the values of secrets.
 func (s *secrets) hide(err error) error {
 	if err == nil {
 		return nil
 	}
-	if text := s.redactor.String(err.Error()); text != err.Error() {
+	if text := s.redactors.All().String(err.Error()); text != err.Error() {
 		return hidden{err, text}
 	}
 	return err

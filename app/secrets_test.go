@@ -358,6 +358,60 @@ func TestASecretDuringADeployment(t *testing.T) {
 	}
 }
 
+// TestValuesHideNobody: who may set secrets in one workspace can neither take who
+// they are out of the audit trail, nor texts out of what others are told.
+func TestValuesHideNobody(t *testing.T) {
+	t.Parallel()
+	r := mustProduce(t, project(t, shop), filepath.Join(t.TempDir(), "data"), io.Discard)
+	must := func(method, path, body string) string {
+		t.Helper()
+		status, text := r.admin(method, path, []byte(body), "application/json")
+		if status/100 != 2 {
+			t.Fatalf("%s %s: %d %s", method, path, status, text)
+		}
+		return text
+	}
+	must("POST", "/api/v1/workspaces", `{"name":"acme"}`)
+	var key struct {
+		Key   struct{ ID string }
+		Token string
+	}
+	if err := json.Unmarshal([]byte(must("POST", "/api/v1/w/acme/keys", `{"name":"mallory","role":"admin"}`)), &key); err != nil {
+		t.Fatal(err)
+	}
+	values := []string{key.Key.ID, "mallory", "127.0.0.1", "default", "healthy", "running", "viewer", "release.deploy"}
+	for i, value := range values {
+		if status, text, _ := r.asKey(key.Token, "PUT", "/api/v1/w/acme/secrets", fmt.Sprintf(`{"path":"not/there","existing":true,"value":%q}`, value)); status != 404 {
+			t.Fatalf("%d %s", status, text)
+		}
+		if i > 0 { // and those that are there
+			if status, text, _ := r.asKey(key.Token, "PUT", "/api/v1/w/acme/secrets", fmt.Sprintf(`{"path":"v%d","value":%q}`, i, value)); status/100 != 2 {
+				t.Fatalf("%d %s", status, text)
+			}
+		}
+	}
+	before := must("GET", "/api/v1/deploys", "")
+	if status, text, _ := r.asKey(key.Token, "POST", "/api/v1/w/acme/keys", `{"name":"second","role":"viewer"}`); status/100 != 2 {
+		t.Fatalf("%d %s", status, text)
+	}
+	if !strings.Contains(before, `"healthy"`) || strings.Contains(before, "[secret]") {
+		t.Errorf("deployments of another workspace: %s", before)
+	}
+	trail := must("GET", "/api/v1/server/audit?action=key.create", "")
+	var found struct {
+		Entries []struct {
+			Actor, Address, Object string
+			ActorID                string `json:"actor_id"`
+		}
+	}
+	if err := json.Unmarshal([]byte(trail), &found); err != nil || len(found.Entries) == 0 {
+		t.Fatalf("%v %s", err, trail)
+	}
+	if e := found.Entries[0]; e.ActorID != key.Key.ID || e.Actor != "mallory" || e.Address != "127.0.0.1" || e.Object != "second" || strings.Contains(trail, `"role":"[secret]"`) {
+		t.Errorf("the trail says %+v of %s", e, trail)
+	}
+}
+
 // TestStolenByDeploy is TestStolenByReference for versions, and that a secret that
 // is changed is taken up by the version that runs.
 func TestStolenByDeploy(t *testing.T) {

@@ -45,7 +45,7 @@ func (v spaceVault) Use(ref secret.Reference, by secret.By) error {
 func (sp *space) secretsInto(o *project.Options, looking bool) {
 	a, workspace := sp.app, sp.tenant()
 	o.Secrets.Vault = spaceVault{a.secrets.vault, workspace, sp.id, looking}
-	o.Secrets.Redactor = &a.secrets.redactor
+	o.Secrets.Redactor = a.secrets.redactors.Own()
 	if ws, ok := a.workspaces.store.Spaces().Space(sp.id); ok && sp != a.home {
 		o.Secrets.Address = ws.Address()
 	}

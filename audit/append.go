@@ -24,7 +24,7 @@ const (
 var actionText = regexp.MustCompile(`^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$`)
 
 // appendEntry numbers an entry, hashes it and stores it.
-func appendEntry(ctx context.Context, tx catalog.Tx, e Entry, redact func(string) string) (seq int64, err error) {
+func appendEntry(ctx context.Context, tx catalog.Tx, e Entry, redact func(workspace, text string) string) (seq int64, err error) {
 	b, err := prepare(e, redact)
 	if err != nil {
 		return 0, err
@@ -90,7 +90,7 @@ func put(ctx context.Context, tx catalog.Tx, chain string, h Hash) error {
 }
 
 // prepare checks and masks an entry. Numbers are missing yet.
-func prepare(e Entry, redact func(string) string) (*body, error) {
+func prepare(e Entry, redact func(workspace, text string) string) (*body, error) {
 	switch {
 	case !actionText.MatchString(e.Action):
 		return nil, millrace.Errorf(millrace.Invalid, "%.60q is no action of an audit entry: write noun.verb", e.Action)
@@ -99,49 +99,52 @@ func prepare(e Entry, redact func(string) string) (*body, error) {
 	case len(e.Workspace) > maxNameBytes || len(e.Environment) > maxNameBytes || !clean(e.Workspace) || !clean(e.Environment):
 		return nil, millrace.Errorf(millrace.Invalid, "the workspace %.60q or the environment %.60q of an audit entry is no id", e.Workspace, e.Environment)
 	}
-	if redact == nil {
-		redact = func(s string) string { return s }
+	safe := func(s string) string {
+		if redact == nil || plainWord(s) {
+			return s
+		}
+		return redact(e.Workspace, s)
 	}
-	text := func(s string, limit int) string { return clip(redact(maskText(s)), limit) }
-	name := func(s string) string { return text(s, maxNameBytes) }
+	text := func(s string, limit int) string { return clip(safe(maskText(s)), limit) }
+	id := func(s string) string { return clip(maskText(s), maxNameBytes) }
 	var salt [saltBytes]byte
 	if _, err := rand.Read(salt[:]); err != nil {
 		return nil, err
 	}
-	before, err := object(e.Before, redact)
+	before, err := object(e.Before, safe)
 	if err != nil {
 		return nil, err
 	}
-	after, err := object(e.After, redact)
+	after, err := object(e.After, safe)
 	if err != nil {
 		return nil, err
 	}
 	return &body{
 		Time:      e.Time.UTC().Truncate(time.Microsecond),
-		Actor:     Actor{e.Actor.Kind, name(e.Actor.ID), name(e.Actor.Name)},
+		Actor:     Actor{e.Actor.Kind, id(e.Actor.ID), id(e.Actor.Name)},
 		Action:    e.Action,
-		Object:    Object{name(e.Object.Kind), name(e.Object.ID), name(e.Object.Name)},
+		Object:    Object{id(e.Object.Kind), id(e.Object.ID), text(e.Object.Name, maxNameBytes)},
 		Workspace: e.Workspace, Environment: e.Environment,
-		From:   From{name(e.From.Address), name(e.From.Agent), name(e.From.Request)},
+		From:   From{id(e.From.Address), text(e.From.Agent, maxNameBytes), id(e.From.Request)},
 		Before: before, After: after, Note: text(e.Note, maxNoteBytes), Salt: hex.EncodeToString(salt[:]),
 	}, nil
 }
 
 // object is Before or After as it is stored.
-func object(v any, redact func(string) string) (json.RawMessage, error) {
-	j, err := Masked(v)
+func object(v any, safe func(string) string) (json.RawMessage, error) {
+	j, err := masking(v, safe)
 	if err != nil || j == nil {
 		return nil, err
-	}
-	if safe := redact(string(j)); safe != string(j) {
-		if j = json.RawMessage(safe); !json.Valid(j) { // a secret that reached beyond its text
-			return json.RawMessage(`"` + masked + `"`), nil
-		}
 	}
 	if len(j) > maxObjectBytes {
 		return encode(map[string]any{"left_out": "too large", "bytes": len(j), "sha256": digest(j)})
 	}
 	return j, nil
+}
+
+// plainWord says whether a text is one short word of small letters.
+func plainWord(s string) bool {
+	return len(s) <= 12 && !strings.ContainsFunc(s, func(r rune) bool { return r < 'a' || r > 'z' })
 }
 
 func clean(s string) bool {

@@ -12,9 +12,12 @@ import (
 // Options say how a Log works.
 type Options struct {
 	Catalog catalog.Catalog // required
-	// Redact masks more in what is stored than the names of fields tell: the
-	// values of the vault. Default: nothing.
-	Redact func(text string) string
+	// Redact masks more in what is stored of a workspace than the names of fields
+	// tell: the values of the vault. Who did it, to what and from where is never
+	// masked so, nor are words that are one as a whole, such as the name of a role:
+	// whoever chooses the value of a secret could take them out of the trail.
+	// Default: nothing.
+	Redact func(workspace, text string) string
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // default discard
 }

@@ -68,6 +68,11 @@ func maskText(s string) string {
 // "Authorization", "value": …}), passwords in addresses, and Millrace's own keys
 // in any text. nil gives nil. It fails with Invalid when v has no JSON.
 func Masked(v any) (json.RawMessage, error) {
+	return masking(v, func(s string) string { return s })
+}
+
+// masking is Masked that masks more in texts.
+func masking(v any, safe func(string) string) (json.RawMessage, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -83,7 +88,7 @@ func Masked(v any) (json.RawMessage, error) {
 		return nil, millrace.Errorf(millrace.Invalid, "what an audit entry says of the object, a %T, is not JSON", v)
 	}
 	tree = maskMarked(reflect.ValueOf(v), tree)
-	return encode(maskNamed(tree))
+	return encode(maskNamed(tree, func(s string) string { return safe(maskText(s)) }))
 }
 
 // encode writes JSON with sorted names and nothing escaped for HTML.
@@ -121,13 +126,13 @@ func hide(v any) any {
 }
 
 // maskNamed masks by names, and in texts.
-func maskNamed(v any) any {
+func maskNamed(v any, text func(string) string) any {
 	switch v := v.(type) {
 	case string:
-		return maskText(v)
+		return text(v)
 	case []any:
 		for i := range v {
-			v[i] = maskNamed(v[i])
+			v[i] = maskNamed(v[i], text)
 		}
 	case map[string]any:
 		pair := slices.ContainsFunc([]string{"name", "key", "header"}, func(n string) bool {
@@ -139,9 +144,9 @@ func maskNamed(v any) any {
 			if secretName(name) || pair && name == "value" {
 				value = hide(value)
 			} else {
-				value = maskNamed(value)
+				value = maskNamed(value, text)
 			}
-			out[maskText(name)] = value
+			out[text(name)] = value
 		}
 		return out
 	}

@@ -60,14 +60,14 @@ func TestMasked(t *testing.T) {
 }
 
 func testHostileEntries(t *testing.T, c catalog.Catalog) {
-	l, err := audit.New(audit.Options{Catalog: c, Redact: func(s string) string { return strings.ReplaceAll(s, "canary", "[secret]") }})
+	l, err := audit.New(audit.Options{Catalog: c, Redact: func(_, s string) string { return strings.ReplaceAll(s, "canary", "[secret]") }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	long := strings.Repeat("ü", 100_000)
 	write(t, l,
 		audit.Entry{Actor: audit.Actor{Kind: audit.Person, ID: "a\x00b\xff", Name: long}, Action: "x.y", Note: "canary\x00" + long,
-			Object: audit.Object{Name: "canary"}, From: audit.From{Agent: "canary\r\nX: y", Address: "postgres://u:hidden@h"}, After: map[string]any{"text": "canary", "z": "\x00\u2028\xff"}},
+			Object: audit.Object{Name: "a canary"}, From: audit.From{Agent: "canary\r\nX: y", Address: "postgres://u:hidden@h"}, After: map[string]any{"text": "a canary", "z": "\x00\u2028\xff"}},
 		audit.Entry{Actor: ann, Action: "x.y", Before: map[string]any{"long": long}},
 	)
 	all, err := l.After(t.Context(), 0, 10)

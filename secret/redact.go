@@ -20,7 +20,7 @@ const (
 	MinRedacted = 4
 
 	windowBytes  = 8  // of a pattern are looked for first, MinRedacted of shorter ones
-	leastFilter  = 16 // bits of a hash that choose a place in the filter before the table
+	leastFilter  = 10 // bits of a hash that choose a place in the filter before the table
 	mostFilter   = 24 // 2 MiB
 	minLineBytes = 16 // of a line of a value that is looked for by itself
 )
@@ -30,6 +30,7 @@ const (
 // long line of those that have lines. It holds hashes of them, not the values. It
 // is safe for concurrent use. The zero Redactor is ready; it finds nothing.
 type Redactor struct {
+	above *Redactor // learns the values too; nil: none
 	mu    sync.RWMutex
 	seed  maphash.Seed
 	mix   uint64
@@ -65,6 +66,9 @@ func (r *Redactor) Add(v Value) {
 	text := v.Reveal()
 	if len(text) < MinRedacted {
 		return
+	}
+	if r.above != nil {
+		r.above.Add(v)
 	}
 	r.mu.RLock()
 	ready := r.seen != nil

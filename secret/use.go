@@ -77,7 +77,7 @@ func (v *Vault) Reveal(ctx context.Context, ref Ref, who Who) (value Value, err 
 	if err != nil {
 		return Value{}, err
 	}
-	v.learn(value)
+	v.learn(ref.Workspace, value)
 	return value, nil
 }
 
@@ -101,7 +101,7 @@ func (v *Vault) get(ctx context.Context, ref Ref) (cached, error) {
 	if err != nil {
 		return cached{}, err
 	}
-	v.learn(c.value)
+	v.learn(ref.Workspace, c.value)
 	c.until = now.Add(v.o.CacheFor)
 	v.mu.Lock()
 	defer v.mu.Unlock()

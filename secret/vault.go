@@ -19,7 +19,7 @@ import (
 type Options struct {
 	Catalog  catalog.Catalog // required
 	Keys     *KeyRing        // required
-	Redactor *Redactor       // learns every value that is decrypted; default none
+	Redactor *Redactors      // learns every value that is decrypted; default none
 	// Record writes to the audit log in the transaction of a change; default audit.Append.
 	Record   func(ctx context.Context, tx catalog.Tx, e audit.Entry) error
 	CacheFor time.Duration    // how long a decrypted value stays in memory; default 1 min
@@ -129,7 +129,6 @@ func (v *Vault) Put(ctx context.Context, p Put, who Who) (version int64, err err
 	if err := who.may(PermissionSet, n); err != nil {
 		return 0, err
 	}
-	v.learn(p.Value)
 	defer v.forget(n)
 	v.o.Keys.making.RLock()
 	defer v.o.Keys.making.RUnlock()
@@ -137,6 +136,9 @@ func (v *Vault) Put(ctx context.Context, p Put, who Who) (version int64, err err
 		version, err = v.put(ctx, tx, n, p, who)
 		return err
 	})
+	if err == nil { // what is not stored hides nothing
+		v.learn(n.Workspace, p.Value)
+	}
 	return version, err
 }
 
@@ -355,8 +357,8 @@ func (v *Vault) forget(n name) {
 	}
 }
 
-func (v *Vault) learn(value Value) {
+func (v *Vault) learn(workspace string, value Value) {
 	if v.o.Redactor != nil {
-		v.o.Redactor.Add(value)
+		v.o.Redactor.Add(workspace, value)
 	}
 }

@@ -75,14 +75,14 @@ func environment(keys ...byte) func(string) (string, bool) {
 type parts struct {
 	keys  *secret.KeyRing
 	vault *secret.Vault
-	red   *secret.Redactor
+	red   *secret.Redactors
 	clock *clock
 	c     catalog.Catalog
 }
 
 func open(t testing.TB, c catalog.Catalog, masters ...byte) *parts {
 	t.Helper()
-	p := &parts{clock: &clock{at: monday}, red: &secret.Redactor{}, c: c}
+	p := &parts{clock: &clock{at: monday}, red: &secret.Redactors{}, c: c}
 	if len(masters) == 0 {
 		masters = []byte{0}
 	}

@@ -128,7 +128,7 @@ func (s *server) bundle(ctx context.Context) ([]byte, error) {
 			data = fmt.Appendf(data, "\nthis could not be told: %v\n", problemOf(ctx, err).Detail)
 		}
 		if s.o.Redact != nil {
-			data = []byte(s.o.Redact(string(data)))
+			data = []byte(s.o.Redact(EveryWorkspace, string(data)))
 		}
 		h := &tar.Header{Name: "millrace-support/" + f.name, Mode: 0o600, Size: int64(len(data)), ModTime: now, Format: tar.FormatPAX}
 		if err := tarball.WriteHeader(h); err != nil {

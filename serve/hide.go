@@ -2,16 +2,22 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// EveryWorkspace is for Redact: the values of all workspaces are hidden, in what
+// only who runs the server is told.
+const EveryWorkspace = "*"
+
 // toldTags are of operations whose answers tell what goes on, in words that may
 // quote what should not be told. What is data, such as records, rows and texts of
-// files, is answered as it is.
-var toldTags = []string{"status", "health", "readers", "jobs", "audit", "releases", "sources", "backups"}
+// files, is answered as it is; so are entries of the audit trail, in which values
+// were hidden when they were written: later ones hide nobody.
+var toldTags = []string{"status", "health", "readers", "jobs", "releases", "sources", "backups"}
 
 // hide is a step before answers are written: the values of secrets are hidden in
 // problems, and in what tells how the server is.
@@ -19,27 +25,38 @@ func (s *server) hide(hc huma.Context, _ string, v any) (any, error) {
 	if s.o.Redact == nil {
 		return v, nil
 	}
+	told := toldTo(hc.Context())
+	redact := func(text string) string { return s.o.Redact(told, text) }
 	if p, ok := v.(*Problem); ok {
-		return hidden(p, s.o.Redact), nil
+		return hidden(p, redact), nil
 	}
 	if op := hc.Operation(); op == nil || !slices.ContainsFunc(op.Tags, func(tag string) bool { return slices.Contains(toldTags, tag) }) {
 		return v, nil
+	}
+	if told == "" {
+		told = EveryWorkspace
 	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	if out := hideStrings(text, s.o.Redact); !bytes.Equal(out, text) {
+	if out := hideStrings(text, redact); !bytes.Equal(out, text) {
 		return json.RawMessage(out), nil
 	}
 	return v, nil
 }
 
+// toldTo is the workspace that a request is about; "" when it is about none.
+func toldTo(ctx context.Context) string {
+	if sp, ok := ctx.Value(spaceKey{}).(*Space); ok {
+		return sp.Workspace
+	}
+	id, _ := ctx.Value(workspaceKey{}).(string)
+	return id
+}
+
 // hidden is a problem without the values of secrets.
 func hidden(p *Problem, redact func(string) string) *Problem {
-	if redact == nil {
-		return p
-	}
 	out := *p
 	out.Detail = redact(p.Detail)
 	out.Errors = slices.Clone(p.Errors)

@@ -135,8 +135,10 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Secon
 
 // writeProblem answers outside of the API's operations.
 func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
-	redact, _ := r.Context().Value(redactKey{}).(func(string) string)
-	p := hidden(problemOf(r.Context(), err), redact)
+	p := problemOf(r.Context(), err)
+	if redact, _ := r.Context().Value(redactKey{}).(func(workspace, text string) string); redact != nil {
+		p = hidden(p, func(text string) string { return redact(toldTo(r.Context()), text) })
+	}
 	for name, values := range p.headers {
 		w.Header()[name] = values
 	}

@@ -84,9 +84,11 @@ type Options struct {
 
 	Vault   *secret.Vault   // of secrets; nil: there is none
 	KeyRing *secret.KeyRing // what the vault is encrypted with; nil: there is none
-	// Redact hides the values of secrets in a text; nil: nothing is hidden. It is
-	// asked for problems and for what tells how the server is, not for data.
-	Redact func(text string) string
+	// Redact hides the values of secrets in a text that is told to a workspace:
+	// its own, and those of who runs the server, which are all that is hidden from
+	// "". nil: nothing is hidden. It is asked for problems and for what tells how
+	// the server is, not for data.
+	Redact func(workspace, text string) string
 	// SecretChanged is told when the secrets of a workspace change, so that what
 	// runs uses them; nil: nobody is.
 	SecretChanged func(workspace string)
