@@ -61,13 +61,23 @@ func (v *Vault) Check(ctx context.Context, ref Ref, by By) error {
 	return err
 }
 
-// Reveal returns the value of a secret to who may see it. The audit log tells.
+// Reveal returns the value of a secret to who may see it: one of all environments
+// only to who may in all of them, wherever they ask. The audit log tells.
 func (v *Vault) Reveal(ctx context.Context, ref Ref, who Who) (value Value, err error) {
 	if err := who.may(PermissionReveal, name{ref.Workspace, ref.Environment, ref.Path}); err != nil {
 		return Value{}, err
 	}
 	err = v.o.Catalog.Update(ctx, func(tx catalog.Tx) error {
-		n, _, version, got, err := v.load(ctx, tx, ref)
+		n, s, err := v.choose(ctx, tx, ref)
+		if err != nil {
+			return err
+		}
+		if n.Environment != ref.Environment {
+			if err := who.may(PermissionReveal, n); err != nil {
+				return millrace.Errorf(millrace.KindOf(err), "the secret %s is one of all environments, and this environment has none of its own: %w", n.Path, err)
+			}
+		}
+		version, got, err := v.unseal(ctx, tx, n, s, ref.Version)
 		if err != nil {
 			return err
 		}
@@ -95,7 +105,7 @@ func (v *Vault) get(ctx context.Context, ref Ref) (cached, error) {
 		return c, nil
 	}
 	err := v.o.Catalog.View(ctx, func(tx catalog.Tx) (err error) {
-		_, c.uses, _, c.value, err = v.load(ctx, tx, ref)
+		c.uses, c.value, err = v.load(ctx, tx, ref)
 		return err
 	})
 	if err != nil {
@@ -112,8 +122,23 @@ func (v *Vault) get(ctx context.Context, ref Ref) (cached, error) {
 }
 
 // load reads and decrypts a version of a secret.
-func (v *Vault) load(ctx context.Context, tx catalog.Tx, ref Ref) (n name, uses Uses, version int64, value Value, err error) {
-	fail := func(err error) (name, Uses, int64, Value, error) { return name{}, Uses{}, 0, Value{}, err }
+func (v *Vault) load(ctx context.Context, tx catalog.Tx, ref Ref) (uses Uses, value Value, err error) {
+	n, s, err := v.choose(ctx, tx, ref)
+	if err != nil {
+		return Uses{}, Value{}, err
+	}
+	if _, value, err = v.unseal(ctx, tx, n, s, ref.Version); err != nil {
+		return Uses{}, Value{}, err
+	}
+	if uses, err = s.uses(); err != nil {
+		return Uses{}, Value{}, err
+	}
+	return uses, value, nil
+}
+
+// choose finds the secret that a reference means: the environment's own, or else
+// the one of all environments, which its name then says.
+func (v *Vault) choose(ctx context.Context, tx catalog.Tx, ref Ref) (n name, s record, err error) {
 	n = name{ref.Workspace, ref.Environment, ref.Path}
 	s, found, err := find(ctx, tx, n)
 	if own := n; err == nil && (!found || s.Deleted != nil) && n.Environment != "" {
@@ -128,13 +153,18 @@ func (v *Vault) load(ctx context.Context, tx catalog.Tx, ref Ref) (n name, uses 
 	}
 	switch {
 	case err != nil:
-		return fail(err)
+		return name{}, record{}, err
 	case !found:
-		return fail(millrace.Errorf(millrace.NotFound, "secret %s is not set in the vault", ref.Path))
+		return name{}, record{}, millrace.Errorf(millrace.NotFound, "secret %s is not set in the vault", ref.Path)
 	case s.Deleted != nil:
-		return fail(millrace.Errorf(millrace.NotFound, "secret %s was deleted on %s: restore it or set it anew", n.where(), s.Deleted.UTC().Format(time.DateOnly)))
+		return name{}, record{}, millrace.Errorf(millrace.NotFound, "secret %s was deleted on %s: restore it or set it anew", n.where(), s.Deleted.UTC().Format(time.DateOnly))
 	}
-	if version = ref.Version; version == 0 {
+	return n, s, nil
+}
+
+// unseal decrypts a version of a secret; 0 is the current one.
+func (v *Vault) unseal(ctx context.Context, tx catalog.Tx, n name, s record, version int64) (int64, Value, error) {
+	if version == 0 {
 		version = s.Version
 	}
 	type row struct {
@@ -145,22 +175,19 @@ func (v *Vault) load(ctx context.Context, tx catalog.Tx, ref Ref) (n name, uses 
 		n.Workspace, n.Environment, n.Path, version)
 	switch {
 	case err != nil:
-		return fail(err)
+		return 0, Value{}, err
 	case !found || r.Sealed == nil:
-		return fail(millrace.Errorf(millrace.NotFound, "secret %s has no version %d", n.where(), version))
+		return 0, Value{}, millrace.Errorf(millrace.NotFound, "secret %s has no version %d", n.where(), version)
 	}
 	k, err := v.o.Keys.find(ctx, tx, keyName{forSecrets, n.Workspace, r.Key})
 	if err != nil {
-		return fail(err)
+		return 0, Value{}, err
 	}
 	text, err := k.Open(nil, r.Sealed, n.about(version))
 	if err != nil {
-		return fail(millrace.Errorf(millrace.Internal, "version %d of the secret %s in the catalog was changed, or copied from elsewhere: set the secret anew, or restore the catalog from a backup", version, n.where()))
+		return 0, Value{}, millrace.Errorf(millrace.Internal, "version %d of the secret %s in the catalog was changed, or copied from elsewhere: set the secret anew, or restore the catalog from a backup", version, n.where())
 	}
-	if uses, err = s.uses(); err != nil {
-		return fail(err)
-	}
-	return n, uses, version, NewValue(string(text)), nil
+	return version, NewValue(string(text)), nil
 }
 
 // sweep drops what was in memory long enough.

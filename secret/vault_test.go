@@ -518,7 +518,7 @@ func testShred(t *testing.T, c catalog.Catalog) {
 func TestCatalogs(t *testing.T) {
 	t.Parallel()
 	catalogtest.Each(t, map[string]func(*testing.T, catalog.Catalog){
-		"versions": testVersions, "deleted": testDeleted, "list": testList, "permissions": testPermissions, "uses are counted": testUsesAreCounted, "first uses": testFirstUses,
+		"versions": testVersions, "deleted": testDeleted, "list": testList, "permissions": testPermissions, "reveal in an environment": testRevealInAnEnvironment, "uses are counted": testUsesAreCounted, "first uses": testFirstUses,
 		"concurrent": testConcurrent, "copied rows": testCopiedRows, "shred": testShred, "rewrap": testRewrap, "rotate": testRotate,
 		"crash": testCrash, "leaks": testCanary,
 	})

@@ -167,7 +167,7 @@ func (s *server) registerReveal(errors []int) {
 		Value string `json:"value" example:"sk_live_…" doc:"The value."`
 	}
 	register(s, operation{id: "reveal-secret", method: http.MethodPost, path: "/api/v1/secrets/reveal", tag: "secrets", needs: access.SecretReveal,
-		summary: "Read the value of a secret", description: "The audit trail tells who did.", errors: errors},
+		summary: "Read the value of a secret", description: "The audit trail tells who did. One of all environments needs the permission in all of them, also where this environment has none of its own.", errors: errors},
 		func(ctx context.Context, in *struct{ Body revealBody }) (*bodyOf[revealed], error) {
 			vault, err := s.vault()
 			if err != nil {

@@ -20,6 +20,7 @@ func TestSecrets(t *testing.T) {
 	s := start(t, o)
 	_, editor := makeKey(t, s.URL, `{"name":"edits","role":"editor"}`)
 	_, setter := makeKey(t, s.URL, `{"name":"sets","permissions":["secret:set","secret:list"]}`)
+	_, here := makeKey(t, s.URL, `{"name":"admin here","role":"admin"}`)
 	const named = `"path":"stripe/live_key"`
 	for _, step := range []struct {
 		what, key, method, path, body string
@@ -51,8 +52,13 @@ func TestSecrets(t *testing.T) {
 		{"restore", setter, "POST", "/restore", `{` + named + `}`, 204, ""},
 		{"of all environments needs all of them", setter, "PUT", "", `{` + named + `,"value":"` + canary + `","all_environments":true}`, 403, "in all environments"},
 		{"of all environments", "", "PUT", "", `{` + named + `,"value":"` + canary + `","all_environments":true}`, 200, `"version":1`},
+		{"of all environments alone", "", "PUT", "", `{"path":"everywhere","value":"` + canary + `","all_environments":true}`, 200, `"version":1`},
+		{"its value needs all of them", here, "POST", "/reveal", `{"path":"everywhere","all_environments":true}`, 403, "secret:reveal in all environments"},
+		{"wherever it is asked for", here, "POST", "/reveal", `{"path":"everywhere"}`, 403, "secret:reveal in all environments"},
+		{"and whichever version", here, "POST", "/reveal", `{"path":"everywhere","version":1}`, 403, "is one of all environments"},
+		{"reveal the environment's own", here, "POST", "/reveal", `{` + named + `}`, 200, canary},
 		{"a new key needs all too", setter, "POST", "/rekey", ``, 403, "in all environments"},
-		{"a new key for the workspace", "", "POST", "/rekey", ``, 200, `"values":2`},
+		{"a new key for the workspace", "", "POST", "/rekey", ``, 200, `"values":3`},
 		{"a value that is none", "", "PUT", "", `{` + named + `,"value":[1,"` + canary + `"]}`, 422, "value"},
 		{"no path", "", "PUT", "", `{"path":"No Path","value":"` + canary + `"}`, 400, "is no path"},
 		{"empty", "", "PUT", "", `{` + named + `,"value":""}`, 400, "is empty"},
@@ -66,7 +72,7 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("%s: the answer has a value: %s", step.what, text)
 		}
 	}
-	if changes.Load() != 9 {
+	if changes.Load() != 10 {
 		t.Errorf("%d changes were told", changes.Load())
 	}
 	_, text := call(t, "GET", s.URL+"/api/v1/audit?action=secret", "")
