@@ -35,6 +35,7 @@ type operation struct {
 	everybody             bool              // whoever asks at all: the answer has what is theirs
 	person                bool              // for who is signed in, about themselves
 	apart                 bool              // nothing is asked of what the space holds: it need not be opened
+	always                bool              // with apart: also of a space that is suspended or was deleted
 	errors                []int             // besides 401, 403, 422 and 500
 	status                int               // default 200
 	maxBodyBytes          int64

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -134,9 +135,10 @@ func (s *server) allowed(op operation) func(huma.Context, func(huma.Context)) {
 const lookAgain = 2 * time.Second
 
 // whileAllowed ends what may last long when who asked for it may not any more: their
-// session or key has ended, or their role was taken. It does not count as use.
+// session or key has ended, their role was taken, or the workspace was suspended or
+// deleted. What follows is told why by endedBy. It does not count as use.
 func (s *server) whileAllowed(ctx context.Context, op operation) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	r, sp := requestOf(ctx).Clone(ctx), s.space(ctx)
 	r.Header.Set(backgroundHeader, "true")
 	go func() {
@@ -150,17 +152,29 @@ func (s *server) whileAllowed(ctx context.Context, op operation) (context.Contex
 			}
 			who, err := s.guard.check(r)
 			if err == nil && op.needs != "" && !op.about() {
-				err = who.Allow(op.needs, sp.Workspace, sp.ID)
+				if err = who.Allow(op.needs, sp.Workspace, sp.ID); err == nil {
+					err = s.usable(ctx, op)
+				}
 			}
 			switch millrace.KindOf(err) {
 			case millrace.Unauthorized, millrace.Forbidden, millrace.NotFound:
 				if err != nil {
-					cancel()
+					cancel(err)
 				}
 			}
 		}
 	}()
-	return ctx, cancel
+	return ctx, func() { cancel(nil) }
+}
+
+// endedBy is why the server ended what a request began; nil when it did not, as
+// when who asked has left.
+func endedBy(ctx context.Context) error {
+	var why *millrace.Error
+	if errors.As(context.Cause(ctx), &why) {
+		return why
+	}
+	return nil
 }
 
 // aPerson refuses who is not signed in as a person: they have no profile.

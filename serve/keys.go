@@ -131,7 +131,7 @@ var keyErrors = []int{http.StatusBadRequest, http.StatusNotFound, http.StatusCon
 
 func (s *server) registerKeys() {
 	of := func(ctx context.Context) string { return s.space(ctx).Workspace }
-	register(s, operation{id: "list-keys", method: http.MethodGet, path: "/api/v1/keys", tag: "keys", needs: access.KeyRead, apart: true,
+	register(s, operation{id: "list-keys", method: http.MethodGet, path: "/api/v1/keys", tag: "keys", needs: access.KeyRead, apart: true, always: true,
 		summary: "List the API keys", description: "Of the workspace, in this environment and in all of them; without their secrets.", errors: []int{http.StatusBadRequest, http.StatusNotFound}},
 		func(ctx context.Context, in *keysQuery) (*bodyOf[keyPage], error) { return s.keys(ctx, of(ctx), *in) })
 	register(s, operation{id: "create-key", method: http.MethodPost, path: "/api/v1/keys", tag: "keys", needs: access.KeyManage, apart: true, status: http.StatusCreated,
@@ -148,7 +148,7 @@ func (s *server) registerKeys() {
 		func(ctx context.Context, in *keyRotation) (*bodyOf[NewAPIKey], error) {
 			return s.rotateKey(ctx, of(ctx), *in)
 		})
-	register(s, operation{id: "revoke-key", method: http.MethodDelete, path: "/api/v1/keys/{id}", tag: "keys", needs: access.KeyManage, apart: true, status: http.StatusNoContent,
+	register(s, operation{id: "revoke-key", method: http.MethodDelete, path: "/api/v1/keys/{id}", tag: "keys", needs: access.KeyManage, apart: true, always: true, status: http.StatusNoContent,
 		summary: "Revoke an API key", description: "At once, and for good. Keys that were made with it go on.", errors: keyErrors},
 		func(ctx context.Context, in *KeyPath) (*struct{}, error) {
 			return nil, s.revokeKey(ctx, of(ctx), in.ID)

@@ -166,7 +166,7 @@ func (s *server) where(ctx context.Context, thisOne bool) string {
 }
 
 func (s *server) registerMembers() {
-	register(s, operation{id: "list-members", method: http.MethodGet, path: "/api/v1/members", tag: "members", needs: access.MemberRead, apart: true,
+	register(s, operation{id: "list-members", method: http.MethodGet, path: "/api/v1/members", tag: "members", needs: access.MemberRead, apart: true, always: true,
 		summary: "List the members of the workspace", errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *listQuery) (*bodyOf[memberPage], error) {
 			return s.members(ctx, s.space(ctx).Workspace, *in)
@@ -182,7 +182,7 @@ func (s *server) registerMembers() {
 			}
 			return nil, s.o.Access.SetRole(ctx, s.caller(ctx), in.Person, s.space(ctx).Workspace, s.where(ctx, in.Body.ThisEnvironment), access.Role(in.Body.Role))
 		})
-	register(s, operation{id: "remove-member", method: http.MethodDelete, path: "/api/v1/members/{person}", tag: "members", needs: access.MemberRead, apart: true,
+	register(s, operation{id: "remove-member", method: http.MethodDelete, path: "/api/v1/members/{person}", tag: "members", needs: access.MemberRead, apart: true, always: true,
 		summary: "Remove a member, or leave", description: "Everyone may leave; to remove others needs member:manage. The last owner stays.", errors: memberErrors},
 		func(ctx context.Context, in *struct {
 			PersonPath
@@ -190,12 +190,12 @@ func (s *server) registerMembers() {
 		}) (*bodyOf[Stopped], error) {
 			return s.removeMember(ctx, in.Person, s.space(ctx).Workspace, s.where(ctx, in.ThisEnvironment))
 		})
-	register(s, operation{id: "create-member-reset", method: http.MethodPost, path: "/api/v1/members/{person}/reset", tag: "members", needs: access.MemberManage, apart: true, status: http.StatusCreated,
+	register(s, operation{id: "create-member-reset", method: http.MethodPost, path: "/api/v1/members/{person}/reset", tag: "members", needs: access.MemberManage, apart: true, always: true, status: http.StatusCreated,
 		summary: "Make a link that sets a member's password", description: "For who may give every role that the member has, here and elsewhere.", errors: memberErrors},
 		func(ctx context.Context, in *PersonPath) (*bodyOf[ResetLink], error) {
 			return s.resetLink(ctx, in.Person)
 		})
-	register(s, operation{id: "list-invitations", method: http.MethodGet, path: "/api/v1/members/invitations", tag: "members", needs: access.MemberManage, apart: true,
+	register(s, operation{id: "list-invitations", method: http.MethodGet, path: "/api/v1/members/invitations", tag: "members", needs: access.MemberManage, apart: true, always: true,
 		summary: "List invitations to the workspace", errors: memberErrors},
 		func(ctx context.Context, in *listQuery) (*bodyOf[invitationPage], error) {
 			return s.invitations(ctx, s.space(ctx).Workspace, *in)
@@ -205,7 +205,7 @@ func (s *server) registerMembers() {
 		func(ctx context.Context, in *struct{ Body memberInvite }) (*bodyOf[NewInvitation], error) {
 			return s.invite(ctx, s.space(ctx).Workspace, s.where(ctx, in.Body.ThisEnvironment), in.Body.InviteBody)
 		})
-	register(s, operation{id: "revoke-invitation", method: http.MethodDelete, path: "/api/v1/members/invitations/{id}", tag: "members", needs: access.MemberManage, apart: true, status: http.StatusNoContent,
+	register(s, operation{id: "revoke-invitation", method: http.MethodDelete, path: "/api/v1/members/invitations/{id}", tag: "members", needs: access.MemberManage, apart: true, always: true, status: http.StatusNoContent,
 		summary: "Take an invitation back", errors: memberErrors},
 		func(ctx context.Context, in *InvitationPath) (*struct{}, error) {
 			if s.o.Access == nil {

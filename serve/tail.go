@@ -372,12 +372,18 @@ func (t *tail) write(ctx context.Context, lines <-chan *tailItem) {
 	if control.Flush() != nil {
 		return
 	}
+	end := func(err error) {
+		if err != nil {
+			send(t.format(ctx, tailItem{err: err}))
+		}
+	}
 	heartbeat := time.NewTicker(tailHeartbeat)
 	defer heartbeat.Stop()
 	for {
 		select {
 		case item, ok := <-lines:
 			if !ok {
+				end(endedBy(ctx))
 				return
 			}
 			piece, last := t.gather(ctx, *item, lines)
@@ -393,9 +399,10 @@ func (t *tail) write(ctx context.Context, lines <-chan *tailItem) {
 				return
 			}
 		case <-t.o.Stopping:
-			send(t.format(ctx, tailItem{err: millrace.Errorf(millrace.Unavailable, "the server is stopping: follow again when it is back")}))
+			end(millrace.Errorf(millrace.Unavailable, "the server is stopping: follow again when it is back"))
 			return
 		case <-ctx.Done():
+			end(endedBy(ctx))
 			return
 		}
 	}
@@ -417,7 +424,7 @@ func (t *tail) gather(ctx context.Context, item tailItem, lines <-chan *tailItem
 		select {
 		case next, ok := <-lines:
 			if !ok {
-				return piece, true
+				return piece, false // whoever gets no more looks why
 			}
 			item = *next
 		default:

@@ -87,34 +87,16 @@ func (s *server) registerTransfer() {
 			if s.o.Audit == nil {
 				return nil, errNoAudit
 			}
-			if err := s.usable(ctx); err != nil {
-				return nil, err
-			}
 			f := audit.Filter{Workspace: s.space(ctx).Workspace}
 			return &huma.StreamResponse{Body: func(hc huma.Context) { s.exportAudit(ctx, hc, f, in.Format) }}, nil
 		})
 	s.registerImport()
 }
 
-// usable refuses what is asked of a space that is suspended or deleted, where it
-// is not opened for that.
-func (s *server) usable(ctx context.Context) error {
-	if s.o.Workspaces == nil {
-		return nil
-	}
-	if ws, ok := s.o.Workspaces.Spaces().Space(s.space(ctx).ID); ok {
-		return ws.Usable()
-	}
-	return nil
-}
-
 // transferring takes one of the places.
 func (s *server) transferring(ctx context.Context) (free func(), err error) {
 	if s.o.Transfer == nil {
 		return nil, errNoTransfer
-	}
-	if err := s.usable(ctx); err != nil {
-		return nil, err
 	}
 	free, ok := s.transfers.take(s.space(ctx).Workspace)
 	if !ok {
@@ -199,12 +181,13 @@ func (e *exporting) run(ctx context.Context) {
 	}
 	e.written = time.Now()
 	err := e.read(ctx)
-	if cause := context.Cause(ctx); errors.Is(cause, stopping) && err != nil {
+	cause := endedBy(ctx)
+	if err != nil && cause != nil {
 		err = cause
 	}
 	end := map[string]any{"end": ExportEnd{e.records, e.until}}
 	switch {
-	case err != nil && ctx.Err() != nil && !errors.Is(err, stopping):
+	case err != nil && ctx.Err() != nil && cause == nil:
 		return // who asked has left
 	case err != nil:
 		end = map[string]any{"error": problemOf(ctx, err)}
@@ -223,6 +206,9 @@ func (e *exporting) run(ctx context.Context) {
 func (e *exporting) read(ctx context.Context) error {
 	through := e.after
 	for through.Before(e.until) {
+		if err := ctx.Err(); err != nil { // a reader that has much in hand need not look
+			return err
+		}
 		b, err := e.reader.Next(ctx)
 		if err != nil {
 			return err
@@ -273,9 +259,6 @@ func (e *exporting) flush() error {
 func (s *server) exportFiles(ctx context.Context) (*huma.StreamResponse, error) {
 	if s.o.Transfer == nil {
 		return nil, errNoTransfer
-	}
-	if err := s.usable(ctx); err != nil {
-		return nil, err
 	}
 	sp := s.space(ctx)
 	project, err := s.o.Transfer.Project(ctx, sp.ID)

@@ -143,9 +143,22 @@ func (s *server) admit(hc huma.Context, op operation) (ctx context.Context, rele
 		return ctx, nil, err
 	}
 	if op.apart {
-		return ctx, release, nil
+		return ctx, release, s.usable(ctx, op)
 	}
 	return s.enter(ctx)
+}
+
+// usable refuses what is asked of a space that is suspended or was deleted.
+func (s *server) usable(ctx context.Context, op operation) error {
+	if s.o.Workspaces == nil || op.always || permissionLevels[op.needs] == access.OfServer {
+		return nil
+	}
+	id := s.space(ctx).ID
+	sp, ok := s.o.Workspaces.Spaces().Space(id)
+	if !ok {
+		return NoSpace(id)
+	}
+	return sp.Usable()
 }
 
 // A WorkspacePath names a workspace in a path.
