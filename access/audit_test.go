@@ -43,7 +43,7 @@ func testAudit(t *testing.T, w *world) {
 	bob := w.invite("bob", "w_a", "", access.Admin)
 	k, _, err := w.CreateKey(t.Context(), w.as(bob), access.NewKey{Name: "ci", Workspace: "w_a", Permissions: []access.Permission{access.KeyRead, access.SecretList}})
 	ok(t, err)
-	ok(t, second(w.RotateKey(t.Context(), owner, "w_a", k.ID, 0)))
+	ok(t, third(w.RotateKey(t.Context(), owner, "w_a", k.ID, 0)))
 	ok(t, w.SetRole(t.Context(), owner, bob.Person, "w_a", "", access.Editor))
 	_, _ = w.SignIn(t.Context(), anyone(elsewhere), access.SignIn{Email: "x@example.com", Password: "wrong"})
 	ok(t, w.DeletePerson(t.Context(), owner, bob.Person))

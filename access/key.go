@@ -231,7 +231,6 @@ func (a *Access) Keys(ctx context.Context, by Caller, workspace, environment str
 	if err != nil {
 		return nil, "", err
 	}
-	now := a.now().UnixMicro()
 	err = a.o.Catalog.View(ctx, func(tx catalog.Tx) error {
 		keys = nil
 		rows, err := catalog.All[keyRow](ctx, tx, `SELECT `+keyColumns+` FROM access_key WHERE workspace = $1 AND ($2 = '' OR environment = $2)
@@ -241,19 +240,25 @@ func (a *Access) Keys(ctx context.Context, by Caller, workspace, environment str
 		}
 		rows, next = cut(rows, page, func(r keyRow) string { return writeCursor(r.Created, r.ID) })
 		for _, r := range rows {
-			secrets, err := catalog.All[secretRow](ctx, tx, `SELECT id, created_at, until_at FROM access_secret
-				WHERE key_id = $1 AND (until_at = 0 OR until_at > $2) ORDER BY created_at DESC, id`, r.ID, now)
+			k, err := a.whole(ctx, tx, r)
 			if err != nil {
 				return err
 			}
-			k := r.key(secrets)
-			m := a.seen.of(a.seen.keys, r.ID, k.Seen, origin{address: k.Address})
-			k.Seen, k.Address = timeOf(m.at.Load()), m.from.Load().address
 			keys = append(keys, k)
 		}
 		return nil
 	})
 	return keys, next, err
+}
+
+// whole is a key with its tokens that work, and when it was used last.
+func (a *Access) whole(ctx context.Context, tx catalog.Tx, r keyRow) (Key, error) {
+	secrets, err := catalog.All[secretRow](ctx, tx, `SELECT id, created_at, until_at FROM access_secret
+		WHERE key_id = $1 AND (until_at = 0 OR until_at > $2) ORDER BY created_at DESC, id`, r.ID, a.now().UnixMicro())
+	k := r.key(secrets)
+	m := a.seen.of(a.seen.keys, r.ID, k.Seen, origin{address: k.Address})
+	k.Seen, k.Address = timeOf(m.at.Load()), m.from.Load().address
+	return k, err
 }
 
 func (a *Access) findKey(ctx context.Context, tx catalog.Tx, workspace, id string) (keyRow, error) {
@@ -264,16 +269,16 @@ func (a *Access) findKey(ctx context.Context, tx catalog.Tx, workspace, id strin
 	return r, err
 }
 
-// RotateKey gives a key a new token, and returns it. The tokens before are
+// RotateKey gives a key a new token, and returns both: the token is shown this once,
+// to whoever may rotate the key, also when they may not list keys. The tokens before are
 // taken for overlap more, or no longer at once. Who rotates a key answers for it from then on,
 // so they have to be able to make it; when the key can do more through them
 // than through who answered for it before, the tokens before end at once.
-func (a *Access) RotateKey(ctx context.Context, by Caller, workspace, id string, overlap time.Duration) (token.Token, error) {
+func (a *Access) RotateKey(ctx context.Context, by Caller, workspace, id string, overlap time.Duration) (k Key, tok token.Token, err error) {
 	if overlap < 0 || overlap > maxOverlap {
-		return token.Token{}, millrace.Errorf(millrace.Invalid, "the old token can go on for %d days at most", maxOverlap/(24*time.Hour))
+		return Key{}, token.Token{}, millrace.Errorf(millrace.Invalid, "the old token can go on for %d days at most", maxOverlap/(24*time.Hour))
 	}
-	var tok token.Token
-	err := a.change(ctx, func(tx catalog.Tx, t *touched) error {
+	err = a.change(ctx, func(tx catalog.Tx, t *touched) error {
 		by, err := a.current(ctx, tx, by)
 		if err != nil {
 			return err
@@ -307,14 +312,19 @@ func (a *Access) RotateKey(ctx context.Context, by Caller, workspace, id string,
 		if err := a.insertSecret(ctx, tx, id, tok); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `UPDATE access_key SET holder = $2 WHERE id = $1`, id, by.Person); err != nil {
+		before := r.Holder
+		r.Holder = by.Person
+		if _, err := tx.Exec(ctx, `UPDATE access_key SET holder = $2 WHERE id = $1`, id, r.Holder); err != nil {
+			return err
+		}
+		if k, err = a.whole(ctx, tx, r); err != nil {
 			return err
 		}
 		t.keys = append(t.keys, id)
 		return a.record(ctx, tx, by, Change{Action: "key.rotate", Object: id, Name: r.Name, Workspace: r.Workspace, Environment: r.Environment,
-			Before: map[string]any{"holder": r.Holder}, After: map[string]any{"holder": by.Person, "old_until": until}})
+			Before: map[string]any{"holder": before}, After: map[string]any{"holder": by.Person, "old_until": until}})
 	})
-	return tok, err
+	return k, tok, err
 }
 
 // RenameKey gives a key another name.

@@ -147,12 +147,12 @@ func testKeyEscalation(t *testing.T, w *world) {
 	strong, _, err := w.CreateKey(ctx, owner, access.NewKey{Name: "strong", Workspace: "w_a", Role: access.Owner})
 	ok(t, err)
 	for _, by := range []access.Caller{admin, maker, staging, editor} {
-		_, err = w.RotateKey(ctx, by, "w_a", strong.ID, time.Hour)
+		_, _, err = w.RotateKey(ctx, by, "w_a", strong.ID, time.Hour)
 		is(t, err, millrace.Forbidden)
 	}
-	_, err = w.RotateKey(ctx, owner, "w_b", strong.ID, time.Hour)
+	_, _, err = w.RotateKey(ctx, owner, "w_b", strong.ID, time.Hour)
 	is(t, err, millrace.NotFound)
-	_, err = w.RotateKey(ctx, owner, "w_a", "k_x", time.Hour)
+	_, _, err = w.RotateKey(ctx, owner, "w_a", "k_x", time.Hour)
 	is(t, err, millrace.NotFound)
 }
 
@@ -204,7 +204,7 @@ func testRotation(t *testing.T, w *world) {
 	k, first, err := w.CreateKey(ctx, owner, access.NewKey{Name: "ci", Workspace: "w_a", Role: access.Editor})
 	ok(t, err)
 	is(t, second(w.key(token.Again(token.Key, first.ID()))), millrace.Unauthorized)
-	next, err := w.RotateKey(ctx, owner, "w_a", k.ID, time.Hour)
+	_, next, err := w.RotateKey(ctx, owner, "w_a", k.ID, time.Hour)
 	ok(t, err)
 	for _, tok := range []token.Token{first, next} {
 		c, err := w.key(tok)
@@ -220,13 +220,13 @@ func testRotation(t *testing.T, w *world) {
 	w.pass(time.Hour)
 	is(t, second(w.key(first)), millrace.Unauthorized, "rotated")
 	ok(t, second(w.key(next)))
-	last, err := w.RotateKey(ctx, owner, "w_a", k.ID, 0)
+	_, last, err := w.RotateKey(ctx, owner, "w_a", k.ID, 0)
 	ok(t, err)
 	is(t, second(w.key(next)), millrace.Unauthorized, "rotated")
 	ok(t, second(w.key(last)))
-	_, err = w.RotateKey(ctx, owner, "w_a", k.ID, -1)
+	_, _, err = w.RotateKey(ctx, owner, "w_a", k.ID, -1)
 	is(t, err, millrace.Invalid)
-	_, err = w.RotateKey(ctx, owner, "w_a", k.ID, 1000*24*time.Hour)
+	_, _, err = w.RotateKey(ctx, owner, "w_a", k.ID, 1000*24*time.Hour)
 	is(t, err, millrace.Invalid)
 	ok(t, w.RenameKey(ctx, owner, "w_a", k.ID, "deploys"))
 	c, err := w.key(last)
@@ -245,7 +245,7 @@ func testRotationRevives(t *testing.T, w *world) {
 	ok(t, err)
 	_, err = w.RemoveMember(ctx, owner, admin.Person, "w_a", "", true)
 	ok(t, err)
-	next, err := w.RotateKey(ctx, owner, "w_a", k.ID, time.Hour)
+	_, next, err := w.RotateKey(ctx, owner, "w_a", k.ID, time.Hour)
 	ok(t, err)
 	is(t, second(w.key(theirs)), millrace.Unauthorized)
 	c, err := w.key(next)
@@ -256,7 +256,7 @@ func testRotationRevives(t *testing.T, w *world) {
 	}
 	// Of who can still do it all, the token goes on as asked.
 	bea := w.as(w.invite("bea", "w_a", "", access.Admin))
-	if _, err = w.RotateKey(ctx, bea, "w_a", k.ID, time.Hour); err != nil {
+	if _, _, err = w.RotateKey(ctx, bea, "w_a", k.ID, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	ok(t, second(w.key(next)))
@@ -297,7 +297,7 @@ func testRevokeKey(t *testing.T, w *world) {
 		is(t, second(w.key(tok)), millrace.Unauthorized, "revoked")
 	}
 	ok(t, second(w.RevokeKey(ctx, owner, "w_a", a.ID, true))) // again is nothing
-	_, err = w.RotateKey(ctx, owner, "w_a", a.ID, 0)
+	_, _, err = w.RotateKey(ctx, owner, "w_a", a.ID, 0)
 	is(t, err, millrace.Conflict)
 }
 

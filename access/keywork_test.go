@@ -29,7 +29,7 @@ func (w *world) refusedKeys(owner access.Caller) map[string]token.Token {
 	k, revoked := made("revoked", time.Time{})
 	ok(w.t, second(w.RevokeKey(ctx, owner, "w_a", k.ID, false)))
 	k, rotated := made("rotated", time.Time{})
-	ok(w.t, second(w.RotateKey(ctx, owner, "w_a", k.ID, 0)))
+	ok(w.t, third(w.RotateKey(ctx, owner, "w_a", k.ID, 0)))
 	w.pass(time.Hour)
 	again := func(t token.Token) token.Token { return token.Again(token.Key, t.ID()) }
 	return map[string]token.Token{

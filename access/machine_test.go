@@ -271,7 +271,7 @@ func (m *machine) rotateKey(t *rapid.T) {
 		}
 		return
 	}
-	tok, err := m.RotateKey(t.Context(), c, k.workspace, k.id, 0)
+	_, tok, err := m.RotateKey(t.Context(), c, k.workspace, k.id, 0)
 	if err != nil {
 		return
 	}

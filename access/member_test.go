@@ -300,6 +300,8 @@ func testLastOwner(t *testing.T, w *world) {
 
 func second[T any](_ T, err error) error { return err }
 
+func third[T, U any](_ T, _ U, err error) error { return err }
+
 func testSuspended(t *testing.T, w *world) {
 	ctx, owner := t.Context(), w.as(w.setUp())
 	s := w.invite("bob", "w_a", "", access.Admin)

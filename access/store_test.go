@@ -47,7 +47,7 @@ func testRecordFails(t *testing.T, w *world) {
 			_, _, err := w.CreateKey(ctx, owner, access.NewKey{Name: "x", Workspace: "w_a", Role: access.Viewer})
 			return err
 		},
-		"key.rotate":    func() error { return second(w.RotateKey(ctx, owner, "w_a", k.ID, 0)) },
+		"key.rotate":    func() error { return third(w.RotateKey(ctx, owner, "w_a", k.ID, 0)) },
 		"key.revoke":    func() error { return second(w.RevokeKey(ctx, owner, "w_a", k.ID, true)) },
 		"member.set":    func() error { return w.SetRole(ctx, owner, bob.Person, "w_a", "", access.Admin) },
 		"member.remove": func() error { return second(w.RemoveMember(ctx, owner, bob.Person, "w_a", "", true)) },
@@ -170,7 +170,7 @@ func testClean(t *testing.T, w *world) {
 	ctx, owner := t.Context(), w.as(w.setUp())
 	k, _, err := w.CreateKey(ctx, owner, access.NewKey{Name: "ci", Workspace: "w_a", Role: access.Viewer})
 	ok(t, err)
-	_, err = w.RotateKey(ctx, owner, "w_a", k.ID, 0)
+	_, _, err = w.RotateKey(ctx, owner, "w_a", k.ID, 0)
 	ok(t, err)
 	gone, _, err := w.CreateKey(ctx, owner, access.NewKey{Name: "gone", Workspace: "w_a", Role: access.Viewer})
 	ok(t, err)

@@ -117,7 +117,14 @@ type keyBody struct {
 
 // rotateBody says how a key is rotated.
 type rotateBody struct {
-	OverlapSeconds int `json:"overlap_seconds" minimum:"0" maximum:"7776000" default:"86400" doc:"How long the old token works on; 0: not at all."`
+	OverlapSeconds *int `json:"overlap_seconds,omitempty" minimum:"0" maximum:"7776000" doc:"How long the old token works on; 0: not at all; a day when absent."`
+}
+
+func (b rotateBody) overlap() time.Duration {
+	if b.OverlapSeconds == nil {
+		return 24 * time.Hour
+	}
+	return time.Duration(*b.OverlapSeconds) * time.Second
 }
 
 // keyRotation is a key that is to be rotated.
@@ -215,12 +222,11 @@ func (s *server) rotateKey(ctx context.Context, workspace string, in keyRotation
 	if s.o.Access == nil {
 		return nil, errNoAccess
 	}
-	token, err := s.o.Access.RotateKey(ctx, s.caller(ctx), workspace, in.ID, time.Duration(in.Body.OverlapSeconds)*time.Second)
+	key, token, err := s.o.Access.RotateKey(ctx, s.caller(ctx), workspace, in.ID, in.Body.overlap())
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.o.Access.Key(ctx, s.caller(ctx), workspace, in.ID)
-	return &bodyOf[NewAPIKey]{Body: NewAPIKey{Key: s.apiKeys(ctx, key)[0], Token: token.Reveal()}}, err
+	return &bodyOf[NewAPIKey]{Body: NewAPIKey{Key: s.apiKeys(ctx, key)[0], Token: token.Reveal()}}, nil
 }
 
 func (s *server) revokeKey(ctx context.Context, workspace, id string) error {

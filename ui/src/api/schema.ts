@@ -1602,8 +1602,8 @@ export interface RollbackBody {
 }
 
 export interface RotateBody {
-  /** How long the old token works on; 0: not at all. */
-  overlap_seconds: number
+  /** How long the old token works on; 0: not at all; a day when absent. */
+  overlap_seconds?: number
 }
 
 export interface Rows {

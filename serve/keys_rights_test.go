@@ -1,0 +1,35 @@
+package serve
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestKeysAreShownOnce: who may make and rotate keys and not list them is told the
+// token that they made, which nobody is told again.
+func TestKeysAreShownOnce(t *testing.T) {
+	t.Parallel()
+	s := start(t, newWorld().guarded(t))
+	for path, permission := range map[string]string{"/api/v1/keys": "key:manage", "/api/v1/server/keys": "server_key:manage"} {
+		id, manager := madeKey(t, s.URL+path, `{"name":"manager","permissions":["`+permission+`"]}`)
+		if resp, text := call(t, "GET", s.URL+path, "", headers(manager)...); resp.StatusCode != http.StatusForbidden {
+			t.Fatalf("%s: it lists keys: %d %s", path, resp.StatusCode, text)
+		}
+		resp, text := call(t, "POST", s.URL+path, `{"name":"another","permissions":["`+permission+`"]}`, headers(manager)...)
+		if made := decode[NewAPIKey](t, text); resp.StatusCode != http.StatusCreated || made.Token == "" || made.Key.Name != "another" {
+			t.Errorf("%s: made: %d %s", path, resp.StatusCode, text)
+		}
+		resp, text = call(t, "POST", s.URL+path+"/"+id+"/rotate", `{"overlap_seconds":0}`, headers(manager)...)
+		made := decode[NewAPIKey](t, text)
+		if resp.StatusCode != http.StatusOK || made.Key.ID != id || len(made.Key.Tokens) != 1 || !strings.HasPrefix(made.Token, made.Key.Tokens[0].Begins) {
+			t.Fatalf("%s: rotated: %d %s", path, resp.StatusCode, text)
+		}
+		if resp, text := call(t, "POST", s.URL+path+"/"+id+"/rotate", `{"overlap_seconds":60}`, headers("Bearer "+made.Token)...); resp.StatusCode != http.StatusOK || len(decode[NewAPIKey](t, text).Key.Tokens) != 2 {
+			t.Errorf("%s: with the new token: %d %s", path, resp.StatusCode, text)
+		}
+		if resp, _ := call(t, "GET", s.URL+path, "", headers(manager)...); resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: the old token works on: %d", path, resp.StatusCode)
+		}
+	}
+}
