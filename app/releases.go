@@ -29,70 +29,73 @@ func (r releases) Plan(ctx context.Context, files *tree.Tree, version int64, fac
 	return r.store().Plan(ctx, r.target(), o)
 }
 
-// CheckUses refuses files, or those of a version, by which a secret would be used
-// as it is not yet, or the whole server be set up otherwise, when who asks may not
-// allow that. With neither it is asked of the version that ran before, which has
-// used its secrets here already.
-func (r releases) CheckUses(ctx context.Context, who access.Principal, files *tree.Tree, version int64) error {
-	now, _, err := r.Running(ctx)
-	if err != nil {
-		return err
-	}
-	back := files == nil && version == 0
-	if back {
-		if version = now.Previous; version == 0 {
-			return nil // there is none, which Rollback says
+// switchFor is how the space takes up what someone deploys: nothing by which a
+// secret would be used as it is not yet, or the whole server be set up otherwise,
+// when who asks may not allow that. back says that it is the version that ran
+// before, which has used its secrets here already.
+func (r releases) switchFor(who access.Principal, back bool) release.Switch {
+	w := r.switchTo()
+	w.Allow = func(ctx context.Context, running, files *tree.Tree) error {
+		if !back {
+			if err := r.checkUsesOf(ctx, who, running, files); err != nil {
+				return err
+			}
 		}
+		return r.app.checkSettings(who, r.space, textOf(running), textOf(files))
 	}
-	if files == nil {
-		if files, err = r.Tree(ctx, version); err != nil {
-			return err
-		}
-	}
-	if !back {
-		if err := r.app.checkUses(ctx, who, r.space, r.project.Load().Secrets, project.SecretUses(files.FS(), nil, Kinds(), r.lookingOptions())); err != nil {
-			return err
-		}
-	}
-	if r.space != r.app.home || now.Version == 0 {
+	return w
+}
+
+// checkUsesOf refuses files by which a secret would be used as it is not by those
+// that run, when who asks may not allow that.
+func (sp *space) checkUsesOf(ctx context.Context, who access.Principal, running, files *tree.Tree) error {
+	next := sp.usesOf(files)
+	if len(next) == 0 {
 		return nil
 	}
-	runs, err := r.Tree(ctx, now.Version)
-	if err != nil {
-		return err
+	return sp.app.checkUses(ctx, who, sp, sp.usesOf(running), next)
+}
+
+// usesOf are the uses of secrets in the space by files.
+func (sp *space) usesOf(files *tree.Tree) []project.SecretUse {
+	if files == nil {
+		return nil
 	}
-	return r.app.checkSettings(who, r.space, textOf(runs), textOf(files))
+	return project.SecretUses(files.FS(), nil, Kinds(), sp.lookingOptions())
 }
 
 // textOf is what the settings of a version say.
 func textOf(files *tree.Tree) []byte {
+	if files == nil {
+		return nil
+	}
 	text, _ := files.Read(project.ConfigFile)
 	return text
 }
 
 // Deploy deploys in the space.
-func (r releases) Deploy(ctx context.Context, p release.Proposal) (release.Deploy, error) {
+func (r releases) Deploy(ctx context.Context, who access.Principal, p release.Proposal) (release.Deploy, error) {
 	p.Target = r.target()
 	turn := r.app.spaces.turn(r.id)
 	turn.RLock()
 	defer turn.RUnlock()
-	return r.done(r.store().Deploy(ctx, p, r.switchTo()))
+	return r.done(r.store().Deploy(ctx, p, r.switchFor(who, false)))
 }
 
 // Rollback deploys the files of an earlier version.
-func (r releases) Rollback(ctx context.Context, to, base int64, by release.By, message string) (release.Deploy, error) {
+func (r releases) Rollback(ctx context.Context, who access.Principal, to, base int64, by release.By, message string) (release.Deploy, error) {
 	turn := r.app.spaces.turn(r.id)
 	turn.RLock()
 	defer turn.RUnlock()
-	return r.done(r.store().Rollback(ctx, r.target(), to, base, by, message, r.switchTo()))
+	return r.done(r.store().Rollback(ctx, r.target(), to, base, by, message, r.switchFor(who, to == 0)))
 }
 
 // Promote runs a version of the workspace in the space.
-func (r releases) Promote(ctx context.Context, version int64, by release.By, message string) (release.Deploy, error) {
+func (r releases) Promote(ctx context.Context, who access.Principal, version int64, by release.By, message string) (release.Deploy, error) {
 	turn := r.app.spaces.turn(r.id)
 	turn.RLock()
 	defer turn.RUnlock()
-	return r.done(r.store().Promote(ctx, r.target(), version, by, message, r.switchTo()))
+	return r.done(r.store().Promote(ctx, r.target(), version, by, message, r.switchFor(who, false)))
 }
 
 // done tells of a deployment that is healthy.

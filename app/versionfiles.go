@@ -122,7 +122,7 @@ func (f versionFiles) editOnce(ctx context.Context, e serve.FileEdit) (string, e
 	if err != nil {
 		return "", err
 	}
-	_, err = releases(f).Deploy(ctx, release.Proposal{Base: version, Tree: next, Origin: release.FromPage, By: e.By, Message: cmp.Or(e.Message, what)})
+	_, err = releases(f).Deploy(ctx, e.Who, release.Proposal{Base: version, Tree: next, Origin: release.FromPage, By: e.By, Message: cmp.Or(e.Message, what)})
 	return newETag, err
 }
 
@@ -152,20 +152,17 @@ func (f versionFiles) Check(texts map[string][]byte) []project.Problem {
 	return project.Check(t.FS(), texts, Kinds(), f.lookingOptions())
 }
 
-// CheckUses refuses changes by which a secret would be used as it is not yet, or the
-// whole server be set up otherwise, when who makes them may not allow that.
+// CheckUses refuses texts as Edit does.
 func (f versionFiles) CheckUses(ctx context.Context, who access.Principal, texts map[string][]byte) error {
 	t, _, err := f.running(ctx)
 	if err != nil {
 		return err
 	}
-	if err := f.app.checkUses(ctx, who, f.space, f.project.Load().Secrets, project.SecretUses(t.FS(), texts, Kinds(), f.lookingOptions())); err != nil {
+	next, err := t.With(texts, tree.Limits{})
+	if err != nil {
 		return err
 	}
-	if next, changed := texts[project.ConfigFile]; changed {
-		return f.app.checkSettings(who, f.space, textOf(t), next)
-	}
-	return nil
+	return releases(f).switchFor(who, false).Allow(ctx, t, next)
 }
 
 // Known are the resources that there are, and the secrets.

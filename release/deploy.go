@@ -37,6 +37,11 @@ type Switch struct {
 	// Load reads the files with the settings of the environment, and finds every
 	// mistake. Required.
 	Load func(ctx context.Context, files fs.FS) (*project.Project, error)
+	// Allow says why who asks may not deploy files, which are compared with those
+	// that run; nil: nothing does. It is asked of all that is deployed, however it
+	// came to be, of exactly the files that will run, before anything is stored.
+	// Required of a deployment.
+	Allow func(ctx context.Context, running, files *tree.Tree) error
 	// Check says why a project that was read may not be deployed, beside its
 	// mistakes. It is not asked of what runs already. Default: it may.
 	Check func(ctx context.Context, p *project.Project) error
@@ -63,16 +68,22 @@ func (w *Switch) complete() error {
 	return nil
 }
 
+var errAllow = millrace.Errorf(millrace.Invalid, "a deployment needs to know what who asks may deploy")
+
 // Deploy makes a version run: all of it or nothing. It stores the files, reads
 // them (the error is project.Problems when they have mistakes), gives them a
 // number, applies them, looks whether that is healthy, and only then says in the
-// catalog that the version runs. When anything fails, the version before is
+// catalog that the version runs. What Switch.Allow refuses leaves nothing behind.
+// When anything else fails, the version before is
 // applied again. One deployment of an environment goes on at a time: a second
 // one is a Conflict. From the moment of switching on, the end of ctx is not
 // heeded.
 func (s *Store) Deploy(ctx context.Context, p Proposal, w Switch) (Deploy, error) {
 	if err := w.complete(); err != nil {
 		return Deploy{}, err
+	}
+	if w.Allow == nil {
+		return Deploy{}, errAllow
 	}
 	if err := checkMessage(p.Message); err != nil {
 		return Deploy{}, err
@@ -83,7 +94,7 @@ func (s *Store) Deploy(ctx context.Context, p Proposal, w Switch) (Deploy, error
 	if err := s.apply(ctx, p.Target, w); err != nil { // this deployment may be the way out
 		s.o.Logger.Warn("what the catalog says does not run, and a deployment begins", "environment", p.Environment, "error", err)
 	}
-	d, err := s.propose(ctx, &p)
+	d, err := s.propose(ctx, &p, w)
 	if err != nil || d.Unchanged {
 		return d, err
 	}
@@ -93,8 +104,24 @@ func (s *Store) Deploy(ctx context.Context, p Proposal, w Switch) (Deploy, error
 	return r.d, err
 }
 
-// propose stores the files and the deployment.
-func (s *Store) propose(ctx context.Context, p *Proposal) (Deploy, error) {
+// allowed asks whether files may be deployed. now is the version that they were
+// compared with, and with it that holds.
+func (s *Store) allowed(ctx context.Context, t Target, files *tree.Tree, w Switch) (now int64, err error) {
+	r, _, err := s.Running(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	var runs *tree.Tree
+	if r.Version > 0 {
+		if runs, err = s.Tree(ctx, t.Workspace, r.Version); err != nil {
+			return 0, err
+		}
+	}
+	return r.Version, w.Allow(ctx, runs, files)
+}
+
+// propose stores the files and the deployment, if they may be deployed.
+func (s *Store) propose(ctx context.Context, p *Proposal, w Switch) (Deploy, error) {
 	d := Deploy{ID: "d_" + strings.ToLower(rand.Text()), Workspace: p.Workspace, Environment: p.Environment, Base: p.Base, Version: p.Version, Source: p.Source,
 		Origin: p.Origin, Author: p.By.Actor, Message: p.Message, State: Proposed, Holder: s.o.Holder, Begun: s.o.Now(), Changed: s.o.Now()}
 	if p.Version > 0 {
@@ -105,13 +132,20 @@ func (s *Store) propose(ctx context.Context, p *Proposal) (Deploy, error) {
 		p.Tree = t
 	} else if p.Tree == nil || p.Origin == "" {
 		return Deploy{}, millrace.Errorf(millrace.Invalid, "a proposal needs files and where they come from")
-	} else if err := s.Put(ctx, p.Workspace, p.Tree); err != nil {
+	}
+	compared, err := s.allowed(ctx, p.Target, p.Tree, w)
+	if err != nil {
 		return Deploy{}, err
+	}
+	if p.Version == 0 {
+		if err := s.Put(ctx, p.Workspace, p.Tree); err != nil {
+			return Deploy{}, err
+		}
 	}
 	d.Tree = p.Tree.Hash()
 	stale := int64(-1)
 	s.enter(d.ID)
-	err := s.o.Catalog.Update(ctx, func(tx catalog.Tx) error {
+	err = s.o.Catalog.Update(ctx, func(tx catalog.Tx) error {
 		stale, d.Unchanged = -1, false
 		now, _, err := running(ctx, tx, p.Target)
 		if err != nil {
@@ -120,6 +154,9 @@ func (s *Store) propose(ctx context.Context, p *Proposal) (Deploy, error) {
 		if now.Version != p.Base {
 			stale = now.Version
 			return nil
+		}
+		if now.Version != compared {
+			return millrace.Errorf(millrace.Conflict, "version %d was deployed at this moment: deploy again", now.Version)
 		}
 		if same, err := runsAlready(ctx, tx, p, now.Version); err != nil || same {
 			d.Unchanged, d.Version, d.State = same, now.Version, Healthy

@@ -125,8 +125,18 @@ func treeOrNone(ctx context.Context, tx catalog.Tx, workspace string, number int
 func (s *Store) Promote(ctx context.Context, t Target, number int64, by By, message string, w Switch) (Deploy, error) {
 	var base int64
 	var stale *Stale
-	var from, ours, theirs *tree.Tree
-	err := s.o.Catalog.View(ctx, func(tx catalog.Tx) error {
+	var from, theirs *tree.Tree
+	if w.Allow == nil {
+		return Deploy{}, errAllow
+	}
+	ours, err := s.Tree(ctx, t.Workspace, number)
+	if err != nil {
+		return Deploy{}, err
+	}
+	if _, err := s.allowed(ctx, t, ours, w); err != nil { // before both are shown merged
+		return Deploy{}, err
+	}
+	err = s.o.Catalog.View(ctx, func(tx catalog.Tx) error {
 		stale = nil
 		now, _, err := running(ctx, tx, t)
 		if err != nil {
@@ -139,9 +149,6 @@ func (s *Store) Promote(ctx context.Context, t Target, number int64, by By, mess
 		}
 		common, err := ancestor(ctx, tx, t.Workspace, v, now.Version)
 		if err != nil || common == now.Version {
-			return err
-		}
-		if ours, err = treeOf(ctx, tx, t.Workspace, number); err != nil {
 			return err
 		}
 		apart, a, b, err := sides(ctx, tx, t.Workspace, common, now.Version)

@@ -58,8 +58,9 @@ type server struct {
 	mu      sync.Mutex
 	now     string // the sources that run, and their windows
 	applied []string
-	fail    func(p *project.Project) error // of Apply
-	ill     func(p *project.Project) error // of Healthy
+	refuse  func(running, files *tree.Tree) error // of Allow
+	fail    func(p *project.Project) error        // of Apply
+	ill     func(p *project.Project) error        // of Healthy
 }
 
 func newServer(t testing.TB, c catalog.Catalog) *server {
@@ -88,6 +89,12 @@ func (s *server) sw() Switch {
 	return Switch{
 		Load: func(_ context.Context, files fs.FS) (*project.Project, error) {
 			return project.Load(files, kinds, project.Options{})
+		},
+		Allow: func(_ context.Context, running, files *tree.Tree) error {
+			if s.refuse != nil {
+				return s.refuse(running, files)
+			}
+			return nil
 		},
 		Apply: func(_ context.Context, p *project.Project) error {
 			s.mu.Lock()
@@ -144,7 +151,7 @@ func TestOnBothEngines(t *testing.T) {
 	catalogtest.Each(t, map[string]func(*testing.T, catalog.Catalog){
 		"Versions": testVersions, "Refused": testRefused, "Unhealthy": testUnhealthy, "Stale": testStale, "AtOnce": testAtOnce, "Promote": testPromote, "Rollback": testRollback,
 		"Prune": testPrune, "Content": testContent, "Folder": testFolder, "Crashes": testCrashes, "Pages": testPages, "Never": testNeverChanged, "BackWithSecrets": testBackWithSecrets, "Stuck": testStuck, "CommitUnknown": testCommitUnknown,
-		"Workspaces": testWorkspaces, "EnvironmentGone": testEnvironmentGone, "Asker": testAskerLeaves,
+		"Workspaces": testWorkspaces, "EnvironmentGone": testEnvironmentGone, "Asker": testAskerLeaves, "Allowed": testAllowed,
 	})
 }
 

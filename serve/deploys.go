@@ -83,10 +83,7 @@ func (s *server) registerDeploys() {
 			if err != nil {
 				return nil, err
 			}
-			if err := r.CheckUses(ctx, principal(ctx), files, 0); err != nil {
-				return nil, err
-			}
-			return deployed(ctx)(r.Deploy(ctx, release.Proposal{Base: base, Tree: files, Origin: release.FromDeploy, By: s.by(ctx), Message: in.Message}))
+			return deployed(ctx)(r.Deploy(ctx, principal(ctx), release.Proposal{Base: base, Tree: files, Origin: release.FromDeploy, By: s.by(ctx), Message: in.Message}))
 		})
 	type rollbackBody struct {
 		To      int64  `json:"to,omitempty" minimum:"0" doc:"The version to go back to; absent: the one that ran before."`
@@ -100,10 +97,7 @@ func (s *server) registerDeploys() {
 			if err != nil {
 				return nil, err
 			}
-			if err := r.CheckUses(ctx, principal(ctx), nil, in.Body.To); err != nil {
-				return nil, err
-			}
-			return deployed(ctx)(r.Rollback(ctx, in.Body.To, in.Body.Base, s.by(ctx), in.Body.Message))
+			return deployed(ctx)(r.Rollback(ctx, principal(ctx), in.Body.To, in.Body.Base, s.by(ctx), in.Body.Message))
 		})
 	s.registerPromote(refusals)
 	s.registerDeployList()
@@ -145,10 +139,7 @@ func (s *server) registerPromote(refusals []int) {
 			if err != nil {
 				return nil, err
 			}
-			if err := r.CheckUses(ctx, principal(ctx), nil, in.Body.Version); err != nil {
-				return nil, err
-			}
-			return deployed(ctx)(r.Promote(ctx, in.Body.Version, s.by(ctx), in.Body.Message))
+			return deployed(ctx)(r.Promote(ctx, principal(ctx), in.Body.Version, s.by(ctx), in.Body.Message))
 		})
 }
 

@@ -13,7 +13,8 @@ import (
 // VersionedFiles are files of which each change is a version that runs.
 type VersionedFiles interface {
 	ProjectFiles
-	// Edit makes a change a version. The error is a *project.FileConflict when the
+	// Edit makes a change a version. What who asks may not deploy it refuses, as
+	// Releases.Deploy does. The error is a *project.FileConflict when the
 	// file is another one by now, and project.Problems when the project would have
 	// mistakes: then nothing is changed.
 	Edit(ctx context.Context, e FileEdit) (newETag string, err error)
@@ -31,7 +32,8 @@ type FileEdit struct {
 	// Version is the one that was seen, for merging what others did since; 0: not known.
 	Version int64
 	By      release.By
-	Message string // "" says what was changed
+	Who     access.Principal // asks
+	Message string           // "" says what was changed
 }
 
 // An EditNote is what someone says about a change that they make.
@@ -50,7 +52,7 @@ func (s *server) edit(ctx context.Context, e FileEdit, note EditNote) (etag stri
 	if err := principal(ctx).Allow(access.ReleaseDeploy, sp.Workspace, sp.ID); err != nil {
 		return "", true, err
 	}
-	e.By, e.Message, e.Version = s.by(ctx), note.Message, note.Version
+	e.By, e.Who, e.Message, e.Version = s.by(ctx), principal(ctx), note.Message, note.Version
 	etag, err = files.Edit(ctx, e)
 	return etag, true, err
 }
@@ -61,12 +63,13 @@ func (s *server) saveFile(ctx context.Context, path string, text, before []byte,
 	if text == nil {
 		text = []byte{}
 	}
-	if err := s.space(ctx).Files.CheckUses(ctx, principal(ctx), map[string][]byte{path: text}); err != nil {
-		return "", err
-	}
 	newETag, done, err := s.edit(ctx, FileEdit{Path: path, Text: text, ETag: etag}, note)
 	if !done {
-		newETag, err = s.space(ctx).Files.Save(path, text, etag)
+		files := s.space(ctx).Files
+		if err := files.CheckUses(ctx, principal(ctx), map[string][]byte{path: text}); err != nil {
+			return "", err
+		}
+		newETag, err = files.Save(path, text, etag)
 	}
 	var conflict *project.FileConflict
 	if errors.As(err, &conflict) && conflict.Base == nil && before != nil && project.ETagOf(before) == etag {
@@ -84,16 +87,28 @@ func (s *server) removeFile(ctx context.Context, path, etag string, note EditNot
 }
 
 func (s *server) renameFile(ctx context.Context, from, to, etag string, note EditNote) error {
-	if text, _, err := s.space(ctx).Files.Read(from); err == nil { // else it is no text, or renaming says what is wrong
-		if err := s.space(ctx).Files.CheckUses(ctx, principal(ctx), map[string][]byte{from: nil, to: text}); err != nil {
-			return err
-		}
-	}
 	_, done, err := s.edit(ctx, FileEdit{Path: from, To: to, ETag: etag}, note)
 	if !done {
-		err = s.space(ctx).Files.Rename(from, to, etag)
+		err = s.renameSaved(ctx, from, to, etag)
 	}
 	return fileError(ctx, err)
+}
+
+// renameSaved renames a file where saved files are served: the very text that was
+// asked about, since one of that etag says nothing else.
+func (s *server) renameSaved(ctx context.Context, from, to, etag string) error {
+	files := s.space(ctx).Files
+	text, now, err := files.Read(from)
+	switch {
+	case err != nil:
+		return err
+	case now != etag:
+		return &project.FileConflict{Path: from, Theirs: text, ETag: now}
+	}
+	if err := files.CheckUses(ctx, principal(ctx), map[string][]byte{from: nil, to: text}); err != nil {
+		return err
+	}
+	return files.Rename(from, to, etag)
 }
 
 // versionOf is the version that files are shown of; 0 where they are a folder's.

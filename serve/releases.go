@@ -29,15 +29,14 @@ type Releases interface {
 	// Plan plans files, or the version of that number when they are nil, against
 	// what runs.
 	Plan(ctx context.Context, files *tree.Tree, version int64, facts plan.Facts) (*plan.Plan, error)
-	// CheckUses refuses files, or the version of that number when they are nil, by
-	// which a secret would be used as it is not yet, or the whole server be set up
-	// otherwise, when who asks may not allow that. Without either it is asked of the
-	// version that ran before, which has used its secrets here already.
-	CheckUses(ctx context.Context, who access.Principal, files *tree.Tree, version int64) error
-	// Deploy deploys in the space; the proposal's Target is not looked at.
-	Deploy(ctx context.Context, p release.Proposal) (release.Deploy, error)
-	Rollback(ctx context.Context, to, base int64, by release.By, message string) (release.Deploy, error)
-	Promote(ctx context.Context, version int64, by release.By, message string) (release.Deploy, error)
+	// Deploy deploys in the space; the proposal's Target is not looked at. It,
+	// Rollback and Promote refuse files by which a secret would be used as it is not
+	// yet, or the whole server be set up otherwise, when who asks may not allow that.
+	// The version that ran before, to which a Rollback to 0 goes, has used its secrets
+	// here already.
+	Deploy(ctx context.Context, who access.Principal, p release.Proposal) (release.Deploy, error)
+	Rollback(ctx context.Context, who access.Principal, to, base int64, by release.By, message string) (release.Deploy, error)
+	Promote(ctx context.Context, who access.Principal, version int64, by release.By, message string) (release.Deploy, error)
 
 	Running(ctx context.Context) (release.Running, bool, error)
 	// Everywhere says what runs in each environment of the workspace, by name.
