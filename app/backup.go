@@ -210,12 +210,23 @@ func (b *backupRun) copyLogged(ctx context.Context) error {
 		return err
 	}
 	b.state.Dedup = b.follower.Counts()
+	done := []millrace.Position{b.state.Archive.Through, checkpoint}
+	counted, err := b.workspaces.store.Counted(ctx)
+	if err != nil {
+		return err
+	}
+	if counted.Index != millrace.EndOfFrame && counted.Seq > 0 { // in the middle of a frame, which is still needed
+		counted.Seq--
+	}
+	if frameIn(b.log.Eras(), counted) > 0 { // of this log
+		done = append(done, counted)
+	}
 	b.say("the log")
-	return b.copyLog(ctx, b.state.Archive.Through, checkpoint)
+	return b.copyLog(ctx, done...)
 }
 
-// copyLog copies the frames behind what the archive and the index of IDs have:
-// the last frame at least.
+// copyLog copies the frames behind what the archive, the index of IDs and the
+// counts of usage have: the last frame at least.
 func (b *backupRun) copyLog(ctx context.Context, done ...millrace.Position) error {
 	first, last, err := b.log.Bounds(ctx)
 	if err != nil {

@@ -121,3 +121,17 @@ func quotaNotices(near []workspace.Near) (texts []string) {
 	}
 	return texts
 }
+
+// usageProblem says what it means that usage is not counted.
+func usageProblem(why string) string {
+	return "what workspaces use is not counted at this moment, and quotas of the day do not know what was not counted: it is tried again, and what the log still has by then is counted: " + why
+}
+
+// usageNotices tell of records that the log lost before they were counted.
+func usageNotices(gaps []time.Time) (texts []string) {
+	for _, at := range gaps {
+		texts = append(texts, fmt.Sprintf("usage: when it was to be counted at %s, the log no longer had the records that followed: what workspaces used is too low for the days up to then, and quotas of those days counted less than was sent. "+
+			"No record is missing elsewhere because of it: who bills by usage counts these days in the tables", at.Format(time.RFC3339)))
+	}
+	return texts
+}

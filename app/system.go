@@ -137,6 +137,9 @@ func (sp *space) partsOf(ctx context.Context) []serve.Part {
 	if d := a.ahead(s.LastTime); d > 0 {
 		all = append(all, clockPart(d, s.LastTime))
 	}
+	if problem := a.workspaces.meter.Stats().Problem; problem != "" {
+		all = append(all, serve.Part{Name: "usage", Reason: usageProblem(problem)})
+	}
 	for _, p := range sp.parts.list {
 		r := p.status(ctx)
 		part := serve.Part{Name: r.Name, Ready: r.Problem == "", Reason: r.Problem}

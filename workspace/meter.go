@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,6 +55,7 @@ type Meter struct {
 	gone     int64              // version up to which purged spaces are known
 	buried   map[string]bool
 	noted    map[noteKey]bool // notices of the newest day that are durable
+	gap      time.Time        // when it was passed over what the log no longer has; zero: that is durable
 	lastTime time.Duration    // that writing took
 	lastMove time.Time        // of the position in the catalog
 }
@@ -79,7 +82,7 @@ type totals struct {
 type Stats struct {
 	Counted millrace.Position // up to here, durably
 	Problem string            // what keeps it from counting, or ""
-	Gaps    int64             // times that records were lost before they were counted
+	Gaps    []time.Time       // when the log no longer had what was to be counted, oldest first, of 30 days
 }
 
 // NewMeter returns a Meter for one server: the one that has the log. It does
@@ -108,14 +111,16 @@ func (m *Meter) Begin(ctx context.Context) error {
 		return err
 	}
 	m.base = last
-	return m.o.Store.catalog.View(ctx, func(tx catalog.Tx) error { return m.loadStored(ctx, tx) })
+	return m.o.Store.catalog.View(ctx, func(tx catalog.Tx) error { return errors.Join(m.loadGaps(ctx, tx), m.loadStored(ctx, tx)) })
 }
 
 // Stats returns how it is.
 func (m *Meter) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.stats
+	s := m.stats
+	s.Gaps = slices.Clone(s.Gaps)
+	return s
 }
 
 // Queried counts a query that ran for so long.
@@ -154,7 +159,7 @@ func (m *Meter) Run(ctx context.Context) error {
 		if time.Since(began) > time.Minute {
 			wait = time.Second
 		}
-		m.o.Logger.Warn("usage is not counted at this moment: it is tried again, and nothing is lost", "error", err)
+		m.o.Logger.Warn("usage is not counted at this moment: it is tried again", "error", err)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -171,7 +176,35 @@ func (m *Meter) problem(err error) {
 	}
 }
 
-const readerName = "usage"
+// Rows of usage_reader: how far the log is counted, and a row for each time that
+// it no longer had what was to be counted.
+const (
+	readerName = "usage"
+	gapPrefix  = "gap "
+)
+
+// keptGaps is for how many days it is known that records were not counted.
+const keptGaps = 30
+
+func gapName(at time.Time) string { return gapPrefix + at.UTC().Format(time.RFC3339) }
+
+// loadGaps reads when records were not counted.
+func (m *Meter) loadGaps(ctx context.Context, tx catalog.Tx) error {
+	names, err := catalog.All[string](ctx, tx, "SELECT name FROM usage_reader WHERE name >= $1 AND name < $2 ORDER BY name", gapName(m.o.Now().AddDate(0, 0, -keptGaps)), gapPrefix+"~")
+	if err != nil {
+		return err
+	}
+	var gaps []time.Time
+	for _, name := range names {
+		if at, err := time.Parse(time.RFC3339, strings.TrimPrefix(name, gapPrefix)); err == nil {
+			gaps = append(gaps, at)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stats.Gaps = gaps
+	return nil
+}
 
 // load begins again at what is durable.
 func (m *Meter) load(ctx context.Context) error {
@@ -189,8 +222,11 @@ func (m *Meter) load(ctx context.Context) error {
 				return err
 			}
 		}
-		m.at = m.written
+		m.at, m.gap = m.written, time.Time{}
 		clear(m.today)
+		if err := m.loadGaps(ctx, tx); err != nil {
+			return err
+		}
 		rows, err := catalog.All[usageRow](ctx, tx, "SELECT "+usageColumns+" FROM usage_day WHERE day = $1", day)
 		if err != nil {
 			return err
@@ -291,7 +327,7 @@ func (m *Meter) follow(ctx context.Context) error {
 			continue
 		}
 		write, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-		err = m.write(write)
+		err = m.write(write, ctx.Err() != nil)
 		cancel()
 		if err != nil || ctx.Err() != nil {
 			return err
@@ -301,27 +337,31 @@ func (m *Meter) follow(ctx context.Context) error {
 }
 
 // open opens the log where the counts end. Where it no longer has what follows,
-// it goes on where it can, and says so.
+// it goes on with the first that is there, and says so.
 func (m *Meter) open(ctx context.Context) (eventlog.Reader, error) {
 	reader, err := m.o.Log.Open(ctx, m.at, eventlog.Filter{})
 	var e *millrace.Error
-	if !errors.As(err, &e) || e.Kind != millrace.Gone && e.Kind != millrace.Ahead {
+	if !errors.As(err, &e) {
 		return reader, err
 	}
-	first, last, bounds := m.o.Log.Bounds(ctx)
-	if bounds != nil {
-		return nil, bounds
+	at := m.at
+	switch e.Kind {
+	case millrace.Gone:
+		at = millrace.Position{Epoch: e.First.Epoch}
+		if e.First.Seq > 0 {
+			at.Seq, at.Index = e.First.Seq-1, millrace.EndOfFrame
+		}
+	case millrace.Ahead: // a log from before the counts: what it had at the start was counted already
+		at = m.base
+	default:
+		return nil, err
 	}
-	at := millrace.Position{}
-	if e.Kind == millrace.Ahead { // a log from before the counts: what it has was counted already
-		at = last
+	if reader, err = m.o.Log.Open(ctx, at, eventlog.Filter{}); err != nil {
+		return nil, err // such as: more was trimmed meanwhile
 	}
-	m.o.Logger.Error("the log does not have what follows the counts of usage: some records are not counted", "counted", m.at, "first", first, "last", last)
-	m.mu.Lock()
-	m.stats.Gaps++
-	m.mu.Unlock()
-	m.at = at
-	return m.o.Log.Open(ctx, at, eventlog.Filter{})
+	m.o.Logger.Error("the log does not have what follows the counts of usage: some records are not counted", "counted", m.at, "from", at)
+	m.at, m.gap = at, m.o.Now()
+	return reader, nil
 }
 
 // count adds what a batch holds. Records of one space mostly lie together.

@@ -21,7 +21,7 @@ func TestStore(t *testing.T) {
 	catalogtest.Each(t, map[string]func(*testing.T, catalog.Catalog){
 		"first": testFirst, "create": testCreate, "names": testNames, "list": testList, "suspend": testSuspend, "delete": testDelete,
 		"environments": testEnvironments, "record": testRecord, "standby": testStandby, "watch": testWatch, "purge": testPurge,
-		"purge faults": testPurgeFaults, "life": testLife, "meter": testMeter, "meter crashes": testMeterCrashes, "two meters": testTwoMeters,
+		"purge faults": testPurgeFaults, "life": testLife, "meter": testMeter, "meter crashes": testMeterCrashes, "two meters": testTwoMeters, "trimmed": testTrimmed, "stopped": testStoppedMeter,
 		"notices": testNotices,
 		"stored":  testStored, "usage": testUsage, "usage of the purged": testUsageOfPurged, "ungated": testUngated,
 	})

@@ -85,10 +85,10 @@ func (m *Meter) giveBack(drained map[cell]*amounts) {
 // idleMove is how often the position of an idle log is written.
 const idleMove = time.Minute
 
-// write makes durable what was counted.
-func (m *Meter) write(ctx context.Context) error {
+// write makes durable what was counted, and for the last time also how far.
+func (m *Meter) write(ctx context.Context, last bool) error {
 	drained := m.drain()
-	if len(m.counts)+len(m.notable) == 0 && (m.at == m.written || time.Since(m.lastMove) < idleMove) {
+	if len(m.counts)+len(m.notable) == 0 && m.gap.IsZero() && (m.at == m.written || !last && time.Since(m.lastMove) < idleMove) {
 		return nil
 	}
 	began := time.Now()
@@ -130,6 +130,9 @@ func (m *Meter) write(ctx context.Context) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !m.gap.IsZero() {
+		m.stats.Gaps, m.gap = append(m.stats.Gaps, m.gap), time.Time{}
+	}
 	m.stats.Counted = m.written // last: who waits for it finds all that follows from it done
 	return nil
 }
@@ -147,7 +150,26 @@ func (m *Meter) move(ctx context.Context, tx catalog.Tx) error {
 	if err == nil && rows == 0 {
 		return millrace.Errorf(millrace.Conflict, "usage was counted by another server meanwhile: what this one counted since is left to it")
 	}
+	if err != nil || m.gap.IsZero() {
+		return err
+	}
+	if _, err = tx.Exec(ctx, "DELETE FROM usage_reader WHERE name >= $1 AND name < $2", gapPrefix, gapName(m.gap.AddDate(0, 0, -keptGaps))); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "INSERT INTO usage_reader (name, position) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", gapName(m.gap), m.at.Numbers())
 	return err
+}
+
+// Counted returns up to where the log is counted, durably; zero when nothing was.
+func (s *Store) Counted(ctx context.Context) (p millrace.Position, err error) {
+	err = s.catalog.View(ctx, func(tx catalog.Tx) error {
+		text, found, err := catalog.Find[string](ctx, tx, "SELECT position FROM usage_reader WHERE name = $1", readerName)
+		if err == nil && found {
+			p, err = millrace.ParsePosition(text)
+		}
+		return err
+	})
+	return p, err
 }
 
 // goneSince returns spaces that were purged since the last time: nothing is
