@@ -142,7 +142,7 @@ func (a *App) openIntake(ctx context.Context) error {
 	}
 	a.collect, err = collect.New(collect.Options{
 		Log: a.log, Limits: limits(settings.Limits), AllowDevKeys: a.o.Mode == serve.Dev,
-		TrustedProxies: a.proxies, PublicURL: settings.PublicURL, Gate: a.workspaces.meter, FindSpace: a.findAddress, Unread: a.spaces.unread,
+		TrustedProxies: a.proxies, PublicURL: settings.PublicURL, Gate: gate{a.workspaces.meter, a}, FindSpace: a.findAddress, Unread: a.spaces.unread,
 		Now: a.o.Now, Logger: a.logger("collect"), Metrics: a.metrics,
 	})
 	if err != nil {

@@ -44,6 +44,7 @@ func (sp *space) notices(p *project.Project, all []serve.Source) (texts []string
 	}
 	if sp == a.home {
 		texts = append(texts, a.backups.notices(now)...)
+		texts = append(texts, a.revivedNotices()...)
 		texts = append(texts, usageNotices(a.workspaces.meter.Stats().Gaps)...)
 	}
 	texts = append(texts, a.restored(now)...)

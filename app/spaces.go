@@ -145,6 +145,9 @@ func (ss *spaces) stop() {
 // how long their IDs count. One that fails does not keep the others.
 func (a *App) openSpaces(ctx context.Context) error {
 	_ = a.serveSpaces(ctx) // what fails is in the log, and tried again
+	for _, text := range a.revivedNotices() {
+		a.logger("spaces").Error(text)
+	}
 	return ctx.Err()
 }
 
@@ -388,6 +391,9 @@ func (a *App) enterSpace(ctx context.Context, id string) (*serve.Space, func(), 
 		return nil, nil, serve.NoSpace(id)
 	}
 	if err := ws.Usable(); err != nil {
+		return nil, nil, err
+	}
+	if err := a.usable(ws); err != nil {
 		return nil, nil, err
 	}
 	if id == a.home.id {

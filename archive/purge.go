@@ -36,6 +36,24 @@ func (a *Archive) Purge(ctx context.Context, workspace string) error {
 	return a.request(ctx, request{purge: workspace})
 }
 
+// Destroyed says whether a workspace was purged from this archive, or is being:
+// nothing of it is archived, for ever. It answers from memory, without locks, and
+// no for all as long as the bucket has not answered since the start.
+func (a *Archive) Destroyed(workspace string) bool {
+	set := a.purged.Load()
+	if set == nil {
+		s := a.store.snapshot()
+		if s == nil {
+			return false
+		}
+		all := s.purgedSet()
+		if set = &all; !a.purged.CompareAndSwap(nil, set) {
+			set = a.purged.Load()
+		}
+	}
+	return (*set)[workspace]
+}
+
 // A purged is a workspace whose files the manifest names no more.
 type purged struct {
 	Workspace string   `json:"workspace"`

@@ -129,8 +129,14 @@ func TestPurge(t *testing.T) {
 				t.Fatal(err)
 			}
 			for round := range 2 {
+				if w.Destroyed("canary_space") != (round > 0) {
+					t.Errorf("round %d: it is said to be destroyed: %v", round, round == 0)
+				}
 				if err := w.Purge(ctx, "canary_space"); err != nil {
 					t.Fatal(err)
+				}
+				if again, err := Open(ctx, Options{Bucket: w.bucket}); err != nil || !again.Destroyed("canary_space") || again.Destroyed("default") {
+					t.Errorf("opened anew, the archive does not say that it is destroyed: %v", err)
 				}
 				if found := grep(t, w.bucket); found != nil {
 					t.Fatalf("round %d: found in %v", round, found)
