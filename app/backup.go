@@ -77,8 +77,9 @@ type backupRun struct {
 
 // backupHold keeps the log from being trimmed while it is copied.
 type backupHold struct {
-	mu   sync.Mutex
-	held int
+	mu     sync.Mutex
+	held   int
+	folder sync.RWMutex // held to be read while a backup is taken: backupFolder is its own
 }
 
 // through is the retention's holder: everything may go, or nothing.
@@ -103,8 +104,31 @@ func (h *backupHold) hold() (release func()) {
 	}
 }
 
-// backupFolder holds what is copied before it is stored. It is emptied at each start.
+// backupFolder holds what is copied before it is stored. A backup removes it when it
+// ends, and the next start when it was killed.
 const backupFolder = "backup.tmp"
+
+// purgeBackup removes what a backup has left that could not remove it: copies of the
+// metadata and of the index of IDs. One that is being taken removes its own at its
+// end, and begins anew when the archive has lost a workspace meanwhile.
+func (a *App) purgeBackup(context.Context, string) error {
+	if !a.hold.folder.TryLock() {
+		return nil
+	}
+	defer a.hold.folder.Unlock()
+	return removed(a.data.sub(backupFolder))
+}
+
+// removed removes a folder of the data folder, durably.
+func removed(path string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
 
 // takeBackup stores a backup. What it holds is what a crash would leave: the
 // parts are copied in the order in which data travels backwards, so that nothing
@@ -115,6 +139,8 @@ func (a *App) takeBackup(ctx context.Context, store *backup.Store, progress func
 		return nil, err
 	}
 	defer run.Close()
+	a.hold.folder.RLock()
+	defer a.hold.folder.RUnlock()
 	config := a.config()
 	b := &backupRun{App: a, run: run, folder: a.data.sub(backupFolder), progress: progress, state: BackupState{
 		Project: config.Name, Environment: a.o.Environment, Warehouse: config.Warehouse.Scheme(), Catalog: config.Catalog.Scheme(),

@@ -77,6 +77,10 @@ func (a *App) openLog(ctx context.Context) error {
 	return a.openFollower()
 }
 
+// damagedDedup begins the names of folders with verdicts that were set aside. They
+// stay to be looked at, until a workspace is deleted for good.
+const damagedDedup = "dedup.damaged-"
+
 // openFollower opens what judges the log's duplicates. Verdicts that are
 // damaged are set aside and made anew from log and archive: intake does not
 // wait for someone to do that.
@@ -88,7 +92,7 @@ func (a *App) openFollower() (err error) {
 	}
 	a.follower, err = dedup.Open(o)
 	if errors.Is(err, dedup.ErrDamaged) {
-		aside := fmt.Sprintf("%s.damaged-%d", o.Dir, a.o.Now().UnixMilli())
+		aside := a.data.sub(fmt.Sprintf("%s%d", damagedDedup, a.o.Now().UnixMilli()))
 		a.logger("dedup").Error("the verdicts are damaged: they are set aside and made anew from log and archive", "aside", aside, "error", err)
 		if err := os.Rename(o.Dir, aside); err != nil {
 			return fmt.Errorf("cannot set damaged verdicts aside: %w", err)

@@ -81,7 +81,13 @@ func (a *App) lockData(ctx context.Context) error {
 		}
 	}
 	a.closers = append(a.closers, a.data)
-	return checkWhole(a.data.path)
+	if err := checkWhole(a.data.path); err != nil {
+		return err
+	}
+	if err := removed(a.data.sub(backupFolder)); err != nil { // of a backup that was killed
+		a.logger("backup").Error("what a backup has left could not be removed: remove it", "folder", a.data.sub(backupFolder), "error", err)
+	}
+	return nil
 }
 
 // openCatalog opens the metadata store, and waits for the lease. Only who holds

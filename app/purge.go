@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace"
@@ -33,12 +34,33 @@ func (a *App) purgeSteps() []workspace.Step {
 		{Name: "key", Do: a.destroyKey},
 		{Name: "secrets", Do: a.shredSecrets},
 		{Name: "archive", Do: a.archive.Purge},
-		{Name: "dedup", Do: a.follower.Purge},
+		{Name: "dedup", Do: a.purgeDedup},
 		{Name: "warehouse", Do: a.dropTables},
 		{Name: "history", Do: a.purgeHistory},
 		{Name: "results", Do: a.purgeResults},
 		{Name: "files", Do: a.removeFiles},
+		{Name: "backup", Do: a.purgeBackup},
 	}
+}
+
+// purgeDedup removes what duplicates are known by, and all of what was set aside as
+// damaged, which cannot be taken apart.
+func (a *App) purgeDedup(ctx context.Context, space string) error {
+	if err := a.follower.Purge(ctx, space); err != nil {
+		return err
+	}
+	all, err := os.ReadDir(a.data.path)
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		if strings.HasPrefix(d.Name(), damagedDedup) {
+			if err := removed(a.data.sub(d.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // destroyKey destroys the keys of what the log holds of a space.

@@ -56,7 +56,11 @@ func TestNothingIsLeft(t *testing.T) {
 	must(r.in("canaryspace", "", "POST", "/api/v1/results", `{"sql":"SELECT * FROM canarysource.canaryevent"}`))
 	space := r.SpaceOf("canaryspace")
 	eventually(t, 20*time.Second, "the archive has it", func() bool { return len(holding(t, filepath.Join(data, "archive"), space)) > 0 })
-	if before := holding(t, data, "canary"); len(before) < 4 {
+	// What a backup has left that was killed, and verdicts that were set aside.
+	for _, name := range []string{"backup.tmp/catalog", "backup.tmp/dedup/index/1.run", "dedup.damaged-1760000002000/verdicts/1.seg"} {
+		plant(t, filepath.Join(data, name), "canary of "+space)
+	}
+	if before := holding(t, data, "canary"); len(before) < 7 {
 		t.Errorf("only %s have a canary before", before)
 	}
 	must(r.in("", "", "DELETE", "/api/v1/workspaces/canaryspace", ""))
@@ -76,6 +80,28 @@ func TestNothingIsLeft(t *testing.T) {
 		t.Errorf("what another workspace has: %s", got)
 	}
 	r.stop()
+}
+
+func plant(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAStartRemovesWhatABackupLeft that was killed: nobody else would, when no other
+// is taken.
+func TestAStartRemovesWhatABackupLeft(t *testing.T) {
+	t.Parallel()
+	dir, data := project(t, small), filepath.Join(t.TempDir(), "data")
+	plant(t, filepath.Join(data, "backup.tmp", "catalog"), "metadata")
+	start(t, dir, data, &clock{})
+	if _, err := os.Stat(filepath.Join(data, "backup.tmp")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
 }
 
 // TestNothingIsLeftBehindAReader: while others read in the catalog, its write-ahead
