@@ -276,6 +276,7 @@ func (a *App) dropLocked(id string) error {
 	delete(a.spaces.served, id)
 	a.spaces.mu.Unlock()
 	a.spaces.turns.Delete(id)
+	a.versions.Forget(id)
 	if sp == nil {
 		return nil
 	}

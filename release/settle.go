@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -95,6 +96,14 @@ func (s *Store) serves(t Target, now served) {
 	s.serving[t] = now
 }
 
+// Forget says that this process does not serve an environment any more: Settle
+// applies what runs there again.
+func (s *Store) Forget(environment string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.serving, func(t Target, _ served) bool { return t.Environment == environment })
+}
+
 // end ends a deployment that switched nothing.
 func (r *run) end(ctx context.Context, to State, why error) error {
 	r.d.Error = why.Error()
@@ -149,9 +158,7 @@ func (r *run) revert(ctx context.Context, why error) error {
 	if failed != nil {
 		to, action = Stuck, "release.stuck"
 		result = millrace.Errorf(millrace.Internal, "version %d %s (%w), and version %d could not be applied again (%w): restart the server, which begins with version %d", r.d.Version, r.failed, why, r.before.version, failed, r.before.version)
-		s.mu.Lock()
-		delete(s.serving, t) // so that Settle applies it
-		s.mu.Unlock()
+		s.Forget(t.Environment)
 	}
 	r.d.Error = result.Error()
 	err := s.o.Catalog.Update(ctx, func(tx catalog.Tx) error {
