@@ -300,7 +300,7 @@ var flows = map[string]func(*testing.T, *world){
 	"Environments": testEnvironments, "Suspended": testSuspended, "DeletePerson": testDeletePerson, "Purge": testPurge,
 	"Keys": testKeys, "KeyEscalation": testKeyEscalation, "KeyHolder": testKeyHolder, "Rotation": testRotation, "RotationRevives": testRotationRevives, "RevokeKey": testRevokeKey,
 	"KeyWork": testKeyWork, "AdminToken": testAdminToken, "Standby": testStandby, "Backup": testBackup, "Audit": testAudit, "Forgetting": testForgetting, "CatalogAway": testCatalogAway, "RecordFails": testRecordFails, "Clean": testClean,
-	"Races": testRaces, "Lists": testLists, "NothingSecret": testNothingSecret,
+	"Races": testRaces, "Lists": testLists, "ListsOfAnEnvironment": testListsOfAnEnvironment, "NothingSecret": testNothingSecret,
 }
 
 func printed(v any) string {

@@ -114,10 +114,12 @@ func (a *Access) mayAdd(ctx context.Context, tx catalog.Tx, workspace string) er
 	return a.o.MayAdd(workspace, n)
 }
 
-// Invitations lists those of a workspace, or of the Installation, newest first.
+// Invitations lists those of a workspace, or of the Installation, newest first: those
+// to the environments in which by manages members.
 func (a *Access) Invitations(ctx context.Context, by Caller, workspace string, page Page) (list []Invitation, next string, err error) {
 	_, write := manage(workspace)
-	if err := by.Allow(write, workspace, ""); err != nil {
+	reach, err := by.reach(write, workspace)
+	if err != nil {
 		return nil, "", err
 	}
 	at, id, err := readCursor(page.Cursor)
@@ -126,8 +128,9 @@ func (a *Access) Invitations(ctx context.Context, by Caller, workspace string, p
 	}
 	var rows []linkRow
 	err = a.o.Catalog.View(ctx, func(tx catalog.Tx) (err error) {
+		theirs, args := reach.where(workspace, at, id, page.limit()+1)
 		rows, err = catalog.All[linkRow](ctx, tx, `SELECT `+linkColumns+` FROM access_link WHERE workspace = $1 AND purpose = 'inv'
-			AND (created_at < $2 OR created_at = $2 AND id > $3) ORDER BY created_at DESC, id LIMIT $4`, workspace, at, id, page.limit()+1)
+			AND (created_at < $2 OR created_at = $2 AND id > $3)`+theirs+` ORDER BY created_at DESC, id LIMIT $4`, args...)
 		return err
 	})
 	rows, next = cut(rows, page, func(r linkRow) string { return writeCursor(r.Created, r.ID) })

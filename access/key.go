@@ -221,10 +221,12 @@ func (r keyRow) key(secrets []secretRow) Key {
 }
 
 // Keys lists the keys of a workspace or of the Installation, newest first, also
-// those that were revoked a short while ago. With an environment it lists those of that one.
-func (a *Access) Keys(ctx context.Context, by Caller, workspace, environment string, page Page) (keys []Key, next string, err error) {
+// those that were revoked a short while ago: those of the environments in which by
+// may list them.
+func (a *Access) Keys(ctx context.Context, by Caller, workspace string, page Page) (keys []Key, next string, err error) {
 	read, _ := manageKeys(workspace)
-	if err := by.Allow(read, workspace, environment); err != nil {
+	r, err := by.reach(read, workspace)
+	if err != nil {
 		return nil, "", err
 	}
 	at, id, err := readCursor(page.Cursor)
@@ -233,8 +235,9 @@ func (a *Access) Keys(ctx context.Context, by Caller, workspace, environment str
 	}
 	err = a.o.Catalog.View(ctx, func(tx catalog.Tx) error {
 		keys = nil
-		rows, err := catalog.All[keyRow](ctx, tx, `SELECT `+keyColumns+` FROM access_key WHERE workspace = $1 AND ($2 = '' OR environment = $2)
-			AND (created_at < $3 OR created_at = $3 AND id > $4) ORDER BY created_at DESC, id LIMIT $5`, workspace, environment, at, id, page.limit()+1)
+		theirs, args := r.where(workspace, at, id, page.limit()+1)
+		rows, err := catalog.All[keyRow](ctx, tx, `SELECT `+keyColumns+` FROM access_key WHERE workspace = $1
+			AND (created_at < $2 OR created_at = $2 AND id > $3)`+theirs+` ORDER BY created_at DESC, id LIMIT $4`, args...)
 		if err != nil {
 			return err
 		}

@@ -212,7 +212,7 @@ func testRotation(t *testing.T, w *world) {
 			t.Errorf("another key %s", c.Key)
 		}
 	}
-	keys, _, err := w.Keys(ctx, owner, "w_a", "", access.Page{})
+	keys, _, err := w.Keys(ctx, owner, "w_a", access.Page{})
 	ok(t, err)
 	if len(keys[0].Secrets) != 2 || !keys[0].Secrets[1].Until.Equal(w.clock().Add(time.Hour)) && !keys[0].Secrets[0].Until.Equal(w.clock().Add(time.Hour)) {
 		t.Errorf("%+v", keys[0].Secrets)

@@ -3,6 +3,7 @@ package access_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -258,6 +259,59 @@ func testEnvironments(t *testing.T, w *world) {
 	}
 }
 
+// testListsOfAnEnvironment: who manages one environment sees its keys and invitations,
+// page by page, and none of others.
+func testListsOfAnEnvironment(t *testing.T, w *world) {
+	ctx, owner := t.Context(), w.as(w.setUp())
+	staging, viewer := w.as(w.invite("bob", "w_a", "e_s", access.Admin)), w.as(w.invite("cleo", "w_a", "e_s", access.Viewer))
+	for _, environment := range []string{"", "e_s", "e_p"} {
+		for i := range 3 {
+			_, _, err := w.CreateKey(ctx, owner, access.NewKey{Name: fmt.Sprint("key ", i), Workspace: "w_a", Environment: environment, Role: access.Viewer})
+			ok(t, err)
+			_, err = w.Invite(ctx, owner, access.Invite{Workspace: "w_a", Environment: environment, Role: access.Viewer})
+			ok(t, err)
+		}
+	}
+	see := func(by access.Caller, limit int) (keys, invitations []string) {
+		t.Helper()
+		for page, more := (access.Page{Limit: limit}), true; more; more = page.Cursor != "" {
+			list, next, err := w.Keys(ctx, by, "w_a", page)
+			ok(t, err)
+			for _, k := range list {
+				keys = append(keys, k.Environment)
+			}
+			page.Cursor = next
+		}
+		for page, more := (access.Page{Limit: limit}), true; more; more = page.Cursor != "" {
+			list, next, err := w.Invitations(ctx, by, "w_a", page)
+			ok(t, err)
+			for _, i := range list {
+				if i.State == "open" {
+					invitations = append(invitations, i.Environment)
+				}
+			}
+			page.Cursor = next
+		}
+		return keys, invitations
+	}
+	for _, limit := range []int{2, 100} {
+		if keys, invitations := see(staging, limit); strings.Join(keys, " ") != "e_s e_s e_s" || strings.Join(invitations, " ") != "e_s e_s e_s" {
+			t.Errorf("sees keys of %q, invitations to %q", keys, invitations)
+		}
+		if keys, invitations := see(owner, limit); len(keys) != 9 || len(invitations) != 9 {
+			t.Errorf("an owner sees keys of %q, invitations to %q", keys, invitations)
+		}
+	}
+	_, _, err := w.Keys(ctx, viewer, "w_a", access.Page{})
+	is(t, err, millrace.Forbidden, "key:read")
+	_, _, err = w.Invitations(ctx, viewer, "w_a", access.Page{})
+	is(t, err, millrace.Forbidden, "member:manage")
+	_, _, err = w.Keys(ctx, staging, "w_b", access.Page{})
+	is(t, err, millrace.NotFound)
+	_, _, err = w.Keys(ctx, anyone(home), "w_a", access.Page{})
+	is(t, err, millrace.Unauthorized)
+}
+
 func mustSignIn(t *testing.T, w *world, name string) access.SignedIn {
 	t.Helper()
 	s, err := w.signIn(name)
@@ -436,7 +490,7 @@ func testLists(t *testing.T, w *world) {
 		return ids, next, err
 	})
 	walk("keys", 7, func(p access.Page) (ids []string, next string, err error) {
-		list, next, err := w.Keys(ctx, owner, "w_a", "", p)
+		list, next, err := w.Keys(ctx, owner, "w_a", p)
 		for _, x := range list {
 			ids = append(ids, x.ID)
 		}
@@ -449,7 +503,7 @@ func testLists(t *testing.T, w *world) {
 		}
 		return ids, next, err
 	})
-	_, _, err := w.Keys(ctx, owner, "w_a", "", access.Page{Cursor: "x"})
+	_, _, err := w.Keys(ctx, owner, "w_a", access.Page{Cursor: "x"})
 	is(t, err, millrace.Invalid)
 	viewer := w.as(mustSignIn(t, w, "p1"))
 	_, _, err = w.People(ctx, viewer, access.Page{})

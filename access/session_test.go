@@ -181,7 +181,7 @@ func testSeen(t *testing.T, w *world) {
 		t.Helper()
 		list, err := w.Sessions(ctx, access.Caller{Principal: access.Principal{Kind: access.PersonKind, Person: s.Person}})
 		ok(t, err)
-		keys, _, err := w.Keys(ctx, system(), "w_a", "", access.Page{})
+		keys, _, err := w.Keys(ctx, system(), "w_a", access.Page{})
 		ok(t, err)
 		if got := list[0]; !got.Seen.Equal(w.clock()) || got.Address != elsewhere.String() || got.Agent != "phone/2" {
 			t.Errorf("session %+v", got)

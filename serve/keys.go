@@ -139,7 +139,7 @@ var keyErrors = []int{http.StatusBadRequest, http.StatusNotFound, http.StatusCon
 func (s *server) registerKeys() {
 	of := func(ctx context.Context) string { return s.space(ctx).Workspace }
 	register(s, operation{id: "list-keys", method: http.MethodGet, path: "/api/v1/keys", tag: "keys", needs: access.KeyRead, apart: true, always: true,
-		summary: "List the API keys", description: "Of the workspace, in this environment and in all of them; without their secrets.", errors: []int{http.StatusBadRequest, http.StatusNotFound}},
+		summary: "List the API keys", description: "Of the workspace, in all environments in which one may list them; without their secrets.", errors: []int{http.StatusBadRequest, http.StatusNotFound}},
 		func(ctx context.Context, in *keysQuery) (*bodyOf[keyPage], error) { return s.keys(ctx, of(ctx), *in) })
 	register(s, operation{id: "create-key", method: http.MethodPost, path: "/api/v1/keys", tag: "keys", needs: access.KeyManage, apart: true, status: http.StatusCreated,
 		summary: "Make an API key", description: "A key can do no more than who makes it, neither now nor when they may do less. Its token is told this once.", errors: keyErrors},
@@ -193,7 +193,7 @@ func (s *server) keys(ctx context.Context, workspace string, in keysQuery) (*bod
 	if s.o.Access == nil {
 		return nil, errNoAccess
 	}
-	found, next, err := s.o.Access.Keys(ctx, s.caller(ctx), workspace, "", access.Page{Limit: in.Limit, Cursor: in.Cursor})
+	found, next, err := s.o.Access.Keys(ctx, s.caller(ctx), workspace, access.Page{Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
 		return nil, err
 	}

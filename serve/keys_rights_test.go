@@ -33,3 +33,24 @@ func TestKeysAreShownOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysOfAnEnvironment: who manages one environment sees what they make there.
+func TestKeysOfAnEnvironment(t *testing.T) {
+	t.Parallel()
+	s := start(t, newWorld().guarded(t))
+	makeKey(t, s.URL, `{"name":"of all","role":"viewer","all_environments":true}`)
+	_, admin := makeKey(t, s.URL, `{"name":"admin here","role":"admin"}`)
+	if resp, text := call(t, "POST", s.URL+"/api/v1/keys", `{"name":"reports","role":"viewer"}`, headers(admin)...); resp.StatusCode != http.StatusCreated {
+		t.Fatalf("%d %s", resp.StatusCode, text)
+	}
+	resp, text := call(t, "GET", s.URL+"/api/v1/keys", "", headers(admin)...)
+	if resp.StatusCode != http.StatusOK || !strings.Contains(text, `"reports"`) || strings.Contains(text, `"of all"`) {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+	if resp, text := call(t, "POST", s.URL+"/api/v1/members/invitations", `{"role":"viewer","this_environment":true}`, headers(admin)...); resp.StatusCode != http.StatusCreated {
+		t.Fatalf("%d %s", resp.StatusCode, text)
+	}
+	if resp, text := call(t, "GET", s.URL+"/api/v1/members/invitations", "", headers(admin)...); resp.StatusCode != http.StatusOK || strings.Count(text, `"state":"open"`) != 1 {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+}

@@ -196,7 +196,7 @@ func (s *server) registerMembers() {
 			return s.resetLink(ctx, in.Person)
 		})
 	register(s, operation{id: "list-invitations", method: http.MethodGet, path: "/api/v1/members/invitations", tag: "members", needs: access.MemberManage, apart: true, always: true,
-		summary: "List invitations to the workspace", errors: memberErrors},
+		summary: "List invitations to the workspace", description: "To all environments in which one manages members.", errors: memberErrors},
 		func(ctx context.Context, in *listQuery) (*bodyOf[invitationPage], error) {
 			return s.invitations(ctx, s.space(ctx).Workspace, *in)
 		})
