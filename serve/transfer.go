@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,14 +70,14 @@ func (s *server) registerTransfer() {
 	text := &huma.Schema{Type: huma.TypeString}
 	register(s, operation{id: "export-records", method: http.MethodGet, path: "/api/v1/export/records", tag: "transfer", needs: access.WorkspaceExport, apart: true, timeout: -1,
 		summary:     "Export every record of the environment",
-		description: "Each once, oldest first, as lines of JSON that docs/format/export.md specifies, while the server goes on. Other lines say how far it is, {\"through\":\"…\"}, that it is whole, {\"end\":{…}}, or why it is not, {\"error\":{…}}: without the end, go on with after. The header Millrace-Position says up to where it goes.",
+		description: "Each once, oldest first, as lines of JSON that docs/format/export.md specifies, while the server goes on. Other lines say how far it is, {\"through\":\"…\"}, that it is whole, {\"end\":{…}}, or why it is not, {\"error\":{…}}: without the end, go on with after. The audit trail tells of each. The header Millrace-Position says up to where it goes.",
 		errors:      []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone},
 		responses:   map[string]*huma.Response{"200": {Description: "The records", Content: map[string]*huma.MediaType{ndjsonMedia: {Schema: text, Example: exampleLine + "{\"end\":{\"records\":1,\"through\":\"1795300562877-1-0\"}}\n"}}}}},
 		func(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
 			return s.exportRecords(ctx, in)
 		})
 	register(s, operation{id: "export-files", method: http.MethodGet, path: "/api/v1/export/files", tag: "transfer", needs: access.WorkspaceExport, apart: true, timeout: -1,
-		summary: "Export the project and what the server knows of the workspace", description: "A tar.gz: project/… has the files of the project, metadata/… members, keys, names of secrets, versions and usage as lines of JSON. Nothing in it is secret.", errors: []int{http.StatusNotFound},
+		summary: "Export the project and what the server knows of the workspace", description: "A tar.gz: project/… has the files of the project, metadata/… members, keys, names of secrets, versions and usage as lines of JSON. Nothing in it is secret. The audit trail tells of it.", errors: []int{http.StatusNotFound},
 		responses: map[string]*huma.Response{"200": {Description: "The files", Content: map[string]*huma.MediaType{archiveMedia: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}}},
 		func(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) { return s.exportFiles(ctx) })
 	register(s, operation{id: "export-trail", method: http.MethodGet, path: "/api/v1/export/audit", tag: "transfer", needs: access.WorkspaceExport, apart: true, timeout: -1,
@@ -87,6 +89,7 @@ func (s *server) registerTransfer() {
 			if s.o.Audit == nil {
 				return nil, errNoAudit
 			}
+			s.exported(ctx, "workspace.export_trail", map[string]any{"format": in.Format})
 			f := audit.Filter{Workspace: s.space(ctx).Workspace}
 			return &huma.StreamResponse{Body: func(hc huma.Context) { s.exportAudit(ctx, hc, f, in.Format) }}, nil
 		})
@@ -103,6 +106,12 @@ func (s *server) transferring(ctx context.Context) (free func(), err error) {
 		return nil, errManyTransfer
 	}
 	return free, nil
+}
+
+// exported tells of an export. That which goes on behind a position is told too:
+// nobody can say whether it is the rest of another.
+func (s *server) exported(ctx context.Context, action string, what map[string]any) {
+	s.tell(ctx, action, audit.Object{Kind: "environment", ID: s.space(ctx).ID}, nil, what)
 }
 
 func (s *server) exportRecords(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
@@ -130,9 +139,7 @@ func (s *server) exportRecords(ctx context.Context, in *exportInput) (*huma.Stre
 		free()
 		return nil, err
 	}
-	if in.After == "" {
-		s.tell(ctx, "workspace.export", audit.Object{Kind: "environment", ID: s.space(ctx).ID}, nil, map[string]any{"through": e.until.Numbers()})
-	}
+	s.exported(ctx, "workspace.export", map[string]any{"after": e.after.Numbers(), "through": e.until.Numbers()})
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer free()
 		defer e.reader.Close() // it only ends
@@ -269,6 +276,7 @@ func (s *server) exportFiles(ctx context.Context) (*huma.StreamResponse, error) 
 	if err != nil {
 		return nil, err
 	}
+	s.exported(ctx, "workspace.export_files", map[string]any{"files": len(project.Files()), "metadata": slices.Sorted(maps.Keys(metadata))})
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)
 		w.Header().Set("Content-Type", archiveMedia)

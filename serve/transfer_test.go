@@ -152,3 +152,34 @@ func TestExportRecords(t *testing.T) {
 	resp, body = call(t, "GET", start(t, newWorld().options(t)).URL+"/api/v1/export/records", "")
 	wantProblem(t, resp, body, http.StatusNotFound, "not_found", "neither exports nor imports")
 }
+
+// TestExportsAreTold: whatever leaves by an export is in the audit trail, however its
+// beginning is said, and so is what goes on with one.
+func TestExportsAreTold(t *testing.T) {
+	t.Parallel()
+	o := newWorld().guarded(t)
+	log := newLog(t)
+	o.Log, o.Transfer = log, &depot{log: log}
+	now := time.Now()
+	at, err := log.Append(t.Context(), []millrace.Record{{ID: "1", Workspace: millrace.DefaultWorkspace, Source: "web", Stream: "page", Received: now, Occurred: now, Body: []byte("{}")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, o)
+	for i, c := range []struct{ path, action, says string }{
+		{"/records", "workspace.export", `"after":"0-0-0"`}, {"/records?after=start", "workspace.export", `"after":"0-0-0"`}, {"/records?after=0-0-0", "workspace.export", `"after":"0-0-0"`},
+		{"/records?after=" + at.Numbers(), "workspace.export", `"after":"` + at.Numbers()}, {"/files", "workspace.export_files", `"metadata":["workspace"]`}, {"/audit", "workspace.export_trail", `"format":"ndjson"`},
+	} {
+		if resp, text := call(t, "GET", s.URL+"/api/v1/export"+c.path, ""); resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s", c.path, resp.StatusCode, text)
+		}
+		_, text := call(t, "GET", s.URL+"/api/v1/audit?action=workspace", "")
+		page := decode[struct {
+			Entries []AuditEntry
+			Next    string
+		}](t, text)
+		if len(page.Entries) != i+1 || page.Entries[0].Action != c.action || !strings.Contains(string(page.Entries[0].After), c.says) {
+			t.Errorf("%s is told as %s", c.path, text)
+		}
+	}
+}
