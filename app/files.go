@@ -43,8 +43,8 @@ func secretsFolder(dir string) string {
 }
 
 // Check is what millrace check finds.
-func (f *projectFiles) Check(texts map[string][]byte) []project.Problem {
-	return project.Check(os.DirFS(f.app.o.Dir), texts, Kinds(), f.app.home.lookingOptions())
+func (f *projectFiles) Check(ctx context.Context, who access.Principal, texts map[string][]byte) []project.Problem {
+	return f.app.home.check(ctx, who, os.DirFS(f.app.o.Dir), texts)
 }
 
 // CheckUses refuses changes by which a secret would be used as it is not yet, or the

@@ -19,9 +19,13 @@ type releases struct{ *space }
 
 func (r releases) store() *release.Store { return r.app.versions }
 
-// Plan plans files, or a version, against what runs.
-func (r releases) Plan(ctx context.Context, files *tree.Tree, version int64, facts plan.Facts) (*plan.Plan, error) {
-	o := plan.Options{New: files, To: version, Kinds: Kinds(), Project: r.lookingOptions(), Facts: facts, Holder: r.holder()}
+// Plan plans files, or a version, against what runs. Who may not allow new uses of
+// secrets is told which there are, and nothing of their values.
+func (r releases) Plan(ctx context.Context, who access.Principal, files *tree.Tree, version int64, facts plan.Facts) (*plan.Plan, error) {
+	o := plan.Options{New: files, To: version, Kinds: Kinds(), Project: r.showingOptions(who), Facts: facts, Holder: r.holder()}
+	o.Refused = func(old, next *tree.Tree) ([]project.SecretUse, func(string) bool) {
+		return r.refusedUses(ctx, who, func() (_, _ []project.SecretUse) { return r.usesOf(old), r.usesOf(next) })
+	}
 	if r.space != r.app.home {
 		server := r.app.config().Query
 		o.Server = &server

@@ -151,3 +151,58 @@ func TestStolenByVersion(t *testing.T) {
 
 // sumOf is the etag of a text.
 func sumOf(text string) string { return files.ETagOf([]byte(text)) }
+
+// TestToldByPlan: who may look at files, but not use secrets, is told neither by a
+// plan nor by a check what a secret of the server is, and both go on working.
+func TestToldByPlan(t *testing.T) {
+	t.Parallel()
+	r := mustProduce(t, thief(t, shop), filepath.Join(t.TempDir(), "data"), io.Discard)
+	status, text := r.admin("PUT", "/api/v1/secrets", []byte(`{"path":"github","value":"canary-github-1","resources":["sources/github"]}`), "application/json")
+	if status != 200 {
+		t.Fatalf("%d %s", status, text)
+	}
+	viewer, editor := r.made("viewer"), r.made("editor")
+	web := func(origin string) map[string]string {
+		return with(shop, "sources/web.yaml", "kind: http\nwrite_keys: [web_1]\ncors_origins: ['"+origin+"']\n")
+	}
+	const shown = "https://${secret:smtp_password}.example"
+	for name, files := range map[string]map[string]string{
+		"shown":           web(shown),
+		"cut":             web("https://" + strings.Repeat("a", 300) + ".${secret:smtp_password}.example"),
+		"compared":        with(shop, "sources/ios.yaml", "kind: http\nwrite_keys: ['${secret:smtp_password}']\n"),
+		"that is not set": web("https://${secret:not_there}.example"),
+	} {
+		for who, key := range map[string]string{"viewer": viewer, "editor": editor} {
+			status, text := r.upload(key, "/api/v1/releases/plan", files)
+			if status != 200 || strings.Contains(text, "canary") || !strings.Contains(text, `"kind":"secret"`) || !strings.Contains(text, "secret:use") {
+				t.Errorf("a plan of what is %s, by a key of a %s: %d %s", name, who, status, text)
+			}
+			texts := object{}
+			for path, text := range files {
+				texts[path] = text
+			}
+			status, text = r.request(key, "POST", "/api/v1/files/check", object{"texts": texts})
+			if status != 200 || strings.Contains(text, "canary") || !strings.Contains(text, "secret:use") || strings.Contains(text, "is not set") {
+				t.Errorf("a check of what is %s, by a key of a %s: %d %s", name, who, status, text)
+			}
+		}
+	}
+	if status, text := r.upload(adminToken, "/api/v1/releases/plan", web(shown)); status != 200 || strings.Contains(text, "canary") || strings.Contains(text, `"kind":"secret"`) || !strings.Contains(text, shown) {
+		t.Errorf("by who may use secrets: %d %s", status, text)
+	}
+	allowed := with(shop, "sources/github.yaml", webhook("github"))
+	if status, text := r.upload(editor, "/api/v1/releases/plan", allowed); status != 200 || strings.Contains(text, `"kind":"secret"`) {
+		t.Errorf("what the vault allows: %d %s", status, text)
+	}
+	if status, text := r.upload(editor, "/api/v1/releases?base=1&message=x", allowed); status != 200 {
+		t.Errorf("what was planned: %d %s", status, text)
+	}
+	for who, key := range map[string]string{"viewer": viewer, "editor": editor} {
+		if status, text := r.upload(key, "/api/v1/releases/plan", with(allowed, "README.md", "x")); status != 200 || strings.Contains(text, `"kind":"secret"`) {
+			t.Errorf("what runs with its secrets already, by a key of a %s: %d %s", who, status, text)
+		}
+		if status, text := r.request(key, "POST", "/api/v1/files/check", object{}); status != 200 || !strings.Contains(text, `"problems":[]`) {
+			t.Errorf("a check of what runs, by a key of a %s: %d %s", who, status, text)
+		}
+	}
+}

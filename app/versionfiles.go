@@ -144,12 +144,12 @@ func (f versionFiles) base(ctx context.Context, e serve.FileEdit) []byte {
 }
 
 // Check is what is wrong with the version that runs, with other texts in it.
-func (f versionFiles) Check(texts map[string][]byte) []project.Problem {
-	t, _, err := f.running(context.Background())
+func (f versionFiles) Check(ctx context.Context, who access.Principal, texts map[string][]byte) []project.Problem {
+	t, _, err := f.running(ctx)
 	if err != nil {
 		return []project.Problem{{File: ".", Message: err.Error()}}
 	}
-	return project.Check(t.FS(), texts, Kinds(), f.lookingOptions())
+	return f.check(ctx, who, t.FS(), texts)
 }
 
 // CheckUses refuses texts as Edit does.

@@ -41,6 +41,11 @@ type Secrets struct {
 	NoPlain  bool                             // neither environment nor Dir: they belong to another workspace
 	Redactor *secret.Redactor                 // learns the values; nil: nobody does
 	Address  string                           // of the space whose Vault that is, for commands; "": they need none
+	// Withhold says which secrets are left out as if they were not asked for: what
+	// needs their values is not checked, so that nothing is told of them. nil: none.
+	Withhold func(path string) bool
+	// Untold keeps from messages who may use a secret.
+	Untold bool
 	// Later leaves out secrets that are not found, for who cannot ask the vault
 	// yet: what needs their values is not checked.
 	Later bool
@@ -236,6 +241,10 @@ func (s *resolver) expand(text string, at SecretUse) (expanded string, known boo
 			known = false
 			return "", nil
 		}
+		if s.secrets.Withhold != nil && s.secrets.Withhold(ref.Path) {
+			known = false
+			return "", nil
+		}
 		use, lookup := at, s.secrets
 		use.Reference = ref
 		if at.Resource == "catalog" { // it has the vault in it
@@ -280,6 +289,9 @@ func (s Secrets) permitted(use SecretUse) error {
 	}
 	for _, by := range all {
 		if err := s.Vault.Use(use.Reference, by); err != nil {
+			if s.Untold && millrace.KindOf(err) == millrace.Forbidden {
+				return millrace.Errorf(millrace.Forbidden, "%s may not use the secret %s so: by what it may be used, and where it may be sent, is seen with the permission secret:list", use.Resource, use.Path)
+			}
 			return err
 		}
 	}

@@ -46,7 +46,7 @@ func (s *server) registerPlan() {
 			if err != nil {
 				return nil, err
 			}
-			p, err := r.Plan(ctx, files, 0, s.facts(ctx))
+			p, err := r.Plan(ctx, principal(ctx), files, 0, s.facts(ctx))
 			return &bodyOf[*plan.Plan]{Body: p}, releaseError(ctx, err)
 		})
 	register(s, operation{id: "plan-stored-release", needs: access.ReleaseRead, method: http.MethodGet, path: "/api/v1/releases/{number}/plan", tag: "releases",
@@ -56,7 +56,7 @@ func (s *server) registerPlan() {
 			if err != nil {
 				return nil, err
 			}
-			p, err := r.Plan(ctx, nil, in.Number, s.facts(ctx))
+			p, err := r.Plan(ctx, principal(ctx), nil, in.Number, s.facts(ctx))
 			return &bodyOf[*plan.Plan]{Body: p}, releaseError(ctx, err)
 		})
 }

@@ -24,8 +24,9 @@ type ProjectFiles interface {
 	Remove(path, etag string) error
 	Rename(from, to, etag string) error
 	// Check finds what is wrong with the project with other texts in place of
-	// some of its files; nil is a file that is removed.
-	Check(texts map[string][]byte) []project.Problem
+	// some of its files; nil is a file that is removed. It tells nothing of secrets
+	// that who asks may not allow to be used so.
+	Check(ctx context.Context, who access.Principal, texts map[string][]byte) []project.Problem
 	// CheckUses refuses texts by which a secret would be used as it is not yet, or the
 	// whole server be set up otherwise, when who asks may not allow that.
 	CheckUses(ctx context.Context, who access.Principal, texts map[string][]byte) error
@@ -142,7 +143,7 @@ type savedFile struct {
 
 func (s *server) saved(ctx context.Context, path, etag string) *bodyOf[savedFile] {
 	s.space(ctx).Files.Saved()
-	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Problems: fileProblems(s.space(ctx).Files.Check(nil)), Version: s.versionOf(ctx)}}
+	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Problems: fileProblems(s.space(ctx).Files.Check(ctx, principal(ctx), nil)), Version: s.versionOf(ctx)}}
 }
 
 // tellFile writes down that a file was changed: its texts are known by their hashes.
@@ -303,7 +304,7 @@ func (s *server) tryEdit(ctx context.Context, path, etag string, text []byte, ch
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Text: string(edited), Problems: fileProblems(s.space(ctx).Files.Check(map[string][]byte{path: edited}))}}, nil
+	return &bodyOf[savedFile]{Body: savedFile{Path: path, ETag: etag, Text: string(edited), Problems: fileProblems(s.space(ctx).Files.Check(ctx, principal(ctx), map[string][]byte{path: edited}))}}, nil
 }
 
 func (s *server) registerEditor() {
@@ -329,7 +330,7 @@ func (s *server) registerEditor() {
 					}
 				}
 			}
-			return &bodyOf[checked]{Body: checked{Problems: fileProblems(s.space(ctx).Files.Check(texts))}}, nil
+			return &bodyOf[checked]{Body: checked{Problems: fileProblems(s.space(ctx).Files.Check(ctx, principal(ctx), texts))}}, nil
 		})
 	type completeBody struct {
 		Path   string `json:"path" maxLength:"500" example:"sources/web.yaml" doc:"Of the file."`

@@ -23,7 +23,7 @@ func (f *folderFiles) CheckUses(context.Context, access.Principal, map[string][]
 	return nil
 }
 
-func (f *folderFiles) Check(texts map[string][]byte) []project.Problem {
+func (f *folderFiles) Check(_ context.Context, _ access.Principal, texts map[string][]byte) []project.Problem {
 	return project.Check(os.DirFS(f.dir), texts, nil, project.Options{})
 }
 func (f *folderFiles) Known() project.Known                { return project.Known{} }

@@ -186,7 +186,7 @@ func (f *folder) CheckUses(_ context.Context, who access.Principal, texts map[st
 	return nil
 }
 
-func (f *folder) Check(texts map[string][]byte) []project.Problem {
+func (f *folder) Check(_ context.Context, _ access.Principal, texts map[string][]byte) []project.Problem {
 	return project.Check(os.DirFS(f.dir), texts, testKinds, project.Options{Warehouses: []string{"duckdb"}, Archives: []string{"file"}})
 }
 func (f *folder) Known() project.Known                { return project.Known{} }

@@ -27,8 +27,9 @@ import (
 // the space. Errors of deployments are as those of release.Store.
 type Releases interface {
 	// Plan plans files, or the version of that number when they are nil, against
-	// what runs.
-	Plan(ctx context.Context, files *tree.Tree, version int64, facts plan.Facts) (*plan.Plan, error)
+	// what runs. It tells nothing of the values of secrets that who asks may not allow
+	// to be used so.
+	Plan(ctx context.Context, who access.Principal, files *tree.Tree, version int64, facts plan.Facts) (*plan.Plan, error)
 	// Deploy deploys in the space; the proposal's Target is not looked at. It,
 	// Rollback and Promote refuse files by which a secret would be used as it is not
 	// yet, or the whole server be set up otherwise, when who asks may not allow that.

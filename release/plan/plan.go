@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -38,7 +39,7 @@ type Effect struct {
 	// Kind names it for programs: table_created, column_type, key_added,
 	// key_removed, key_moved, key_taken, flow_stops, tables_stay, renamed, window, limit,
 	// origins, signature, expression, restart, engine, retention, bounded, hidden,
-	// other, unknown.
+	// secret, other, unknown.
 	Kind     string `json:"kind"`
 	Resource string `json:"resource,omitempty"` // "sources/web"; absent: the project's settings
 	Field    string `json:"field,omitempty"`
@@ -119,6 +120,10 @@ type Options struct {
 	Kinds    project.Kinds
 	Project  project.Options // how both are read: environment, secrets, engines
 	Facts    Facts           // nil: nothing is known
+	// Refused are the uses of secrets that New has and Old has not, and that who asks
+	// may not allow. withhold says which secrets are not looked up then, in either:
+	// who plans must not learn a value from what a plan says. nil: none is refused.
+	Refused func(old, next *tree.Tree) (uses []project.SecretUse, withhold func(path string) bool)
 	// Server has the limits of queries of the server that the version runs on; nil:
 	// it is the version that says them.
 	Server *project.QuerySettings
@@ -134,6 +139,10 @@ func Make(ctx context.Context, o Options) (*Plan, error) {
 	}
 	if o.Project.Cache == nil {
 		o.Project.Cache = &project.Cache{}
+	}
+	var refused []project.SecretUse
+	if o.Refused != nil {
+		refused, o.Project.Secrets.Withhold = o.Refused(o.Old, o.New)
 	}
 	next, err := project.Load(o.New.FS(), o.Kinds, o.Project)
 	if err != nil {
@@ -153,6 +162,7 @@ func Make(ctx context.Context, o Options) (*Plan, error) {
 		}
 		p.old.index()
 	}
+	p.refused(refused)
 	p.compare()
 	if err := ctx.Err(); err != nil {
 		return nil, millrace.Errorf(millrace.Canceled, "planning was canceled: %w", err)
@@ -215,6 +225,19 @@ func (p *planner) cannotRead(err error) {
 func (p *planner) effect(e Effect) {
 	if len(p.plan.Effects) < maxEffectsKept {
 		p.plan.Effects = append(p.plan.Effects, e)
+	}
+}
+
+// refused tells of uses of secrets for which a deployment is refused.
+func (p *planner) refused(uses []project.SecretUse) {
+	for _, u := range uses {
+		e := Effect{Severity: Careful, Kind: "secret", Resource: u.Resource, Field: u.Field,
+			Message: fmt.Sprintf("This is a new use of the secret %s by %s: who lacks the permission secret:use is refused to deploy it, unless the vault allows it. What follows from its value is not told.", clip(u.Path), clip(u.Resource)),
+			Do:      fmt.Sprintf("Have someone deploy it who has that permission, or allow it in the vault, with millrace secret allow %s --resource %s.", clip(u.Path), clip(u.Resource))}
+		if u.File == project.ConfigFile {
+			e.Resource = ""
+		}
+		p.effect(e)
 	}
 }
 

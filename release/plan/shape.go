@@ -97,10 +97,10 @@ func (c *sourceChange) limits() {
 	if c.old.limits == c.next.limits && !c.inherits() {
 		return
 	}
-	was, is := limitsOf(c.old.limits), limitsOf(c.next.limits)
+	was, is := limitsOf(c.old.limits, c.old.says), limitsOf(c.next.limits, c.next.says)
 	for _, name := range limitNames {
 		old, next := was[name], is[name]
-		if old == next && old.value != 0 {
+		if old.value == next.value && old.value != 0 {
 			continue
 		}
 		if old.value == 0 {
@@ -122,10 +122,13 @@ func (c *sourceChange) inherits() bool {
 type limit struct {
 	value float64
 	bytes bool
+	says  string // how the file writes it, when that is a reference to a secret
 }
 
 func (l limit) String() string {
 	switch {
+	case l.says != "":
+		return l.says
 	case l.value == 0 || math.IsInf(l.value, 1):
 		return "no limit"
 	case l.bytes:
@@ -161,8 +164,11 @@ var limitNames, limitDefaults = func() (names []string, defaults map[string]limi
 	return names, defaults
 }()
 
-// limitsOf returns limits by their names.
-func limitsOf(limits any) map[string]limit {
+// limitsOf returns limits by their names. says is what the file says, with limits
+// in it.
+func limitsOf(limits any, says project.Fields) map[string]limit {
+	value, _ := find(says, "limits")
+	fields, _ := value.(project.Fields)
 	out := map[string]limit{}
 	v := reflect.ValueOf(limits)
 	for i := range v.NumField() {
@@ -174,6 +180,9 @@ func limitsOf(limits any) map[string]limit {
 		case f.CanFloat():
 			l.value = f.Float()
 		}
+		if v, found := find(fields, name); found && refers(v) {
+			l.says = written(v)
+		}
 		out[name] = l
 	}
 	return out
@@ -183,7 +192,9 @@ func limitsOf(limits any) map[string]limit {
 func (s *side) limit(name string) limit {
 	if s.project != nil {
 		if s.limits == nil {
-			s.limits = limitsOf(s.project.Config.Collect.Limits)
+			all, _ := find(effective(s.values(project.ConfigFile), s.project.Environment), "collect")
+			says, _ := all.(project.Fields)
+			s.limits = limitsOf(s.project.Config.Collect.Limits, says)
 		}
 		if l := s.limits[name]; l.value != 0 {
 			return l
@@ -207,7 +218,7 @@ func tightened(effect func(severity Severity, kind, field, message, do string), 
 	do := "Make the limit as large as what is sent, or change the senders first."
 	received, ok := facts.receivedFrom(source)
 	largest, is := received.Largest[name]
-	seen := fmt.Sprintf(limitWords[name], limit{largest, next.bytes})
+	seen := fmt.Sprintf(limitWords[name], limit{value: largest, bytes: next.bytes})
 	switch {
 	case !ok || !is:
 		effect(Careful, "limit", field, message+" How large what came lately was is not known.", do)
@@ -241,7 +252,7 @@ func (p *planner) inheritedBy(r project.Resource) {
 	if s == nil {
 		return
 	}
-	own := limitsOf(s.limits)
+	own := limitsOf(s.limits, nil)
 	for _, name := range limitNames {
 		if own[name].value != 0 {
 			continue

@@ -21,13 +21,14 @@ type source struct {
 	window     collect.Window
 	types      map[string]string
 	limits     collect.Limits
+	says       project.Fields // as it is written
 }
 
 // A key is a write key and how its file writes it, which may be a reference.
 type key struct{ value, shown string }
 
 func sourceOf(r project.Resource, says project.Fields) *source {
-	s := &source{name: r.Name, kind: r.Kind}
+	s := &source{name: r.Name, kind: r.Kind, says: says}
 	var keys []string
 	switch c := r.Config.(type) {
 	case *collect.HTTPSource:
@@ -37,16 +38,35 @@ func sourceOf(r project.Resource, says project.Fields) *source {
 	default:
 		return nil
 	}
-	listed, _ := find(says, "write_keys")
-	texts, _ := listed.([]any)
+	shown := s.listed("write_keys", keys)
 	for i, k := range keys {
-		shown := "one whose text is not shown"
-		if i < len(texts) && len(texts) == len(keys) {
-			shown = written(texts[i])
+		if k != "" { // it is withheld
+			s.keys = append(s.keys, key{k, shown[i]})
 		}
-		s.keys = append(s.keys, key{k, shown})
 	}
 	return s
+}
+
+// listed are the texts of a list as the file writes them, which may be references.
+func (s *source) listed(field string, values []string) []string {
+	v, _ := find(s.says, field)
+	texts, _ := v.([]any)
+	out := make([]string, len(values))
+	for i := range values {
+		if out[i] = "one whose text is not shown"; len(texts) == len(values) {
+			out[i] = written(texts[i])
+		}
+	}
+	return out
+}
+
+// shown is a value as text, or how its file writes it, when that is a reference to a
+// secret.
+func (s *source) shown(field, text string) string {
+	if v, found := find(s.says, field); found && refers(v) {
+		return written(v)
+	}
+	return text
 }
 
 func (s *source) has(value string) bool {
@@ -230,13 +250,13 @@ func (c *sourceChange) keys() {
 
 func (c *sourceChange) window() {
 	was, is := c.old.window, c.next.window
-	text := func(w collect.Window) string { b, _ := w.MarshalText(); return string(b) }
+	text := func(s *source) string { b, _ := s.window.MarshalText(); return s.shown("dedup", string(b)) }
 	switch {
 	case is < was:
-		c.effect(Careful, "window", "dedup", fmt.Sprintf("An ID counts as a duplicate for %s instead of %s: what is sent again later than that is counted twice.", text(is), text(was)),
-			"Make sure that no sender repeats events after "+text(is)+". What was judged stays as it is.")
+		c.effect(Careful, "window", "dedup", fmt.Sprintf("An ID counts as a duplicate for %s instead of %s: what is sent again later than that is counted twice.", text(c.next), text(c.old)),
+			"Make sure that no sender repeats events after "+text(c.next)+". What was judged stays as it is.")
 	case is > was:
-		c.effect(Info, "window", "dedup", fmt.Sprintf("An ID counts as a duplicate for %s instead of %s, from what is known of IDs now on.", text(is), text(was)), "Nothing.")
+		c.effect(Info, "window", "dedup", fmt.Sprintf("An ID counts as a duplicate for %s instead of %s, from what is known of IDs now on.", text(c.next), text(c.old)), "Nothing.")
 	}
 }
 
@@ -266,15 +286,16 @@ func (c *sourceChange) origins() {
 		return
 	}
 	was, is := c.old.http.CORSOrigins, c.next.http.CORSOrigins
+	shown := c.old.listed("cors_origins", was)
 	var gone []string
-	for _, o := range was {
+	for i, o := range was {
 		if !slices.Contains(is, o) && len(is) > 0 {
-			gone = append(gone, clip(o))
+			gone = append(gone, shown[i])
 		}
 	}
 	switch {
 	case len(was) == 0 && len(is) > 0:
-		c.stops("cors_origins", "origins", fmt.Sprintf("Only pages of %s can send from browsers; all could before.", clip(strings.Join(is, ", "))), "Name every page that sends.")
+		c.stops("cors_origins", "origins", fmt.Sprintf("Only pages of %s can send from browsers; all could before.", clip(strings.Join(c.next.listed("cors_origins", is), ", "))), "Name every page that sends.")
 	case len(gone) > 0:
 		c.effect(Careful, "origins", "cors_origins", fmt.Sprintf("Pages of %s cannot send from browsers any more.", strings.Join(gone, ", ")), "Make sure that they do not.")
 	}
