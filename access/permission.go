@@ -133,7 +133,7 @@ var table = []Info{
 	{ServerBackup, OfServer, false, "Back up everything, verify backups, delete them", managing},
 	{ServerRestore, OfServer, false, "Restore a backup over the server", owning},
 	{ServerRekey, OfServer, false, "Change the master key that all secrets and records are encrypted under", owning},
-	{ServerConfigure, OfServer, false, "Change what millrace.yaml says of the whole server: where log, archive, warehouse, backups and mail are, and its public address", owning},
+	{ServerConfigure, OfServer, false, "Change what millrace.yaml says of the whole server: where log, archive, warehouse, backups and mail are, its public address, and the limits of queries that hold for all", owning},
 	{ServerKeyRead, OfServer, false, "List the API keys of the server, without their secrets", managing},
 	{ServerKeyManage, OfServer, false, "Create, rotate and revoke API keys of the server, which can do no more than who makes them", managing},
 	{OperatorRead, OfServer, false, "List who runs the server", watching},

@@ -207,7 +207,7 @@ func TestSettingsOfTheServer(t *testing.T) {
 	for name, more := range map[string]string{
 		"mail":        "smtp: {address: 'evil.example:587', from: 'a@evil.example'}\n",
 		"links":       "collect: {public_url: 'https://evil.example'}\n",
-		"the archive": "archive: s3://evil?region=eu-west-2\n", "the trail": "audit_retention: 30d\n", "backups": "backup: {to: 'file:/tmp/x'}\n",
+		"the archive": "archive: s3://evil?region=eu-west-2\n", "the trail": "audit_retention: 30d\n", "how long queries take": "query: {timeout: 1ms}\n", "their rows": "query: {rows: 1}\n", "their size": "query: {result_size: 1KiB}\n", "backups": "backup: {to: 'file:/tmp/x'}\n",
 		"for its environment": "environments: {production: {warehouse: 'postgres://u@evil.example/x'}}\n",
 	} {
 		refused(name, "PUT", "/api/v1/files/text?path=millrace.yaml", object{"etag": has.ETag, "text": has.Text + more})
@@ -230,7 +230,7 @@ func TestSettingsOfTheServer(t *testing.T) {
 	if text, err := io.ReadAll(resp.Body); resp.StatusCode != 403 || !strings.Contains(string(text), "server:configure") {
 		t.Errorf("a deployment: %d %s %v", resp.StatusCode, text, err)
 	}
-	for name, more := range map[string]string{"queries": "query: {rows: 7}\n", "another environment": "environments: {staging: {query: {rows: 7}}}\n"} {
+	for name, more := range map[string]string{"another name": "# ours\n", "another environment": "environments: {staging: {query: {rows: 7}}}\n"} {
 		_, text := r.request(editor.Token, "GET", "/api/v1/files/text?path=millrace.yaml", nil)
 		if err := json.Unmarshal([]byte(text), &has); err != nil {
 			t.Fatal(err)

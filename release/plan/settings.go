@@ -15,9 +15,9 @@ var needRestart = []string{"catalog", "warehouse", "archive", "archive_interval"
 	"query.timeout", "query.memory", "query.spill", "query.rows", "query.login", "query.concurrency"}
 
 // ofServer are the settings that are the whole server's, not only those of the
-// environment whose version says them.
-var ofServer = []string{"log", "warehouse", "archive", "archive_interval", "catalog", "collect", "smtp", "audit_retention", "backup",
-	"query.memory", "query.spill", "query.login", "query.concurrency"}
+// environment whose version says them. The limits of queries are among them, since no
+// environment of any workspace has larger ones.
+var ofServer = []string{"log", "warehouse", "archive", "archive_interval", "catalog", "collect", "query", "smtp", "audit_retention", "backup"}
 
 // ServerSettings names the settings of the whole server in which two texts of
 // millrace.yaml differ for an environment, as they are written. One that cannot be

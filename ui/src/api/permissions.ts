@@ -23,7 +23,7 @@ export const permissions: readonly Permission[] = [
   { name: 'server:audit', level: 'server', anywhere: false, lets: 'Read the audit trail of the server, and verify all of it', roles: ['owner', 'admin'] },
   { name: 'server:backup', level: 'server', anywhere: false, lets: 'Back up everything, verify backups, delete them', roles: ['owner', 'admin'] },
   { name: 'server:rekey', level: 'server', anywhere: false, lets: 'Change the master key that all secrets and records are encrypted under', roles: ['owner'] },
-  { name: 'server:configure', level: 'server', anywhere: false, lets: 'Change what millrace.yaml says of the whole server: where log, archive, warehouse, backups and mail are, and its public address', roles: ['owner'] },
+  { name: 'server:configure', level: 'server', anywhere: false, lets: 'Change what millrace.yaml says of the whole server: where log, archive, warehouse, backups and mail are, its public address, and the limits of queries that hold for all', roles: ['owner'] },
   { name: 'server_key:read', level: 'server', anywhere: false, lets: 'List the API keys of the server, without their secrets', roles: ['owner', 'admin'] },
   { name: 'server_key:manage', level: 'server', anywhere: false, lets: 'Create, rotate and revoke API keys of the server, which can do no more than who makes them', roles: ['owner', 'admin'] },
   { name: 'operator:read', level: 'server', anywhere: false, lets: 'List who runs the server', roles: ['owner', 'admin', 'viewer'] },
