@@ -261,7 +261,7 @@ func testBackup(t *testing.T, w *world) {
 	c, err := sqlite.Open(ctx, sqlite.Options{File: filepath.Join(t.TempDir(), "restored.db")})
 	ok(t, err)
 	defer c.Close()
-	ok(t, c.Restore(ctx, &backup))
+	ok(t, c.Restore(ctx, &backup, ""))
 	w.catalog.Catalog = c
 	w.restart()
 	w.as(s)

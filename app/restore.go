@@ -3,7 +3,9 @@ package app
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -72,27 +74,25 @@ func Restore(ctx context.Context, o RestoreOptions) (BackupState, error) {
 	if err != nil {
 		return state, err
 	}
-	if o.Project != "" {
-		if err := emptyFolder(o.Project); err != nil {
-			return state, err
-		}
-	}
 	r := &restore{o: o, state: state}
 	if err := r.begin(ctx); err != nil {
 		return state, fmt.Errorf("nothing was restored to %s: %w", o.Data, roomFor(err))
 	}
 	defer r.data.Close()
 	err = roomFor(r.parts(ctx))
-	if r.catalog != nil {
-		err = errors.Join(err, r.catalog.Close())
-	}
 	if r.bucket != nil {
 		err = errors.Join(err, r.bucket.Close())
+	}
+	if err == nil {
+		err = roomFor(r.end(ctx))
+	}
+	if r.catalog != nil {
+		err = errors.Join(err, r.catalog.Close())
 	}
 	if err != nil {
 		return state, fmt.Errorf("the restore did not finish, and %s is not whole: restore into it again when this is mended, or take another backup with --backup (millrace backup list says which there are): %w", r.data.path, err)
 	}
-	return state, r.finish()
+	return state, nil
 }
 
 // A restore is one that is under way.
@@ -104,6 +104,8 @@ type restore struct {
 	bucket  *local.Bucket
 	done    int64
 	parted  map[string]bool // the parts that were restored
+	mark    unfinished      // what restoringFile says
+	files   *tree.Tree      // of the project
 }
 
 func emptyFolder(dir string) error {
@@ -135,22 +137,29 @@ func roomFor(err error) error {
 
 // begin makes the folder, and says in it that it is not whole.
 func (r *restore) begin(ctx context.Context) error {
-	marker := filepath.Join(r.o.Data, restoringFile)
-	_, err := os.Stat(marker)
-	again := err == nil
-	if !again {
+	before, err := readUnfinished(r.o.Data)
+	if err != nil {
+		return err
+	}
+	if before == nil {
 		if err := emptyFolder(r.o.Data); err != nil {
 			return err
 		}
 	}
+	if err := r.lookAtProject(before); err != nil {
+		return err
+	}
 	if r.data, err = openData(ctx, r.o.Data, 0); err != nil {
 		return err
 	}
-	if again {
+	r.mark = unfinished{RestoredFolder: r.restored(), Mark: strings.ToLower(rand.Text())}
+	if before != nil {
+		r.mark.Mark = cmp.Or(before.Mark, r.mark.Mark)
+		r.mark.Project, r.mark.Files = before.Project, before.Files
 		err = r.clear()
 	}
 	if err == nil {
-		err = r.note(restoringFile)
+		err = r.note(restoringFile, r.mark)
 	}
 	if err != nil {
 		return errors.Join(err, r.data.Close())
@@ -174,8 +183,12 @@ func (r *restore) clear() error {
 	return nil
 }
 
-func (r *restore) note(file string) error {
-	text, err := json.Marshal(RestoredFolder{r.o.Manifest.ID, r.o.Manifest.Taken, r.state.Through, r.o.Now().UTC()})
+func (r *restore) restored() RestoredFolder {
+	return RestoredFolder{r.o.Manifest.ID, r.o.Manifest.Taken, r.state.Through, r.o.Now().UTC()}
+}
+
+func (r *restore) note(file string, what any) error {
+	text, err := json.Marshal(what)
 	if err != nil {
 		return err
 	}
@@ -238,7 +251,7 @@ func (r *restore) file(ctx context.Context, c backup.Content) error {
 	r.parted[c.Path] = true
 	switch {
 	case c.Path == backupCatalog:
-		return piped(c, func(in io.Reader) error { return r.catalog.Restore(ctx, in) })
+		return piped(c, func(in io.Reader) error { return r.catalog.Restore(ctx, in, r.catalogMark()) })
 	case c.Path == backupLog:
 		return piped(c, func(in io.Reader) error {
 			return nats.Restore(ctx, nats.Options{Dir: r.data.sub("log"), Now: r.o.Now, Logger: r.o.Logger}, r.state.Log, framesIn(in))
@@ -304,6 +317,7 @@ func framesIn(in io.Reader) iter.Seq2[[]byte, error] {
 	}
 }
 
+// project reads the files of the project. They are written when all else is there.
 func (r *restore) project(c backup.Content) error {
 	if r.o.Project == "" {
 		return nil
@@ -312,14 +326,9 @@ func (r *restore) project(c backup.Content) error {
 	if _, err := c.WriteTo(&packed); err != nil {
 		return err
 	}
-	files, _, err := tree.Unpack(&packed, tree.Limits{})
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.o.Project, 0o700); err != nil {
-		return err
-	}
-	return tree.ToFolder(r.o.Project, tree.NewBuilder(tree.Limits{}).Tree(), files)
+	var err error
+	r.files, _, err = tree.Unpack(&packed, tree.Limits{})
+	return err
 }
 
 // plain writes a file of the data folder. It is synced with its folders at the end.
@@ -358,9 +367,30 @@ func (r *restore) compare(ctx context.Context) error {
 	return nil
 }
 
+// end writes what comes last, and ends the restore.
+func (r *restore) end(ctx context.Context) error {
+	if err := r.writeProject(); err != nil {
+		return err
+	}
+	if r.o.Catalog == "" { // a file of the folder
+		file := r.catalog
+		r.catalog = nil
+		if err := file.Close(); err != nil {
+			return err
+		}
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	if r.catalog != nil {
+		r.unmark(ctx)
+	}
+	return nil
+}
+
 // finish makes the folder whole: everything in it is durable, then the mark goes.
 func (r *restore) finish() error {
-	if err := r.note(restoredFile); err != nil {
+	if err := r.note(restoredFile, r.restored()); err != nil {
 		return err
 	}
 	err := filepath.WalkDir(r.data.path, func(path string, d fs.DirEntry, err error) error {

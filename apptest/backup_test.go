@@ -288,9 +288,9 @@ func TestKilledBackupsAndRestores(t *testing.T) {
 		t.Errorf("locks are left: %v", left)
 	}
 	data := filepath.Join(t.TempDir(), "restored")
-	restore := append([]string{"restore", "--data", data, "--from"}, backups.at...)
+	restore := append([]string{"restore", "--data", data, "--project", data + "-project", "--from"}, backups.at...)
 	began = time.Now()
-	mustRun(t, nil, append([]string{"restore", "--data", data + "-whole", "--from"}, backups.at...)...)
+	mustRun(t, nil, append([]string{"restore", "--data", data + "-whole", "--project", data + "-whole-project", "--from"}, backups.at...)...)
 	whole = time.Since(began)
 	for range 6 {
 		if killed(t, rand.N(whole), restore...) {
@@ -310,7 +310,7 @@ func TestKilledBackupsAndRestores(t *testing.T) {
 	if key, err := os.ReadFile(filepath.Join(s.Data, "master.key")); err != nil || os.WriteFile(filepath.Join(data, "master.key"), key, 0o600) != nil {
 		t.Fatal("the master key", err)
 	}
-	r := apptest.Start(t, apptest.Options{Dir: s.Dir, Data: data})
+	r := apptest.Start(t, apptest.Options{Dir: data + "-project", Data: data})
 	end, err := r.Post("/v1/track", "dev_web", `{"messageId":"m17","userId":"u","event":"Sent"}`, 10*time.Second)
 	if err != nil {
 		t.Fatal(err)

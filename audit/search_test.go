@@ -199,7 +199,7 @@ func BenchmarkSearch(b *testing.B) {
 	begun = time.Now()
 	out, in := io.Pipe()
 	go func() { in.CloseWithError(file.Backup(b.Context(), in)) }()
-	if err := server.Restore(b.Context(), out); err != nil {
+	if err := server.Restore(b.Context(), out, ""); err != nil {
 		b.Fatal(err)
 	}
 	b.Logf("copied in %v", time.Since(begun))

@@ -96,7 +96,7 @@ func body(b []byte) string {
 
 func restore(t *testing.T, c catalog.Catalog, b []byte) {
 	t.Helper()
-	if err := c.Restore(t.Context(), iotest.HalfReader(bytes.NewReader(b))); err != nil {
+	if err := c.Restore(t.Context(), iotest.HalfReader(bytes.NewReader(b)), ""); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -104,6 +104,45 @@ func restore(t *testing.T, c catalog.Catalog, b []byte) {
 func TestBackupOfAFile(t *testing.T) {
 	t.Parallel()
 	testBackups(t, filepath.Join(t.TempDir(), "catalog.db"))
+}
+
+// testMark restores again into what a restore with the same mark has filled, as
+// long as it was not ended and nobody used the catalog.
+func testMark(t *testing.T, c catalog.Catalog, b []byte) {
+	t.Helper()
+	again := func(what, mark string, works bool) {
+		t.Helper()
+		err := c.Restore(t.Context(), bytes.NewReader(b), mark)
+		if works && err != nil || !works && (millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), "not empty")) {
+			t.Errorf("restored %s: %v", what, err)
+		}
+	}
+	again("for the first time", "a", true)
+	again("by another restore", "b", false)
+	again("without a mark", "", false)
+	again("again", "a", true)
+	if err := catalog.Unmark(t.Context(), c, "a"); err != nil {
+		t.Fatal(err)
+	}
+	again("after it has ended", "a", false)
+}
+
+// testUsedMark is that a server has used what was restored.
+func testUsedMark(t *testing.T, c catalog.Catalog, b []byte) {
+	t.Helper()
+	if err := c.Restore(t.Context(), bytes.NewReader(b), "a"); err != nil {
+		t.Fatal(err)
+	}
+	held, err := catalog.Hold(t.Context(), c, "log", "server", catalog.LeaseOptions{})
+	if err == nil {
+		err = held.Release(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Restore(t.Context(), bytes.NewReader(b), "a"); millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), "not empty") {
+		t.Errorf("restored over what a server has used: %v", err)
+	}
 }
 
 // testBackups backs a catalog up and restores it into the same engine, from
@@ -117,13 +156,15 @@ func testBackups(t *testing.T, where string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong := first.Restore(ctx, bytes.NewReader(backup(t, first)))
+	wrong := first.Restore(ctx, bytes.NewReader(backup(t, first)), "")
 	if millrace.KindOf(wrong) != millrace.Conflict || !strings.Contains(wrong.Error(), "not empty") {
 		t.Errorf("restored over what is there: %v", wrong)
 	}
 	if err := held.Release(ctx); err != nil {
 		t.Fatal(err)
 	}
+	testMark(t, openEmpty(t, where+"marked", files), backup(t, first))
+	testUsedMark(t, openEmpty(t, where+"used", files), backup(t, first))
 	original := backup(t, first)
 	want := strings.Replace(body(original), `"log","server"`, `"log",""`, 1)
 
@@ -238,13 +279,13 @@ func testRefusedBackups(t *testing.T, where string, files fstest.MapFS, good []b
 		if strings.HasPrefix(where, "postgres:") && !slices.Contains([]string{"reference", "a key twice", "NULL", "cut in a row", "newer schema"}, name) {
 			continue // refused before the engine is asked, which takes long
 		}
-		err := c.Restore(t.Context(), bytes.NewReader(test.b))
+		err := c.Restore(t.Context(), bytes.NewReader(test.b), "")
 		if err == nil || millrace.KindOf(err) != test.kind {
 			t.Errorf("%s: %v (%s), want %s", name, err, millrace.KindOf(err), test.kind)
 		}
 	}
 	broken := errors.New("the network broke")
-	err := c.Restore(t.Context(), io.MultiReader(bytes.NewReader(good[:len(good)/2]), iotest.ErrReader(broken)))
+	err := c.Restore(t.Context(), io.MultiReader(bytes.NewReader(good[:len(good)/2]), iotest.ErrReader(broken)), "")
 	if !errors.Is(err, broken) || millrace.KindOf(err) != millrace.Unavailable {
 		t.Errorf("got %v", err)
 	}
@@ -267,7 +308,7 @@ func testBackupOfOlderSchema(t *testing.T, where string, files fstest.MapFS, goo
 	restore(t, c, good)
 	want(t, c, "SELECT sum(twice) + count(*) FROM counter", 2+3)
 	old := openEmpty(t, where+"old", files)
-	if err := old.Restore(t.Context(), bytes.NewReader(backup(t, c))); millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), "0004_newer") {
+	if err := old.Restore(t.Context(), bytes.NewReader(backup(t, c)), ""); millrace.KindOf(err) != millrace.Conflict || !strings.Contains(err.Error(), "0004_newer") {
 		t.Errorf("an older version restored it: %v", err)
 	}
 }

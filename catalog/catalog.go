@@ -59,7 +59,9 @@ type Catalog interface {
 	// Restore fills an empty catalog with a backup of this or an older version
 	// of Millrace: all of it or nothing. Conflict when the catalog is not
 	// empty or the backup is of a newer version, Invalid when it is damaged.
-	Restore(ctx context.Context, r io.Reader) error
+	// With a mark, what a Restore with the same mark has put there counts as
+	// empty, as long as nobody has held a lease since and Unmark was not called.
+	Restore(ctx context.Context, r io.Reader, mark string) error
 	// Status says how the store is. It fails only when ctx ends.
 	Status(ctx context.Context) (Status, error)
 	// Close waits for transactions that run and releases what is held.

@@ -25,7 +25,7 @@ import (
 
 // ReadBackup fills an empty store with a backup: the schema as it was then, its
 // rows, and then the migrations that are newer. Backends call it.
-func ReadBackup(ctx context.Context, s Store, r io.Reader, o MigrateOptions) error {
+func ReadBackup(ctx context.Context, s Store, r io.Reader, mark string, o MigrateOptions) error {
 	o.Complete()
 	all, err := readMigrations(o.Migrations, s.Dialect())
 	if err != nil {
@@ -45,13 +45,16 @@ func ReadBackup(ctx context.Context, s Store, r io.Reader, o MigrateOptions) err
 	})
 	read := false
 	err = s.Change(ctx, func(tx Tx) error {
-		if err := clearUnused(ctx, s, tx, all); err != nil {
+		if err := clearUnused(ctx, s, tx, mark, all); err != nil {
 			return err
 		}
 		if err := build(ctx, s, tx, then, header.Migrations); err != nil {
 			return err
 		}
-		return load(ctx, s, tx, b, &read)
+		if err := load(ctx, s, tx, b, &read); err != nil || mark == "" {
+			return err
+		}
+		return setMark(ctx, tx, mark)
 	})
 	if read && millrace.KindOf(err) == millrace.Conflict { // a reference, which is looked at last
 		return millrace.Errorf(millrace.Invalid, "the rows of the catalog's backup do not fit together: take another one: %w", err)
@@ -66,14 +69,19 @@ func ReadBackup(ctx context.Context, s Store, r io.Reader, o MigrateOptions) err
 // maxUnused is how many rows a table of a catalog may have that nobody used yet.
 const maxUnused = 1000
 
-// clearUnused drops all tables of a catalog that is as the migrations make it.
-func clearUnused(ctx context.Context, s Store, tx Tx, all []migration) error {
+// clearUnused drops all tables of a catalog that is as the migrations make it, or
+// as a restore with this mark has.
+func clearUnused(ctx context.Context, s Store, tx Tx, mark string, all []migration) error {
 	var have map[string][]string
+	again := false
 	err := s.Clear(ctx, tx, func(tables []Table) (err error) {
+		if again, err = marked(ctx, tx, tables, mark); err != nil || again {
+			return err
+		}
 		have, err = contents(ctx, tx, tables)
 		return err
 	})
-	if err != nil {
+	if err != nil || again {
 		return err
 	}
 	if err := build(ctx, s, tx, all, make([]applied, len(all))); err != nil {

@@ -282,8 +282,8 @@ func (c *Catalog) Backup(ctx context.Context, w io.Writer) error {
 }
 
 // Restore fills an empty catalog. See catalog.Catalog.
-func (c *Catalog) Restore(ctx context.Context, r io.Reader) error {
-	return catalog.ReadBackup(ctx, store{c}, r, c.migrate())
+func (c *Catalog) Restore(ctx context.Context, r io.Reader, mark string) error {
+	return catalog.ReadBackup(ctx, store{c}, r, mark, c.migrate())
 }
 
 // Status says how the file is. See catalog.Catalog.

@@ -16,6 +16,10 @@ import (
 // newPrefix begins the names of files that are not in their place yet.
 const newPrefix = ".millrace-new-"
 
+// Unfinished says whether a file's name is that of one which ToFolder was writing
+// when it was killed.
+func Unfinished(name string) bool { return strings.HasPrefix(name, newPrefix) }
+
 // ToFolder makes the files of one tree in a folder of those of another, which is
 // what the folder holds: have, as FromFolder has just read it. Only files that
 // differ are touched; what is in neither tree stays. A file that is another one
