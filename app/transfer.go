@@ -238,7 +238,7 @@ func Import(ctx context.Context, o Options, from, space string, progress func(re
 		err = i.flush(ctx)
 	}
 	if err != nil {
-		return i.out, fmt.Errorf("%d records were imported before; importing again does not count them twice: %w", i.out.Records-int64(len(i.records)), err)
+		return i.out, fmt.Errorf("%d records were imported before; %s: %w", i.out.Records-int64(len(i.records)), transfer.Again, err)
 	}
 	if i.out.Records == 0 {
 		return i.out, millrace.Errorf(millrace.NotFound, "the export has no records of the workspace %.60q", space)

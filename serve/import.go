@@ -27,7 +27,7 @@ const (
 // An Imported is what became of the records of one request.
 type Imported struct {
 	Records    int64             `json:"records" doc:"That were taken, all on disk."`
-	Duplicates *int64            `json:"duplicates,omitempty" doc:"Of them: they were there already, and count once. Absent when that is not known yet."`
+	Duplicates *int64            `json:"duplicates,omitempty" doc:"Of them: they were there already, within the dedup window of their source, and count once. Absent when that is not known yet."`
 	Position   millrace.Position `json:"position" doc:"Of the last one."`
 }
 
@@ -58,7 +58,7 @@ func (i *importers) begins(who string, now time.Time) bool {
 func (s *server) registerImport() {
 	register(s, operation{id: "import-records", method: http.MethodPost, path: "/api/v1/import/records", tag: "transfer", needs: access.WorkspaceImport, maxBodyBytes: importBytes, readTimeout: importReading, timeout: importReading,
 		summary:     "Import records into the environment",
-		description: "Takes lines of an export in, plain or as gzip, with the ids, times and bodies that they have. Their sources have to be in the project. What is there already counts as a duplicate, so that a request can be repeated. What is answered is on disk.",
+		description: "Takes lines of an export in, plain or as gzip, with the ids, times and bodies that they have. Their sources have to be in the project. What came in within the dedup window of its source before (24 h where the source sets none) counts as a duplicate, so that a request can be repeated in that time; later it counts again. What is answered is on disk.",
 		errors:      []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}},
 		func(ctx context.Context, in *struct {
 			RawBody []byte `contentType:"application/x-ndjson" doc:"Lines of docs/format/export.md, 16 MiB at most when they are plain. The workspace in them does not matter: they are of the one that is asked."`
@@ -146,7 +146,7 @@ func importError(taken int64, err error) error {
 	if taken == 0 {
 		return err
 	}
-	return fmt.Errorf("the first %d records of this request were taken; sending them again does not count them twice: %w", taken, err)
+	return fmt.Errorf("the first %d records of this request were taken; %s: %w", taken, transfer.Again, err)
 }
 
 // appendable is how many of the records go into one append.

@@ -18,6 +18,10 @@ import (
 // Version is the newest version of the format.
 const Version = 1
 
+// Again says what becomes of an import that broke off and is done again: records
+// come in anew, and only IDs within the window of their source are known.
+const Again = "import again within the dedup window of their sources (24h where a source sets none), and they do not count twice; later they would: set dedup to more before (docs/backup.md)"
+
 // About is the file that says what an export is; it is written last.
 type About struct {
 	Format  string            `json:"format"` // millrace-export

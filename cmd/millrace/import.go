@@ -21,11 +21,15 @@ func (p *program) importCommand() *cobra.Command {
 	o, from, of, asJSON := app.Options{}, "", "", false
 	c := &cobra.Command{
 		Use: "import [DIR]", GroupID: groupOperate, Short: "Take in the records of an export", Args: atMostOne("project folder", ""),
-		Long: `Takes in the records of an export. IDs that are there already are duplicates, so
-that importing twice, or again after it broke off, does not count twice. Records
-keep when they were received and when they occurred; the log's own time is that
-of the import. Records of the source millrace are left out: they tell what
-another server did, and a server writes its own.
+		Long: `Takes in the records of an export. An ID that came in within the dedup window of
+its source before (24h where the source sets none) is a duplicate: importing
+twice within it, or again after it broke off, does not count twice. Later it
+does. To import again later, or where the same events came in longer ago, set
+dedup of the sources to more before, such as forever; docs/backup.md says what
+to do when IDs are forgotten already. Records keep when they were received and
+when they occurred; the log's own time is that of the import. Records of the
+source millrace are left out: they tell what another server did, and a server
+writes its own.
 
 Into a server that runs: with --server, into the environment that --workspace
 names, with an API key that has workspace:import. Its project has to have the
@@ -103,7 +107,7 @@ func (p *program) importServer(ctx context.Context, from, of string, bar *termin
 		err = i.flush(ctx)
 	}
 	if err != nil {
-		return i.out, fmt.Errorf("%s were imported, and are on the server's disk; importing again does not count them twice: %w", terminal.Plural(i.out.Records, "record", "records"), err)
+		return i.out, fmt.Errorf("%s were imported, and are on the server's disk; %s: %w", terminal.Plural(i.out.Records, "record", "records"), transfer.Again, err)
 	}
 	if i.out.Records == 0 {
 		return i.out, millrace.Errorf(millrace.NotFound, "the export has no records of the workspace %.60q but those that a server makes itself", of)

@@ -587,7 +587,7 @@ export interface HistorySeries {
 }
 
 export interface Imported {
-  /** Of them: they were there already, and count once. Absent when that is not known yet. */
+  /** Of them: they were there already, within the dedup window of their source, and count once. Absent when that is not known yet. */
   duplicates?: number
   /** Of the last one. */
   position: string
