@@ -316,8 +316,8 @@ func (a *Access) RotateKey(ctx context.Context, by Caller, workspace, id string,
 			return err
 		}
 		before := r.Holder
-		r.Holder = by.Person
-		if _, err := tx.Exec(ctx, `UPDATE access_key SET holder = $2 WHERE id = $1`, id, r.Holder); err != nil {
+		r.Holder, r.MakerKey = by.Person, knownTo(by, r, overlap)
+		if _, err := tx.Exec(ctx, `UPDATE access_key SET holder = $2, maker_key = $3 WHERE id = $1`, id, r.Holder, r.MakerKey); err != nil {
 			return err
 		}
 		if k, err = a.whole(ctx, tx, r); err != nil {
@@ -368,66 +368,4 @@ func first(errs ...error) error {
 		}
 	}
 	return nil
-}
-
-// RevokeKey ends a key at once, and with its keys too those that were made with it,
-// and with them. A key may revoke itself. It returns the names of keys made with it
-// that go on.
-func (a *Access) RevokeKey(ctx context.Context, by Caller, workspace, id string, itsKeys bool) (others []string, err error) {
-	_, write := manageKeys(workspace)
-	err = a.change(ctx, func(tx catalog.Tx, t *touched) error {
-		others = nil
-		by, err := a.current(ctx, tx, by)
-		if err != nil {
-			return err
-		}
-		r, missing := a.findKey(ctx, tx, workspace, id)
-		if by.Kind != KeyKind || by.Key != id {
-			if err := by.Allow(write, workspace, r.Environment); err != nil {
-				return err
-			}
-		}
-		if missing != nil || r.Revoked != 0 {
-			return missing
-		}
-		for todo, seen := []string{id}, map[string]bool{id: true}; len(todo) > 0; todo = todo[1:] {
-			if todo[0] == id || itsKeys {
-				if err := a.revoke(ctx, tx, t, by, todo[0]); err != nil {
-					return err
-				}
-			}
-			type row struct{ ID, Name string }
-			made, err := catalog.All[row](ctx, tx, `SELECT id, name FROM access_key WHERE maker_key = $1 AND revoked_at = 0 ORDER BY name, id`, todo[0])
-			if err != nil {
-				return err
-			}
-			for _, m := range made {
-				if !seen[m.ID] {
-					seen[m.ID] = true
-					todo = append(todo, m.ID)
-					if !itsKeys {
-						others = append(others, m.Name)
-					}
-				}
-			}
-		}
-		return nil
-	})
-	return others, err
-}
-
-func (a *Access) revoke(ctx context.Context, tx catalog.Tx, t *touched, by Caller, id string) error {
-	r, err := catalog.One[keyRow](ctx, tx, `SELECT `+keyColumns+` FROM access_key WHERE id = $1`, id)
-	if err != nil {
-		return err
-	}
-	now := a.now()
-	if _, err := tx.Exec(ctx, `UPDATE access_key SET revoked_at = $2 WHERE id = $1`, id, now); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, `UPDATE access_link SET revoked_at = $2 WHERE maker_key = $1 AND used_at = 0 AND revoked_at = 0`, id, now); err != nil {
-		return err
-	}
-	t.keys = append(t.keys, id)
-	return a.record(ctx, tx, by, Change{Action: "key.revoke", Object: id, Name: r.Name, Workspace: r.Workspace, Environment: r.Environment, Before: r.describe()})
 }

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -290,15 +291,73 @@ func testRevokeKey(t *testing.T, w *world) {
 	_, dtok, _ := create(ac, "d")
 	_, etok, _ := create(ac, "b") // the name is free
 	others, err = w.RevokeKey(ctx, owner, "w_a", a.ID, true)
-	if ok(t, err); len(others) != 0 {
-		t.Errorf("go on: %v", others)
+	if ok(t, err); !slices.Equal(others, []string{"b", "c", "d"}) { // c was made with the b that was revoked
+		t.Errorf("revoked with it: %v", others)
 	}
-	for _, tok := range []token.Token{atok, dtok, etok} {
+	for _, tok := range []token.Token{atok, ctok, dtok, etok} {
 		is(t, second(w.key(tok)), millrace.Unauthorized, "revoked")
 	}
-	ok(t, second(w.RevokeKey(ctx, owner, "w_a", a.ID, true))) // again is nothing
+	others, err = w.RevokeKey(ctx, owner, "w_a", a.ID, true) // again is nothing
+	if ok(t, err); len(others) != 0 {
+		t.Errorf("again: %v", others)
+	}
 	_, _, err = w.RotateKey(ctx, owner, "w_a", a.ID, 0)
 	is(t, err, millrace.Conflict)
+}
+
+// testRevokeWhatItGot: who revokes a key is told of the keys whose tokens it got, by
+// making or rotating them, and can end them then.
+func testRevokeWhatItGot(t *testing.T, w *world) {
+	ctx, owner := t.Context(), w.as(w.setUp())
+	create := func(by access.Caller, name string, role access.Role) (access.Key, access.Caller) {
+		t.Helper()
+		k, tok, err := w.CreateKey(ctx, by, access.NewKey{Name: name, Workspace: "w_a", Role: role})
+		ok(t, err)
+		c, err := w.key(tok)
+		ok(t, err)
+		return k, c
+	}
+	stolen, thief := create(owner, "stolen", access.Admin)
+	create(thief, "made", access.Viewer)
+	theirs, _ := create(owner, "rotated", access.Editor)
+	mine, _ := create(thief, "taken over", access.Viewer)
+	half, _ := create(thief, "half taken over", access.Viewer)
+	self, itself := create(thief, "rotated itself", access.Admin)
+	ok(t, third(w.RotateKey(ctx, thief, "w_a", theirs.ID, time.Hour)))
+	ok(t, third(w.RotateKey(ctx, owner, "w_a", mine.ID, 0)))
+	ok(t, third(w.RotateKey(ctx, owner, "w_a", half.ID, time.Hour)))
+	ok(t, third(w.RotateKey(ctx, itself, "w_a", self.ID, 0)))
+	_, _, err := w.CreateKey(ctx, thief, access.NewKey{Name: "expired", Workspace: "w_a", Role: access.Viewer, Expires: w.clock().Add(time.Minute)})
+	ok(t, err)
+	w.pass(2 * time.Minute)
+	want := []string{"half taken over", "made", "rotated", "rotated itself"}
+	others, err := w.RevokeKey(ctx, owner, "w_a", stolen.ID, false)
+	if ok(t, err); !slices.Equal(others, want) {
+		t.Errorf("go on: %q", others)
+	}
+	if c := w.last(); c.Action != "key.revoke" || fmt.Sprint(c.After["keys_that_go_on"]) != fmt.Sprint(want) {
+		t.Errorf("recorded %+v", c)
+	}
+	others, err = w.RevokeKey(ctx, owner, "w_a", stolen.ID, true) // revoked as it is
+	if ok(t, err); !slices.Equal(others, want) {
+		t.Errorf("revoked too: %q", others)
+	}
+	if c := w.last(); c.Action != "key.revoke" || c.After["with"] != stolen.ID {
+		t.Errorf("recorded %+v", c)
+	}
+	keys, _, err := w.Keys(ctx, owner, "w_a", access.Page{})
+	ok(t, err)
+	for _, k := range keys {
+		if k.Revoked.IsZero() != (k.Name == "taken over" || k.Name == "expired") {
+			t.Errorf("%s: %v", k.Name, k.Revoked)
+		}
+	}
+	// A key may end itself with what it made.
+	maker, asMaker := create(owner, "maker", access.Admin)
+	create(asMaker, "its own", access.Viewer)
+	if others, err = w.RevokeKey(ctx, asMaker, "w_a", maker.ID, true); err != nil || !slices.Equal(others, []string{"its own"}) {
+		t.Errorf("itself and its own: %q, %v", others, err)
+	}
 }
 
 func testAdminToken(t *testing.T, w *world) {

@@ -93,9 +93,22 @@ func (c *Client) RotateKey(ctx context.Context, id string, server bool, overlap 
 	return out, err
 }
 
-// RevokeKey ends a key for good.
-func (c *Client) RevokeKey(ctx context.Context, id string, server bool) error {
-	return c.call(ctx, request{method: http.MethodDelete, path: ofServer("keys/"+url.PathEscape(id), server), timeout: callTimeout}, nil)
+// A RevokedKey names the keys that were made or rotated with one that was revoked.
+type RevokedKey struct {
+	Revoked []string `json:"revoked"` // too
+	GoOn    []string `json:"go_on"`
+}
+
+// RevokeKey ends a key for good, and with itsKeys too those that were made or
+// rotated with it.
+func (c *Client) RevokeKey(ctx context.Context, id string, server, itsKeys bool) (RevokedKey, error) {
+	q := url.Values{}
+	if itsKeys {
+		q.Set("with_its_keys", "true")
+	}
+	var out RevokedKey
+	err := c.call(ctx, request{method: http.MethodDelete, path: ofServer("keys/"+url.PathEscape(id), server), query: q, timeout: callTimeout}, &out)
+	return out, err
 }
 
 // AuditOptions choose entries of the audit trail.

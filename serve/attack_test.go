@@ -341,7 +341,7 @@ func TestStreamsEnd(t *testing.T) {
 		t.Fatalf("it ends by itself: %v", err)
 	case <-time.After(3 * time.Second):
 	}
-	ada.want(204, "DELETE", "/api/v1/keys/"+made.Key.ID, "")
+	ada.want(200, "DELETE", "/api/v1/keys/"+made.Key.ID, "")
 	select {
 	case <-ended:
 	case <-time.After(20 * time.Second):

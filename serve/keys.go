@@ -90,6 +90,18 @@ type KeyPath struct {
 	ID string `path:"id" maxLength:"100" doc:"Of the key."`
 }
 
+// A RevokedKey tells what became of the keys that a revoked one was used to get.
+type RevokedKey struct {
+	Revoked []string `json:"revoked" doc:"Names of the keys that were made or rotated with it, and were revoked too."`
+	GoOn    []string `json:"go_on" doc:"Names of the keys that were made or rotated with it, or with one of those, and go on. When it was stolen, so are they: revoke it again with with_its_keys=true."`
+}
+
+// revokedKey says which key is revoked.
+type revokedKey struct {
+	KeyPath
+	WithItsKeys bool `query:"with_its_keys" doc:"Revoke the keys too that were made or rotated with it, and with those: when it was stolen. Also when it is revoked already."`
+}
+
 // keysQuery asks for a page of keys.
 type keysQuery struct {
 	Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"500" doc:"Most keys of a page."`
@@ -155,10 +167,10 @@ func (s *server) registerKeys() {
 		func(ctx context.Context, in *keyRotation) (*bodyOf[NewAPIKey], error) {
 			return s.rotateKey(ctx, of(ctx), *in)
 		})
-	register(s, operation{id: "revoke-key", method: http.MethodDelete, path: "/api/v1/keys/{id}", tag: "keys", needs: access.KeyManage, apart: true, always: true, status: http.StatusNoContent,
-		summary: "Revoke an API key", description: "At once, and for good. Keys that were made with it go on.", errors: keyErrors},
-		func(ctx context.Context, in *KeyPath) (*struct{}, error) {
-			return nil, s.revokeKey(ctx, of(ctx), in.ID)
+	register(s, operation{id: "revoke-key", method: http.MethodDelete, path: "/api/v1/keys/{id}", tag: "keys", needs: access.KeyManage, apart: true, always: true,
+		summary: "Revoke an API key", description: "At once, and for good. Keys that were made or rotated with it go on, which the answer names, unless they are to be revoked too.", errors: keyErrors},
+		func(ctx context.Context, in *revokedKey) (*bodyOf[RevokedKey], error) {
+			return s.revokeKey(ctx, of(ctx), *in)
 		})
 	s.registerServerKeys()
 }
@@ -181,10 +193,10 @@ func (s *server) registerServerKeys() {
 		func(ctx context.Context, in *keyRotation) (*bodyOf[NewAPIKey], error) {
 			return s.rotateKey(ctx, access.Installation, *in)
 		})
-	register(s, operation{id: "revoke-server-key", method: http.MethodDelete, path: "/api/v1/server/keys/{id}", tag: "keys", needs: access.ServerKeyManage, apart: true, status: http.StatusNoContent,
-		summary: "Revoke an API key of the server", description: "At once, and for good.", errors: keyErrors},
-		func(ctx context.Context, in *KeyPath) (*struct{}, error) {
-			return nil, s.revokeKey(ctx, access.Installation, in.ID)
+	register(s, operation{id: "revoke-server-key", method: http.MethodDelete, path: "/api/v1/server/keys/{id}", tag: "keys", needs: access.ServerKeyManage, apart: true,
+		summary: "Revoke an API key of the server", description: "At once, and for good; as revoke-key.", errors: keyErrors},
+		func(ctx context.Context, in *revokedKey) (*bodyOf[RevokedKey], error) {
+			return s.revokeKey(ctx, access.Installation, *in)
 		})
 }
 
@@ -229,10 +241,16 @@ func (s *server) rotateKey(ctx context.Context, workspace string, in keyRotation
 	return &bodyOf[NewAPIKey]{Body: NewAPIKey{Key: s.apiKeys(ctx, key)[0], Token: token.Reveal()}}, nil
 }
 
-func (s *server) revokeKey(ctx context.Context, workspace, id string) error {
+func (s *server) revokeKey(ctx context.Context, workspace string, in revokedKey) (*bodyOf[RevokedKey], error) {
 	if s.o.Access == nil {
-		return errNoAccess
+		return nil, errNoAccess
 	}
-	_, err := s.o.Access.RevokeKey(ctx, s.caller(ctx), workspace, id, false)
-	return err
+	others, err := s.o.Access.RevokeKey(ctx, s.caller(ctx), workspace, in.ID, in.WithItsKeys)
+	if err != nil {
+		return nil, err
+	}
+	if in.WithItsKeys {
+		return &bodyOf[RevokedKey]{Body: RevokedKey{Revoked: list(others), GoOn: []string{}}}, nil
+	}
+	return &bodyOf[RevokedKey]{Body: RevokedKey{Revoked: []string{}, GoOn: list(others)}}, nil
 }

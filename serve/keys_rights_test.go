@@ -54,3 +54,33 @@ func TestKeysOfAnEnvironment(t *testing.T) {
 		t.Errorf("%d %s", resp.StatusCode, text)
 	}
 }
+
+// TestRevokingAStolenKey: what was got with it is told, in the trail as well, and can
+// be revoked then.
+func TestRevokingAStolenKey(t *testing.T) {
+	t.Parallel()
+	s := start(t, newWorld().guarded(t))
+	for path, role := range map[string]string{"/api/v1/keys": "admin", "/api/v1/server/keys": "owner"} {
+		stolen, thief := madeKey(t, s.URL+path, `{"name":"stolen","role":"`+role+`"}`)
+		resp, text := call(t, "POST", s.URL+path, `{"name":"back door","role":"viewer"}`, headers(thief)...)
+		if resp.StatusCode != http.StatusCreated {
+			t.Fatalf("%s: %d %s", path, resp.StatusCode, text)
+		}
+		door := headers("Bearer " + decode[NewAPIKey](t, text).Token)
+		theirs, _ := madeKey(t, s.URL+path, `{"name":"theirs","role":"viewer"}`)
+		if resp, text := call(t, "POST", s.URL+path+"/"+theirs+"/rotate", `{"overlap_seconds":3600}`, headers(thief)...); resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, resp.StatusCode, text)
+		}
+		for _, c := range [][2]string{{"", `{"revoked":[],"go_on":["back door","theirs"]}`}, {"?with_its_keys=true", `{"revoked":["back door","theirs"],"go_on":[]}`}, {"", `{"revoked":[],"go_on":[]}`}} {
+			if resp, text := call(t, "DELETE", s.URL+path+"/"+stolen+c[0], ""); resp.StatusCode != http.StatusOK || strings.TrimSpace(text) != c[1] {
+				t.Errorf("%s%s: %d %s", path, c[0], resp.StatusCode, text)
+			}
+		}
+		if resp, text := call(t, "GET", s.URL+"/api/v1/workspaces", "", door...); resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: the back door is open: %d %s", path, resp.StatusCode, text)
+		}
+		if _, text := call(t, "GET", s.URL+"/api/v1/server/audit?action=key.revoke", ""); !strings.Contains(text, `"keys_that_go_on":["back door","theirs"]`) {
+			t.Errorf("%s: the trail says %s", path, text)
+		}
+	}
+}

@@ -186,22 +186,33 @@ the overlap, so that programs can be given the new one without an outage.`,
 }
 
 func (p *program) keyRevoke() *cobra.Command {
-	server := false
+	server, itsKeys := false, false
 	c := &cobra.Command{
 		Use: "revoke ID", Args: exactly("ID"), Short: "End an API key at once and for good",
-		Example: "  millrace key revoke k_5ws2q7a4rgmjnxlbtb3e6kcvfu",
+		Long: `End an API key at once and for good. Keys that were made or rotated with it go
+on, and are named: when it was stolen, whoever has it may have those too. Then
+end them with --with-its-keys, also when the key itself is revoked already.`,
+		Example: "  millrace key revoke k_5ws2q7a4rgmjnxlbtb3e6kcvfu\n  millrace key revoke k_5ws2q7a4rgmjnxlbtb3e6kcvfu --with-its-keys",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := p.client()
 			if err != nil {
 				return err
 			}
-			if err := api.RevokeKey(c.Context(), args[0], server); err != nil {
+			done, err := api.RevokeKey(c.Context(), args[0], server, itsKeys)
+			if err != nil {
 				return err
 			}
 			p.screen().Note("%s works no longer.", args[0])
+			if len(done.Revoked) > 0 {
+				p.screen().Note("Nor do the keys that were made or rotated with it: %s.", strings.Join(done.Revoked, ", "))
+			}
+			if len(done.GoOn) > 0 {
+				p.screen().Note("Keys that were made or rotated with it go on: %s. When it was stolen, end them too: revoke it again with --with-its-keys.", strings.Join(done.GoOn, ", "))
+			}
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&server, "of-server", false, "it is one of the server's own keys")
+	c.Flags().BoolVar(&itsKeys, "with-its-keys", false, "end the keys too that were made or rotated with it")
 	return c
 }

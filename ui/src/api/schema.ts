@@ -1585,6 +1585,13 @@ export interface Revealed {
   value: string
 }
 
+export interface RevokedKey {
+  /** Names of the keys that were made or rotated with it, or with one of those, and go on. When it was stolen, so are they: revoke it again with with_its_keys=true. */
+  go_on: string[]
+  /** Names of the keys that were made or rotated with it, and were revoked too. */
+  revoked: string[]
+}
+
 export interface RoleBody {
   /** No more than one's own. */
   role: 'owner' | 'admin' | 'editor' | 'analyst' | 'viewer'
@@ -3635,9 +3642,11 @@ export interface Operations {
     params: {
       /** Of the key. */
       id: string
+      /** Revoke the keys too that were made or rotated with it, and with those: when it was stolen. Also when it is revoked already. */
+      with_its_keys?: boolean
     }
     body: undefined
-    answer: undefined
+    answer: RevokedKey
   }
   /** Take such an invitation back */
   'revoke-operator-invitation': {
@@ -3653,9 +3662,11 @@ export interface Operations {
     params: {
       /** Of the key. */
       id: string
+      /** Revoke the keys too that were made or rotated with it, and with those: when it was stolen. Also when it is revoked already. */
+      with_its_keys?: boolean
     }
     body: undefined
-    answer: undefined
+    answer: RevokedKey
   }
   /** Go back to an earlier version */
   'roll-back-release': {
