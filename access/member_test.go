@@ -386,6 +386,38 @@ func testSuspended(t *testing.T, w *world) {
 	is(t, w.Suspend(ctx, owner, "p_x"), millrace.NotFound)
 }
 
+// testLinksOfTheSuspended: who is suspended changes neither address nor password by a
+// link from before, nor by one that was made since.
+func testLinksOfTheSuspended(t *testing.T, w *world) {
+	ctx, owner := t.Context(), w.as(w.setUp())
+	s := w.invite("bob", "w_a", "", access.Admin)
+	m, err := w.RequestEmail(ctx, w.as(s), good, "bob@example.org")
+	ok(t, err)
+	reset, err := w.RequestReset(ctx, anyone(home), "bob@example.com")
+	ok(t, err)
+	ok(t, w.Suspend(ctx, owner, s.Person))
+	try := func(kind millrace.Kind, word string) {
+		t.Helper()
+		is(t, second(w.ConfirmEmail(ctx, anyone(home), m.Link.Token.Reveal())), kind, word)
+		is(t, second(w.CompleteReset(ctx, anyone(home), reset.Link.Token.Reveal(), "gauze plinth tamper marble")), kind, word)
+	}
+	try(millrace.Gone, "ask for a new one")
+	_, err = w.signIn("bob") // at the address that it was
+	is(t, err, millrace.Forbidden, "suspended")
+	ok(t, w.Resume(ctx, owner, s.Person))
+	try(millrace.Gone, "ask for a new one")
+	// A link that a server of before left behind does nothing either.
+	m, err = w.RequestEmail(ctx, w.as(mustSignIn(t, w, "bob")), good, "bob@example.org")
+	ok(t, err)
+	ok(t, w.Suspend(ctx, owner, s.Person))
+	ok(t, w.catalog.Update(ctx, func(tx catalog.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE access_link SET revoked_at = 0 WHERE person = $1`, s.Person)
+		return err
+	}))
+	is(t, second(w.ConfirmEmail(ctx, anyone(home), m.Link.Token.Reveal())), millrace.Forbidden, "suspended")
+	ok(t, w.SetEmail(ctx, owner, s.Person, "bob@example.net")) // who manages people may
+}
+
 func testDeletePerson(t *testing.T, w *world) {
 	ctx, owner := t.Context(), w.as(w.setUp())
 	s := w.invite("bob", "w_a", "", access.Admin)

@@ -180,7 +180,8 @@ func (a *Access) People(ctx context.Context, by Caller, page Page) (people []Per
 }
 
 // Suspend bars a person from signing in: their sessions end, and keys that they
-// answer for do nothing, until Resume. The last owner of a workspace cannot be suspended.
+// answer for do nothing, until Resume. Links that set their password or confirm a new
+// address end for good. The last owner of a workspace cannot be suspended.
 func (a *Access) Suspend(ctx context.Context, by Caller, person string) error {
 	return a.suspend(ctx, by, person, true)
 }
@@ -219,6 +220,9 @@ func (a *Access) suspend(ctx context.Context, by Caller, person string, on bool)
 				return err
 			}
 			if err := endSessions(ctx, tx, t, person, ""); err != nil {
+				return err
+			}
+			if err := a.revokeLinks(ctx, tx, person); err != nil {
 				return err
 			}
 		}

@@ -178,7 +178,7 @@ func (a *Access) CompleteReset(ctx context.Context, by Caller, text, next string
 			return err
 		}
 		if now.Suspended != 0 {
-			return millrace.Errorf(millrace.Forbidden, "your account is suspended: ask who runs this server")
+			return errSuspended
 		}
 		if err := a.setPassword(ctx, tx, t, p.ID, hash, ""); err != nil {
 			return err
@@ -237,11 +237,20 @@ func (a *Access) ConfirmEmail(ctx context.Context, by Caller, text string) (befo
 		if err != nil {
 			return err
 		}
+		p, err := findPerson(ctx, tx, r.Person)
+		if err != nil {
+			return err
+		}
+		if p.Suspended != 0 {
+			return errSuspended
+		}
 		before, err = a.setEmail(ctx, tx, t, by, r.Person, r.Email)
 		return err
 	})
 	return before, err
 }
+
+var errSuspended = millrace.Errorf(millrace.Forbidden, "your account is suspended: ask who runs this server")
 
 // SetEmail changes the address of someone without a link: for who manages people.
 func (a *Access) SetEmail(ctx context.Context, by Caller, person, email string) error {

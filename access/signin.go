@@ -74,7 +74,7 @@ func (a *Access) SignIn(ctx context.Context, by Caller, in SignIn) (SignedIn, er
 		return a.record(ctx, tx, as(by, p.ID, p.Name, out.Session), Change{Action: "session.start", Object: out.Session})
 	})
 	if err == nil && out.Session == "" {
-		err = millrace.Errorf(millrace.Forbidden, "your account is suspended: ask who runs this server")
+		err = errSuspended
 	}
 	result := "ok"
 	if err != nil {
