@@ -24,6 +24,7 @@ const (
 	ServerLogs       Permission = "server:logs"
 	ServerSupport    Permission = "server:support"
 	ServerVerify     Permission = "server:verify"
+	ServerControl    Permission = "server:control"
 	ServerAudit      Permission = "server:audit"
 	ServerBackup     Permission = "server:backup"
 	ServerRestore    Permission = "server:restore"
@@ -129,6 +130,7 @@ var table = []Info{
 	{ServerLogs, OfServer, false, "Read the server's own log", managing},
 	{ServerSupport, OfServer, false, "Download the support bundle", managing},
 	{ServerVerify, OfServer, false, "Verify the log and the archive of all workspaces", managing},
+	{ServerControl, OfServer, false, "Pause, resume and reset the readers that all workspaces have in common, such as the archive", managing},
 	{ServerAudit, OfServer, false, "Read the audit trail of the server, and verify all of it", managing},
 	{ServerBackup, OfServer, false, "Back up everything, verify backups, delete them", managing},
 	{ServerRestore, OfServer, false, "Restore a backup over the server", owning},
@@ -170,7 +172,7 @@ var table = []Info{
 	{FileWrite, OfEnvironment, false, "Change the project's files", editing},
 	{ReleaseRead, OfEnvironment, false, "See versions and their differences, and plan a new one", all},
 	{ReleaseDeploy, OfEnvironment, false, "Deploy, promote and roll back versions", editing},
-	{ReaderControl, OfEnvironment, false, "Pause, resume and reset readers of the log", managing},
+	{ReaderControl, OfEnvironment, false, "Pause, resume and reset what loads the environment's tables", managing},
 	{JobRead, OfEnvironment, false, "See jobs", all},
 	{JobCancel, OfEnvironment, false, "Cancel jobs", editing},
 	{ArchiveVerify, OfEnvironment, false, "Verify the environment's archive", managing},

@@ -28,8 +28,8 @@ func (a *App) openAPI(context.Context) error {
 		return err
 	}
 	if err := a.home.openAPI(files,
-		&part{name: "dedup", work: a.follower.Run, read: a.readFollower, lag: a.lag, logger: a.logger("dedup")},
-		&part{name: "archive", work: a.archive.Run, read: a.readArchive, lag: a.lag, pause: a.archive.Pause, resume: a.archive.Resume, reset: a.resetArchive, logger: a.logger("archive")},
+		&part{name: "dedup", shared: true, work: a.follower.Run, read: a.readFollower, lag: a.lag, logger: a.logger("dedup")},
+		&part{name: "archive", shared: true, work: a.archive.Run, read: a.readArchive, lag: a.lag, pause: a.archive.Pause, resume: a.archive.Resume, reset: a.resetArchive, logger: a.logger("archive")},
 	); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type part struct {
 	// The operations that an operator may ask for; nil is none.
 	pause, resume func()
 	reset         func(ctx context.Context, after *millrace.Position) error
+	shared        bool // by all workspaces
 	logger        *slog.Logger
 
 	mu      sync.Mutex
@@ -81,7 +82,7 @@ func (p *part) stopped(err error) {
 // status is what the part says of itself, and why it does not run.
 func (p *part) status(ctx context.Context) serve.Reader {
 	r, err := p.read(ctx)
-	r.Name = p.name
+	r.Name, r.Shared = p.name, p.shared
 	if err == nil && p.lag != nil {
 		var lag time.Duration
 		lag, err = p.lag(ctx, r.Position)
@@ -145,6 +146,11 @@ func (ps *parts) Readers(ctx context.Context) ([]serve.Reader, error) {
 		all = append(all, p.status(ctx))
 	}
 	return all, nil
+}
+
+// Shared says whether a part is not the space's alone.
+func (ps *parts) Shared(name string) bool {
+	return slices.ContainsFunc(ps.list, func(p *part) bool { return p.name == name && p.shared })
 }
 
 // Pause stops a part where it is, across restarts too.

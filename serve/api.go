@@ -30,7 +30,7 @@ type operation struct {
 	summary, description  string
 	open                  bool              // anyone may ask
 	needs                 access.Permission // of who asks, in the space; required unless open
-	or                    access.Permission // of the server, that is enough as well; operations about a workspace
+	or                    access.Permission // of the server, that gets in as well; what is asked in a space looks itself at what it is for
 	operators             bool              // who may start a job of the server gets in as well: the operation looks at the job
 	everybody             bool              // whoever asks at all: the answer has what is theirs
 	person                bool              // for who is signed in, about themselves

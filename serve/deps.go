@@ -44,6 +44,8 @@ type (
 	// do what is asked.
 	Readers interface {
 		Readers(ctx context.Context) ([]Reader, error)
+		// Shared says whether all workspaces have the reader of that name in common.
+		Shared(name string) bool
 		Pause(ctx context.Context, name string) error
 		Resume(ctx context.Context, name string) error
 		// Reset makes the reader begin again after a position; nil is the very
@@ -118,6 +120,7 @@ type Reader struct {
 	LagSeconds float64           `json:"lag_seconds" doc:"How long the oldest record has waited that is not done yet; 0 at the end of the log."`
 	Problem    string            `json:"problem,omitempty" doc:"Why it does not go on."`
 	Actions    []string          `json:"actions" doc:"What may be asked of it: pause, resume, reset."`
+	Shared     bool              `json:"shared,omitempty" doc:"All workspaces have it in common: to ask that of it needs server:control."`
 }
 
 // A SourceKey is a write key of a source.

@@ -71,6 +71,8 @@ func (w *world) Readers(context.Context) ([]Reader, error) {
 	return slices.Clone(w.readers), w.problem
 }
 
+func (w *world) Shared(name string) bool { return name == "archive" }
+
 func (w *world) set(name, state string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

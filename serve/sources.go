@@ -76,6 +76,16 @@ func nameList(names []string) string {
 	return strings.Join(names, ", ")
 }
 
+// mayControl refuses who may not control a reader: one that all workspaces have in
+// common is the server's, whichever environment it is asked in.
+func (s *server) mayControl(ctx context.Context, name string) error {
+	sp := s.space(ctx)
+	if sp.Readers.Shared(name) {
+		return principal(ctx).Allow(access.ServerControl, "", "")
+	}
+	return principal(ctx).Allow(access.ReaderControl, sp.Workspace, sp.ID)
+}
+
 func (s *server) registerReaders() {
 	type readerList struct {
 		Readers []Reader `json:"readers"`
@@ -111,9 +121,12 @@ func (s *server) registerReaders() {
 			return &bodyOf[readerList]{Body: readerList{list(all)}}, nil
 		})
 	change := func(action, summary, description string, do func(context.Context, string) error) {
-		register(s, operation{id: action + "-reader", needs: access.ReaderControl, method: http.MethodPost, path: "/api/v1/readers/{name}/" + action, tag: "readers",
+		register(s, operation{id: action + "-reader", needs: access.ReaderControl, or: access.ServerControl, method: http.MethodPost, path: "/api/v1/readers/{name}/" + action, tag: "readers",
 			summary: summary, description: description, errors: []int{http.StatusNotFound, http.StatusConflict}},
 			func(ctx context.Context, in *named) (*bodyOf[Reader], error) {
+				if err := s.mayControl(ctx, in.Name); err != nil {
+					return nil, err
+				}
 				if err := do(ctx, in.Name); err != nil {
 					return nil, err
 				}
@@ -121,17 +134,20 @@ func (s *server) registerReaders() {
 				return answer(ctx, in.Name)
 			})
 	}
-	change("pause", "Pause a reader", "It finishes what it has begun and then stands still until it is resumed, across restarts too.",
+	change("pause", "Pause a reader", "It finishes what it has begun and then stands still until it is resumed, across restarts too. One that is shared by all workspaces needs server:control.",
 		func(ctx context.Context, name string) error { return s.space(ctx).Readers.Pause(ctx, name) })
-	change("resume", "Resume a paused reader", "It goes on where it stopped.",
+	change("resume", "Resume a paused reader", "It goes on where it stopped. One that is shared by all workspaces needs server:control.",
 		func(ctx context.Context, name string) error { return s.space(ctx).Readers.Resume(ctx, name) })
-	register(s, operation{id: "reset-reader", needs: access.ReaderControl, method: http.MethodPost, path: "/api/v1/readers/{name}/reset", tag: "readers",
-		summary: "Make a reader begin again", description: "The warehouse, without a position, makes all tables anew from the whole history. The archive, with one, gives up the damaged frames of the log up to it, and all readers go on behind.",
+	register(s, operation{id: "reset-reader", needs: access.ReaderControl, or: access.ServerControl, method: http.MethodPost, path: "/api/v1/readers/{name}/reset", tag: "readers",
+		summary: "Make a reader begin again", description: "The warehouse, without a position, makes all tables anew from the whole history. The archive, with one, gives up the damaged frames of the log up to it, and all readers go on behind; that needs server:control.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone}},
 		func(ctx context.Context, in *struct {
 			Name string       `path:"name" maxLength:"100" example:"warehouse" doc:"Name of the reader."`
 			Body *readerReset `required:"false"`
 		}) (*bodyOf[Reader], error) {
+			if err := s.mayControl(ctx, in.Name); err != nil {
+				return nil, err
+			}
 			var after *millrace.Position
 			if in.Body != nil {
 				after = in.Body.After

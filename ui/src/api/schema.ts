@@ -1215,6 +1215,8 @@ export interface Reader {
   position: string
   /** Why it does not go on. */
   problem?: string
+  /** All workspaces have it in common: to ask that of it needs server:control. */
+  shared?: boolean
   /** failing: the last attempt failed and it goes on trying. */
   state: 'running' | 'paused' | 'failing' | 'stopped'
 }

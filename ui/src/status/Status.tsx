@@ -3,6 +3,7 @@ import { getRouteApi, Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { curlOf, problemOf, urlOf } from '@/api/client'
 import { historyQuery } from '@/api/history'
+import { useMay } from '@/api/may'
 import { attentionQuery, readinessQuery, statusQuery } from '@/api/queries'
 import { ratesOf, useSamples } from '@/api/rates'
 import type { Reader, Status as StatusData } from '@/api/schema'
@@ -196,6 +197,8 @@ const states: Record<Reader['state'], [string, Meaning, boolean]> = { running: [
 
 function Readers({ readers }: { readers: Reader[] }) {
   const [asked, ask] = useState<{ reader: Reader; act: ReaderAct }>()
+  const may = useMay()
+  const controls = (reader: Reader) => reader.actions.length > 0 && may(reader.shared ? 'server:control' : 'reader:control')
   return (
     <Part title="Readers of the log">
       <ul className="grid">
@@ -206,7 +209,7 @@ function Readers({ readers }: { readers: Reader[] }) {
               <span className="w-28 shrink-0 font-medium max-wide:w-20">{sentence(reader.name)}</span>
               <StateDot meaning={meaning} hollow={hollow}>{word}</StateDot>
               <span className="text-soft">{reader.lag_seconds > 0 ? `${duration(reader.lag_seconds * 1000)} behind` : 'at the end of the log'}</span>
-              <span className="ml-auto">{reader.actions.length > 0 && <ReaderMenu reader={reader} onAct={(act) => { ask({ reader, act }) }} />}</span>
+              <span className="ml-auto">{controls(reader) && <ReaderMenu reader={reader} onAct={(act) => { ask({ reader, act }) }} />}</span>
               {reader.problem && <p className="w-full pb-2 break-words text-bad-text">{reader.problem}</p>}
             </li>
           )
