@@ -31,7 +31,9 @@ func TestSharedReaders(t *testing.T) {
 			}
 		}
 	}
-	var list struct{ Readers []struct{ Name, State string } }
+	var list struct {
+		Readers []struct{ Name, State string }
+	}
 	_, text = r.request(admin, "GET", "/api/v1/readers", nil)
 	if err := json.Unmarshal([]byte(text), &list); err != nil || !strings.Contains(text, `"shared":true`) {
 		t.Errorf("%s %v", text, err)

@@ -147,7 +147,8 @@ func (a *App) Deploy(name string, files map[string]string) error {
 		return err
 	}
 	w := sp.switchTo()
-	w.Healthy, w.Allow = nil, func(context.Context, *tree.Tree, *tree.Tree) error { return nil }
+	w.Allow = func(context.Context, *tree.Tree, *tree.Tree) error { return nil }
+	w.Healthy = nil
 	_, err = a.versions.Deploy(ctx, release.Proposal{Target: sp.target(), Tree: t, Origin: release.FromFolder, By: system(), Message: "test"}, w)
 	return err
 }

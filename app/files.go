@@ -71,15 +71,7 @@ func (f *projectFiles) CheckUses(ctx context.Context, who access.Principal, text
 }
 
 // Known are the resources of the project that runs, and the secrets there are.
-func (f *projectFiles) Known() project.Known {
-	known := project.Known{Names: map[string][]string{}, Secrets: projectOptions(f.app.o.Dir, f.app.o.Environment).Secrets.Names()}
-	p := f.app.home.project.Load()
-	known.Names["environments"] = environmentsOf(p.Project)
-	for _, r := range p.Resources {
-		known.Names[r.Folder] = append(known.Names[r.Folder], r.Name)
-	}
-	return known
-}
+func (f *projectFiles) Known(who access.Principal) project.Known { return f.app.home.known(who) }
 
 // SchemaFor is the name of a file's schema.
 func (f *projectFiles) SchemaFor(path string) string { return project.SchemaFor(path, Kinds()) }

@@ -18,6 +18,21 @@ func (sp *space) showingOptions(who access.Principal) project.Options {
 	return o
 }
 
+// known are the resources of what runs in the space, and for who may see secrets
+// those of the environment and of files, when they are the workspace's.
+func (sp *space) known(who access.Principal) project.Known {
+	known := project.Known{Names: map[string][]string{}}
+	if who.Can(access.SecretList, sp.tenant(), sp.id) {
+		known.Secrets = sp.lookingOptions().Secrets.Names()
+	}
+	p := sp.project.Load()
+	known.Names["environments"] = environmentsOf(p.Project)
+	for _, r := range p.Resources {
+		known.Names[r.Folder] = append(known.Names[r.Folder], r.Name)
+	}
+	return known
+}
+
 // refusedUses are the uses of secrets that someone who only looks at files could not
 // deploy. withhold says which secrets they are told nothing of: those, and all that
 // are in neither. uses are those of what runs and of the files.

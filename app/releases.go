@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"io/fs"
 
 	"github.com/millrace/millrace/access"
 	"github.com/millrace/millrace/project"
@@ -39,6 +40,11 @@ func (r releases) Plan(ctx context.Context, who access.Principal, files *tree.Tr
 // before, which has used its secrets here already.
 func (r releases) switchFor(who access.Principal, back bool) release.Switch {
 	w := r.switchTo()
+	w.Load = func(_ context.Context, files fs.FS) (*project.Project, error) { // whoever sees deployments reads its mistakes
+		o := r.projectOptions()
+		o.Secrets.Untold = true
+		return project.Load(files, Kinds(), o)
+	}
 	w.Allow = func(ctx context.Context, running, files *tree.Tree) error {
 		if !back {
 			if err := r.checkUsesOf(ctx, who, running, files); err != nil {

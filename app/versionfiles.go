@@ -166,15 +166,7 @@ func (f versionFiles) CheckUses(ctx context.Context, who access.Principal, texts
 }
 
 // Known are the resources that there are, and the secrets.
-func (f versionFiles) Known() project.Known {
-	known := project.Known{Names: map[string][]string{}, Secrets: f.projectOptions().Secrets.Names()}
-	p := f.project.Load()
-	known.Names["environments"] = environmentsOf(p.Project)
-	for _, r := range p.Resources {
-		known.Names[r.Folder] = append(known.Names[r.Folder], r.Name)
-	}
-	return known
-}
+func (f versionFiles) Known(who access.Principal) project.Known { return f.known(who) }
 
 // SchemaFor is the name of a file's schema.
 func (f versionFiles) SchemaFor(path string) string { return project.SchemaFor(path, Kinds()) }

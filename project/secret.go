@@ -99,9 +99,13 @@ func (s Secrets) command(ref secret.Reference) string {
 	return "millrace secret set " + ref.Path + " --workspace " + s.Address
 }
 
-// Names returns the names of the secrets that are set, sorted: of those in the
-// environment only when Getenv is nil, since it cannot be asked for all.
+// Names returns the names of the secrets that are set in the environment and in
+// Dir, sorted: of those in the environment only when Getenv is nil, since it cannot
+// be asked for all. With NoPlain there are none.
 func (s Secrets) Names() []string {
+	if s.NoPlain {
+		return nil
+	}
 	var names []string
 	if s.Getenv == nil {
 		for _, variable := range os.Environ() {
@@ -290,7 +294,8 @@ func (s Secrets) permitted(use SecretUse) error {
 	for _, by := range all {
 		if err := s.Vault.Use(use.Reference, by); err != nil {
 			if s.Untold && millrace.KindOf(err) == millrace.Forbidden {
-				return millrace.Errorf(millrace.Forbidden, "%s may not use the secret %s so: by what it may be used, and where it may be sent, is seen with the permission secret:list", use.Resource, use.Path)
+				return millrace.Errorf(millrace.Forbidden, "%s may not use the secret %s so: someone with the permission %s has to allow it, with millrace secret allow %s --resource %s, and --host where it is sent; what may use it so far is told to who has the permission secret:list",
+					use.Resource, use.Path, secret.PermissionUse, use.Path, use.Resource)
 			}
 			return err
 		}

@@ -30,8 +30,9 @@ type ProjectFiles interface {
 	// CheckUses refuses texts by which a secret would be used as it is not yet, or the
 	// whole server be set up otherwise, when who asks may not allow that.
 	CheckUses(ctx context.Context, who access.Principal, texts map[string][]byte) error
-	// Known is what completion offers, and SchemaFor the name of a file's schema.
-	Known() project.Known
+	// Known is what completion offers to who asks, and SchemaFor the name of a file's
+	// schema.
+	Known(who access.Principal) project.Known
 	SchemaFor(path string) string
 	// Schemas are the JSON Schemas by name.
 	Schemas() (map[string][]byte, error)
@@ -365,7 +366,7 @@ func (s *server) registerEditor() {
 			if err != nil {
 				return nil, err
 			}
-			found, err := project.Complete(schemas[name], []byte(in.Body.Text), in.Body.Line, in.Body.Column, s.space(ctx).Files.Known())
+			found, err := project.Complete(schemas[name], []byte(in.Body.Text), in.Body.Line, in.Body.Column, s.space(ctx).Files.Known(principal(ctx)))
 			if err != nil {
 				return nil, err
 			}

@@ -26,10 +26,10 @@ func (f *folderFiles) CheckUses(context.Context, access.Principal, map[string][]
 func (f *folderFiles) Check(_ context.Context, _ access.Principal, texts map[string][]byte) []project.Problem {
 	return project.Check(os.DirFS(f.dir), texts, nil, project.Options{})
 }
-func (f *folderFiles) Known() project.Known                { return project.Known{} }
-func (f *folderFiles) SchemaFor(string) string             { return "" }
-func (f *folderFiles) Schemas() (map[string][]byte, error) { return nil, nil }
-func (f *folderFiles) Saved()                              { f.saved++ }
+func (f *folderFiles) Known(access.Principal) project.Known { return project.Known{} }
+func (f *folderFiles) SchemaFor(string) string              { return "" }
+func (f *folderFiles) Schemas() (map[string][]byte, error)  { return nil, nil }
+func (f *folderFiles) Saved()                               { f.saved++ }
 
 func withFiles(t *testing.T, o *Options) *folderFiles {
 	t.Helper()

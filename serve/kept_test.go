@@ -189,10 +189,10 @@ func (f *folder) CheckUses(_ context.Context, who access.Principal, texts map[st
 func (f *folder) Check(_ context.Context, _ access.Principal, texts map[string][]byte) []project.Problem {
 	return project.Check(os.DirFS(f.dir), texts, testKinds, project.Options{Warehouses: []string{"duckdb"}, Archives: []string{"file"}})
 }
-func (f *folder) Known() project.Known                { return project.Known{} }
-func (f *folder) SchemaFor(path string) string        { return project.SchemaFor(path, testKinds) }
-func (f *folder) Schemas() (map[string][]byte, error) { return project.Schemas(testKinds, nil) }
-func (f *folder) Saved()                              { f.saved++ }
+func (f *folder) Known(access.Principal) project.Known { return project.Known{} }
+func (f *folder) SchemaFor(path string) string         { return project.SchemaFor(path, testKinds) }
+func (f *folder) Schemas() (map[string][]byte, error)  { return project.Schemas(testKinds, nil) }
+func (f *folder) Saved()                               { f.saved++ }
 
 func TestFiles(t *testing.T) {
 	t.Parallel()
