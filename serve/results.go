@@ -95,7 +95,14 @@ func (s *server) ask(ctx context.Context, in QueryBody) (warehouse.Query, wareho
 // resultBody asks for a query's result.
 type resultBody struct {
 	QueryBody
-	WaitMS int `json:"wait_ms,omitempty" minimum:"0" maximum:"25000" default:"2000" doc:"How long to wait for the result, in milliseconds, before the answer is the job alone."`
+	WaitMS *int `json:"wait_ms,omitempty" minimum:"0" maximum:"25000" doc:"How long to wait for the result, in milliseconds, before the answer is the job alone; 0: not at all; two seconds when absent."`
+}
+
+func (b resultBody) wait() time.Duration {
+	if b.WaitMS == nil {
+		return 2 * time.Second
+	}
+	return time.Duration(*b.WaitMS) * time.Millisecond
 }
 
 type resultStarted struct {
@@ -137,7 +144,7 @@ func (s *server) createResult(ctx context.Context, in resultBody) (*resultStarte
 	if err != nil {
 		return nil, err
 	}
-	wait := time.NewTimer(time.Duration(in.WaitMS) * time.Millisecond)
+	wait := time.NewTimer(in.wait())
 	defer wait.Stop()
 	out := &resultStarted{Status: http.StatusAccepted, Location: at(ctx, "/api/v1/jobs/"+j.ID), Body: resultOrJob{Job: j}}
 	select {
