@@ -86,6 +86,21 @@ func (s *server) mayControl(ctx context.Context, name string) error {
 	return principal(ctx).Allow(access.ReaderControl, sp.Workspace, sp.ID)
 }
 
+// readerNamed is how a reader is now.
+func (s *server) readerNamed(ctx context.Context, name string) (*bodyOf[Reader], error) {
+	all, err := s.space(ctx).Readers.Readers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if r.Name == name {
+			r.Actions = list(r.Actions)
+			return &bodyOf[Reader]{Body: r}, nil
+		}
+	}
+	return nil, millrace.Errorf(millrace.NotFound, "there is no reader %q any more", name)
+}
+
 func (s *server) registerReaders() {
 	type readerList struct {
 		Readers []Reader `json:"readers"`
@@ -95,19 +110,6 @@ func (s *server) registerReaders() {
 	}
 	type readerReset struct {
 		After *millrace.Position `json:"after,omitempty" doc:"Go on with what follows this position; the very beginning when absent."`
-	}
-	answer := func(ctx context.Context, name string) (*bodyOf[Reader], error) {
-		all, err := s.space(ctx).Readers.Readers(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range all {
-			if r.Name == name {
-				r.Actions = list(r.Actions)
-				return &bodyOf[Reader]{Body: r}, nil
-			}
-		}
-		return nil, millrace.Errorf(millrace.NotFound, "there is no reader %q any more", name)
 	}
 	register(s, operation{id: "list-readers", needs: access.StatusRead, method: http.MethodGet, path: "/api/v1/readers", tag: "readers", summary: "List the readers of the log"},
 		func(ctx context.Context, _ *struct{}) (*bodyOf[readerList], error) {
@@ -131,7 +133,7 @@ func (s *server) registerReaders() {
 					return nil, err
 				}
 				s.tell(ctx, "reader."+action, audit.Object{Kind: "reader", ID: in.Name}, nil, nil)
-				return answer(ctx, in.Name)
+				return s.readerNamed(ctx, in.Name)
 			})
 	}
 	change("pause", "Pause a reader", "It finishes what it has begun and then stands still until it is resumed, across restarts too. One that is shared by all workspaces needs server:control.",
@@ -156,6 +158,6 @@ func (s *server) registerReaders() {
 				return nil, err
 			}
 			s.tell(ctx, "reader.reset", audit.Object{Kind: "reader", ID: in.Name}, nil, in.Body)
-			return answer(ctx, in.Name)
+			return s.readerNamed(ctx, in.Name)
 		})
 }
