@@ -62,22 +62,6 @@ func (r *running) upload(key, path string, files map[string]string) (int, string
 // stealing is a webhook that says the server's secret in every record.
 const stealing = "kind: webhook\nwrite_keys: [abcd1234]\nuser: \"'${secret:smtp_password}'\"\n"
 
-// etagOf is that of a file of the version that runs.
-func (r *running) etagOf(key, path string) string {
-	r.t.Helper()
-	_, text := r.request(key, "GET", "/api/v1/files", nil)
-	var list struct{ Files []struct{ Path, ETag string } }
-	if err := json.Unmarshal([]byte(text), &list); err != nil {
-		r.t.Fatal(err)
-	}
-	for _, f := range list.Files {
-		if f.Path == path {
-			return f.ETag
-		}
-	}
-	return ""
-}
-
 // TestStolenByVersion: who deploys cannot have a secret of the server shown,
 // whichever way files come to run.
 func TestStolenByVersion(t *testing.T) {

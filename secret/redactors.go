@@ -51,14 +51,14 @@ func (r *Redactors) Expire(before time.Time) {
 
 // in returns what a workspace's values are in; the server's own workspace is who
 // runs it.
-func (r *Redactors) in(workspace string, make bool) *Redactor {
+func (r *Redactors) in(workspace string, create bool) *Redactor {
 	if workspace == millrace.DefaultWorkspace {
 		workspace = ""
 	}
 	r.mu.RLock()
 	of := r.of[workspace]
 	r.mu.RUnlock()
-	if of != nil || !make {
+	if of != nil || !create {
 		return of
 	}
 	r.mu.Lock()

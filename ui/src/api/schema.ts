@@ -1484,7 +1484,7 @@ export interface ResultBody {
   sql: string
   /** When to give up, in milliseconds; 0 is the server's default. */
   timeout_ms?: number
-  /** How long to wait for the result, in milliseconds, before the answer is the job alone. */
+  /** How long to wait for the result, in milliseconds, before the answer is the job alone; 0: not at all; two seconds when absent. */
   wait_ms?: number
 }
 
