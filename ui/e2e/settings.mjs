@@ -14,6 +14,7 @@ const statusWith = async (base, token) => (await ask(base, 'GET', '/api/v1/statu
 export async function scenes(play) {
   await play.scene('settings are reached', {}, reached)
   await play.scene('a key is made, rotated and revoked', {}, keys)
+  await play.scene('a stolen key', {}, stolen)
   await play.scene('a key of single permissions', {}, picked)
   await play.scene('who did what', {}, audit)
   await play.scene('a secret', {}, secrets)
@@ -80,6 +81,19 @@ async function keys(tab) {
   same('neither works any more', [await statusWith(tab.base, first), await statusWith(tab.base, second)], [401, 401])
   await tab.press('Escape')
   await tab.gone(tab.role('button', 'Rotate'))
+}
+
+async function stolen(tab) {
+  const { token } = (await ask(tab.base, 'POST', '/api/v1/keys', { body: { name: 'build server', role: 'admin' } })).body
+  const got = (await ask(tab.base, 'POST', '/api/v1/keys', { token, body: { name: 'left behind', role: 'viewer' } })).body.token
+  await tab.go('/settings/keys')
+  await tab.click(tab.role('grid', 'API keys').getByText('build server', { exact: true }))
+  await tab.click(tab.role('button', 'Revoke'))
+  await tab.click(tab.role('checkbox', 'It may have been stolen'))
+  await tab.soundInBoth('revoking a stolen key')
+  await tab.click(tab.role('button', 'Revoke it'))
+  await tab.see('build server was revoked, and what was made with it: left behind')
+  same('neither works any more', [await statusWith(tab.base, token), await statusWith(tab.base, got)], [401, 401])
 }
 
 async function picked(tab) {

@@ -8,6 +8,7 @@ import { permissions } from '@/api/permissions'
 import type { APIKey } from '@/api/schema'
 import { Badge, StateDot } from '@/design/Badge'
 import { Button } from '@/design/Button'
+import { Checkbox } from '@/design/Checkbox'
 import { CopyButton } from '@/design/CopyButton'
 import { Dialog } from '@/design/Dialog'
 import { Drawer } from '@/design/Drawer'
@@ -100,19 +101,27 @@ function Rotate({ of: key, server, onClose }: ActProps) {
 function Revoke({ of: key, server, onClose }: ActProps) {
   const client = useQueryClient()
   const now = useNow()
+  const [stolen, setStolen] = useState(false)
   const revoke = useMutation({
-    mutationFn: () => call(server ? 'revoke-server-key' : 'revoke-key', { params: { id: key.id } }),
-    onSuccess: () => { toast(`${key.name} was revoked`, { meaning: 'good' }); onClose() },
+    mutationFn: () => call(server ? 'revoke-server-key' : 'revoke-key', { params: { id: key.id, with_its_keys: stolen } }),
+    onSuccess: ({ revoked, go_on: others }) => { toast(revokedText(key.name, revoked, others), { meaning: others.length > 0 ? 'warning' : 'good' }); onClose() },
     onSettled: () => client.invalidateQueries({ queryKey: ['keys'] }),
   })
   const busy = key.last_used !== undefined && now - Date.parse(key.last_used) < 7 * 86_400_000
   return (
     <Dialog title={`Revoke ${key.name}?`} onClose={onClose} actions={<><Button look="quiet" onClick={onClose}>Cancel</Button><Button look="danger" busy={revoke.isPending} onClick={() => { revoke.mutate() }}>Revoke it</Button></>}>
       <div className="grid gap-3">
-        <p className={busy ? 'rounded-outer bg-warning-tint px-3 py-2' : ''}>{key.last_used ? <>It was last used <TimeText at={key.last_used} />{key.last_address && <> from {key.last_address}</>}.</> : 'It was never used.'} Whoever asks with it is refused at once and for good. Keys that were made with it go on.</p>
+        <p className={busy ? 'rounded-outer bg-warning-tint px-3 py-2' : ''}>{key.last_used ? <>It was last used <TimeText at={key.last_used} />{key.last_address && <> from {key.last_address}</>}.</> : 'It was never used.'} Whoever asks with it is refused at once and for good.</p>
         {busy && <p className="text-soft">To move somebody over without a gap, rotate it instead.</p>}
+        <Checkbox label="It may have been stolen" hint="Keys that were made or rotated with it are revoked too. They go on otherwise." checked={stolen} onChecked={setStolen} />
         {revoke.error && <ErrorBox problem={problemOf(revoke.error)} />}
       </div>
     </Dialog>
   )
+}
+
+/** What became of the keys that were made or rotated with one that was revoked. */
+function revokedText(name: string, revoked: string[], others: string[]): string {
+  if (revoked.length > 0) return `${name} was revoked, and what was made with it: ${revoked.join(', ')}`
+  return others.length > 0 ? `${name} was revoked. What was made with it goes on: ${others.join(', ')}` : `${name} was revoked`
 }
