@@ -298,7 +298,7 @@ var flows = map[string]func(*testing.T, *world){
 	"Password": testPassword, "Reset": testReset, "ResetEscalation": testResetEscalation, "ResetLater": testResetLater, "Email": testEmail,
 	"Invitations": testInvitations, "InvitationOfDemoted": testInvitationOfDemoted, "FirstOwner": testFirstOwner, "Members": testMembers, "LastOwner": testLastOwner,
 	"Environments": testEnvironments, "Suspended": testSuspended, "LinksOfTheSuspended": testLinksOfTheSuspended, "DeletePerson": testDeletePerson, "Purge": testPurge,
-	"Keys": testKeys, "KeyEscalation": testKeyEscalation, "KeyHolder": testKeyHolder, "Rotation": testRotation, "RotationRevives": testRotationRevives, "RevokeKey": testRevokeKey, "RevokeWhatItGot": testRevokeWhatItGot,
+	"Keys": testKeys, "KeyEscalation": testKeyEscalation, "KeyHolder": testKeyHolder, "Rotation": testRotation, "RotationRevives": testRotationRevives, "RevokeKey": testRevokeKey, "RevokeWhatItGot": testRevokeWhatItGot, "RevokeWhatHides": testRevokeWhatHides,
 	"KeyWork": testKeyWork, "AdminToken": testAdminToken, "Standby": testStandby, "Backup": testBackup, "Audit": testAudit, "Forgetting": testForgetting, "CatalogAway": testCatalogAway, "RecordFails": testRecordFails, "Clean": testClean,
 	"Races": testRaces, "Lists": testLists, "ListsOfAnEnvironment": testListsOfAnEnvironment, "NothingSecret": testNothingSecret,
 }

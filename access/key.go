@@ -298,6 +298,9 @@ func (a *Access) RotateKey(ctx context.Context, by Caller, workspace, id string,
 		if r.Revoked != 0 || r.Expires != 0 && !now.Before(timeOf(r.Expires)) {
 			return millrace.Errorf(millrace.Conflict, "the key is revoked or has expired: make a new one")
 		}
+		if err := mayRotate(by, r); err != nil {
+			return err
+		}
 		if r.Holder != by.Person && r.Holder != "" {
 			before, err := a.readPerson(ctx, tx, r.Holder)
 			if err != nil {
@@ -315,8 +318,13 @@ func (a *Access) RotateKey(ctx context.Context, by Caller, workspace, id string,
 		if err := a.insertSecret(ctx, tx, id, tok); err != nil {
 			return err
 		}
-		before := r.Holder
+		before, from := r.Holder, r.MakerKey
 		r.Holder, r.MakerKey = by.Person, knownTo(by, r, overlap)
+		if from != "" && r.MakerKey == "" { // what was made with it may be of who had it before
+			if _, err := tx.Exec(ctx, `UPDATE access_key SET maker_key = $2 WHERE maker_key = $1`, id, from); err != nil {
+				return err
+			}
+		}
 		if _, err := tx.Exec(ctx, `UPDATE access_key SET holder = $2, maker_key = $3 WHERE id = $1`, id, r.Holder, r.MakerKey); err != nil {
 			return err
 		}

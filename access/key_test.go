@@ -360,6 +360,36 @@ func testRevokeWhatItGot(t *testing.T, w *world) {
 	}
 }
 
+// testRevokeWhatHides: what was got with a key is found whoever rotates it later.
+func testRevokeWhatHides(t *testing.T, w *world) {
+	ctx, owner := t.Context(), w.as(w.setUp())
+	create := func(by access.Caller, name string) (access.Key, access.Caller) {
+		t.Helper()
+		k, tok, err := w.CreateKey(ctx, by, access.NewKey{Name: name, Workspace: "w_a", Role: access.Admin})
+		ok(t, err)
+		c, err := w.key(tok)
+		ok(t, err)
+		return k, c
+	}
+	stolen, thief := create(owner, "stolen")
+	second, asSecond := create(thief, "second")
+	_, asThird := create(asSecond, "third")
+	_, other := create(owner, "other")
+	for _, by := range []access.Caller{asThird, other} {
+		if _, _, err := w.RotateKey(ctx, by, "w_a", second.ID, 0); millrace.KindOf(err) != millrace.Conflict {
+			t.Errorf("a key that another was got with rotates it: %v", err)
+		}
+	}
+	if others, err := w.RevokeKey(ctx, owner, "w_a", stolen.ID, false); err != nil || !slices.Equal(others, []string{"second", "third"}) {
+		t.Errorf("go on: %q %v", others, err)
+	}
+	ok(t, third(w.RotateKey(ctx, owner, "w_a", second.ID, 0))) // the owner's now
+	ok(t, third(w.RotateKey(ctx, asThird, "w_a", second.ID, 0)))
+	if others, err := w.RevokeKey(ctx, owner, "w_a", stolen.ID, true); err != nil || !slices.Equal(others, []string{"second", "third"}) {
+		t.Errorf("revoked too: %q %v", others, err)
+	}
+}
+
 func testAdminToken(t *testing.T, w *world) {
 	ctx := t.Context()
 	if len(w.Notices()) != 0 {

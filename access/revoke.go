@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/catalog"
 )
 
@@ -14,12 +15,21 @@ import (
 // person who lets no token from before go on takes it over.
 func knownTo(by Caller, r keyRow, overlap time.Duration) string {
 	switch {
-	case by.Key != "" && by.Key != r.ID:
+	case by.Key != "" && r.MakerKey == "" && by.Key != r.ID:
 		return by.Key
 	case by.Key == "" && overlap == 0:
 		return ""
 	}
 	return r.MakerKey
+}
+
+// mayRotate refuses a key that would take another over from the key that it was got
+// with: it is known of one only who may have a key's tokens.
+func mayRotate(by Caller, r keyRow) error {
+	if by.Key == "" || r.MakerKey == "" || by.Key == r.ID || by.Key == r.MakerKey {
+		return nil
+	}
+	return millrace.Errorf(millrace.Conflict, "the key %q was made or rotated with another key: rotate it with that one, with itself or as a person, or make a new key", r.Name)
 }
 
 // RevokeKey ends a key at once, and with itsKeys too those that were made or rotated
