@@ -159,7 +159,7 @@ func (ix *index) discard() error {
 func (ix *index) put(sp *space, id string, at int64) (duplicate bool, err error) {
 	h := sp.hasher.sum(id)
 	ix.records++
-	sp.has[sp.family] = true
+	sp.has[sp.family], sp.Newest = true, max(sp.Newest, at)
 	last, found := ix.mem[sp.family].put(h, at)
 	if found && at-last < sp.window {
 		return true, nil
@@ -190,7 +190,7 @@ func (ix *index) put(sp *space, id string, at int64) (duplicate bool, err error)
 // note puts an ID whose verdict is known.
 func (ix *index) note(sp *space, id string, at int64) {
 	ix.records++
-	sp.has[sp.family] = true
+	sp.has[sp.family], sp.Newest = true, max(sp.Newest, at)
 	ix.mem[sp.family].put(sp.hasher.sum(id), at)
 }
 
@@ -198,7 +198,7 @@ func (ix *index) note(sp *space, id string, at int64) {
 // milliseconds, and the log time at or before which no ID is needed any more.
 func (ix *index) span(now int64) (span, horizon int64) {
 	if ix.longest == 0 || ix.spaces.batch-ix.asked >= 64 {
-		ix.longest, ix.asked = ix.spaces.longest(), ix.spaces.batch
+		ix.longest, ix.asked = ix.spaces.longest(now), ix.spaces.batch
 	}
 	longest := ix.longest
 	return max(minPartition.Milliseconds(), longest/windowPartitions), now - longest

@@ -46,6 +46,7 @@ type sourceInfo struct {
 	Lasting bool `json:"lasting,omitempty"` // and in that
 	// Window is the last one that was known; 0 when none ever was.
 	Window time.Duration `json:"window_ns,omitempty"`
+	Newest int64         `json:"newest_ms,omitempty"` // log time of the newest ID
 }
 
 const (

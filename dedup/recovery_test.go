@@ -429,6 +429,34 @@ func TestAWindowThatIsNotKnownStays(t *testing.T) {
 	}
 }
 
+// TestARemovedSourceIsForgotten: the window of a source that is gone keeps the index
+// of all sources as long as it covers one of its IDs, and no longer.
+func TestARemovedSourceIsForgotten(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.window("gone", 10*day)
+	r.append(events("gone", "a")...)
+	r.append(events("web", "a")...)
+	r.judge()
+	r.window("gone", dedup.Unknown)
+	indexed := func() int {
+		t.Helper()
+		runs, err := filepath.Glob(filepath.Join(r.options.Dir, "index", "*.run"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(runs)
+	}
+	for days, want := range []int{2, 1} {
+		r.clock.add(6 * day)
+		r.append(events("web", fmt.Sprint("b", days))...)
+		r.judge()
+		if got := indexed(); got != want {
+			t.Errorf("after %d days: %d runs, want %d", 6*(days+1), got, want)
+		}
+	}
+}
+
 func TestIDsOfTheArchiveLieWithinTheWindowOrNot(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

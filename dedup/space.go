@@ -42,6 +42,7 @@ type space struct {
 	family  family
 	has     [families]bool // it has IDs in that family
 	asked   uint64         // the batch for which window was asked last
+	unknown bool           // the window is that of before
 	changed bool           // Count differs from what was published
 }
 
@@ -94,7 +95,8 @@ func (s *spaces) get(k spaceKey) *space {
 func (s *spaces) ask(sp *space) {
 	w := MinWindow
 	if sp.Space == "" {
-		if now := s.window(sp.Workspace, sp.Source); now != Unknown {
+		now := s.window(sp.Workspace, sp.Source)
+		if sp.unknown = now == Unknown; !sp.unknown {
 			sp.Window = now
 		}
 		w = max(w, sp.Window)
@@ -105,11 +107,12 @@ func (s *spaces) ask(sp *space) {
 	}
 }
 
-// longest returns the longest window of any space, in milliseconds, other than Forever.
-func (s *spaces) longest() int64 {
+// longest returns the longest window of any space, in milliseconds, other than
+// Forever. A source that is gone counts as long as its window has an ID in it.
+func (s *spaces) longest(now int64) int64 {
 	longest := MinWindow.Milliseconds()
 	for _, sp := range s.all {
-		if s.ask(sp); sp.family == recent {
+		if s.ask(sp); sp.family == recent && !(sp.unknown && now-sp.Newest >= sp.window) {
 			longest = max(longest, sp.window)
 		}
 	}
@@ -127,7 +130,7 @@ func (s *spaces) reset(m *manifest) {
 	for _, i := range m.Sources {
 		sp := s.get(spaceKey{i.Workspace, i.Source, i.Space})
 		sp.Count, sp.has, sp.changed = i.Count, [families]bool{i.Recent, i.Lasting}, true
-		sp.Window = cmp.Or(sp.Window, i.Window)
+		sp.Window, sp.Newest = cmp.Or(sp.Window, i.Window), max(sp.Newest, cmp.Or(i.Newest, m.Time))
 	}
 }
 
