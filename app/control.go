@@ -40,7 +40,10 @@ func (a *App) record(ctx context.Context, tx catalog.Tx, c access.Change) error 
 	if c.After != nil {
 		e.After = c.After
 	}
-	return a.audit.Append(ctx, tx, e)
+	// Nothing of it is text in which a value of the vault may stand, so that none is
+	// looked for: who sets secrets could take out what they did.
+	e.Time = a.o.Now()
+	return audit.Append(ctx, tx, e)
 }
 
 // runControl writes when keys were used, and tends the audit trail, until ctx ends.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 
 	"github.com/millrace/millrace"
 	"github.com/millrace/millrace/access"
@@ -17,7 +18,8 @@ import (
 type spaceVault struct {
 	vault                  *secret.Vault
 	workspace, environment string
-	looking                bool // nothing is used: it is looked at what could be
+	looking                bool             // nothing is used: it is looked at what could be
+	server                 *secret.Redactor // learns what the settings of the whole server use; nil: they are not this space's
 }
 
 var _ project.Vault = spaceVault{}
@@ -36,7 +38,10 @@ func (v spaceVault) Use(ref secret.Reference, by secret.By) error {
 	if v.looking {
 		return v.vault.Check(context.Background(), v.ref(ref), by)
 	}
-	_, err := v.vault.Use(context.Background(), v.ref(ref), by)
+	value, err := v.vault.Use(context.Background(), v.ref(ref), by)
+	if err == nil && v.server != nil && !strings.Contains(by.Resource, "/") { // a setting, which only who runs the server makes
+		v.server.Add(value)
+	}
 	return err
 }
 
@@ -44,7 +49,11 @@ func (v spaceVault) Use(ref secret.Reference, by secret.By) error {
 // project that is read is not about to be served: its secrets are not used.
 func (sp *space) secretsInto(o *project.Options, looking bool) {
 	a, workspace := sp.app, sp.tenant()
-	o.Secrets.Vault = spaceVault{a.secrets.vault, workspace, sp.id, looking}
+	vault := spaceVault{vault: a.secrets.vault, workspace: workspace, environment: sp.id, looking: looking}
+	if sp == a.home {
+		vault.server = a.secrets.redactors.Own()
+	}
+	o.Secrets.Vault = vault
 	o.Secrets.Redactor = a.secrets.redactors.Own()
 	if ws, ok := a.workspaces.store.Spaces().Space(sp.id); ok && sp != a.home {
 		o.Secrets.Address = ws.Address()

@@ -146,7 +146,7 @@ func maskNamed(v any, text func(string) string) any {
 			} else {
 				value = maskNamed(value, text)
 			}
-			out[text(name)] = value
+			out[maskText(name)] = value
 		}
 		return out
 	}

@@ -3,8 +3,6 @@ package secret
 import (
 	"sync"
 	"time"
-
-	"github.com/millrace/millrace"
 )
 
 // Redactors keep apart whose values are hidden from whom. What is told to a
@@ -23,7 +21,7 @@ type Redactors struct {
 func (r *Redactors) All() *Redactor { return &r.all }
 
 // Own hides and learns the values of who runs the server.
-func (r *Redactors) Own() *Redactor { return r.in(millrace.DefaultWorkspace, true) }
+func (r *Redactors) Own() *Redactor { return r.in("", true) }
 
 // Add has a value of a workspace hidden from now on.
 func (r *Redactors) Add(workspace string, v Value) { r.in(workspace, true).Add(v) }
@@ -49,12 +47,8 @@ func (r *Redactors) Expire(before time.Time) {
 	}
 }
 
-// in returns what a workspace's values are in; the server's own workspace is who
-// runs it.
+// in returns what a workspace's values are in.
 func (r *Redactors) in(workspace string, create bool) *Redactor {
-	if workspace == millrace.DefaultWorkspace {
-		workspace = ""
-	}
 	r.mu.RLock()
 	of := r.of[workspace]
 	r.mu.RUnlock()

@@ -18,10 +18,10 @@ func TestRedactors(t *testing.T) {
 	r.Own().Add(secret.NewValue("value-of-own"))
 	const text = "value-of-a value-of-default value-of-own value-of-b"
 	for workspace, want := range map[string]string{
-		"":                        "value-of-a [secret] [secret] value-of-b",
+		"":                        "value-of-a value-of-default [secret] value-of-b",
 		millrace.DefaultWorkspace: "value-of-a [secret] [secret] value-of-b",
-		"w_a":                     "[secret] [secret] [secret] value-of-b",
-		"w_b":                     "value-of-a [secret] [secret] value-of-b",
+		"w_a":                     "[secret] value-of-default [secret] value-of-b",
+		"w_b":                     "value-of-a value-of-default [secret] value-of-b",
 	} {
 		if got := r.String(workspace, text); got != want {
 			t.Errorf("told to %q: %s, want %s", workspace, got, want)
