@@ -39,7 +39,7 @@ const (
 
 // backupSmall are files of the data folder, and of the folders of spaces, that
 // are copied as they are when they are there.
-var backupSmall = []string{"paused.json", "habits.json", "id"}
+var backupSmall = []string{"paused.json", "habits.json", "id", tablesAhead}
 
 // A BackupState says what a backup is of, and how far each part had come.
 type BackupState struct {

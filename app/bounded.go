@@ -38,6 +38,9 @@ type bounded struct {
 	received atomic.Int64 // records of the time that the last rebuild was asked for
 }
 
+// tablesAhead is the name of bounded.mark in the data folder, and in a space's.
+const tablesAhead = "tables-ahead"
+
 // allow moves the limit on.
 func (b *bounded) allow(p millrace.Position) {
 	b.mu.Lock()
@@ -186,9 +189,9 @@ func (s *boundedShadow) Swap(ctx context.Context, at millrace.Position) error {
 	err := s.Shadow.Swap(ctx, at)
 	if err == nil || millrace.KindOf(err) == millrace.Unavailable { // its answer may be lost
 		s.bounded.allow(at)
-		if s.options.System {
-			return errors.Join(err, s.bounded.unmark())
-		}
+	}
+	if err == nil && s.options.System {
+		err = s.bounded.unmark()
 	}
 	return err
 }

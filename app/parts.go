@@ -225,9 +225,12 @@ func sentence(names []string) string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
+// newPrefix begins the names of files that writeFile was writing when it was killed.
+const newPrefix = ".new-"
+
 // writeFile replaces a file so that it is old or new after a crash, never a part.
 func writeFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(path), newPrefix+"*")
 	if err != nil {
 		return err
 	}

@@ -122,6 +122,9 @@ func quotaNotices(near []workspace.Near) (texts []string) {
 	return texts
 }
 
+// usagePart is the part of status that tells of what is counted.
+const usagePart = "usage"
+
 // usageProblem says what it means that usage is not counted.
 func usageProblem(why string) string {
 	return "what workspaces use is not counted at this moment, and quotas of the day do not know what was not counted: it is tried again, and what the log still has by then is counted: " + why

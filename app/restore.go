@@ -116,7 +116,9 @@ func emptyFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	names = slices.DeleteFunc(names, func(n fs.DirEntry) bool { return n.Name() == lockName }) // of a restore that could not begin
+	names = slices.DeleteFunc(names, func(n fs.DirEntry) bool { // of a restore that could not begin
+		return n.Name() == lockName || n.Type().IsRegular() && strings.HasPrefix(n.Name(), newPrefix)
+	})
 	if len(names) > 0 {
 		return millrace.Errorf(millrace.Conflict, "%s is not empty (%s is in it): name a folder that is empty or not there", dir, names[0].Name())
 	}
@@ -156,9 +158,8 @@ func (r *restore) begin(ctx context.Context) error {
 	if before != nil {
 		r.mark.Mark = cmp.Or(before.Mark, r.mark.Mark)
 		r.mark.Project, r.mark.Files = before.Project, before.Files
-		err = r.clear()
 	}
-	if err == nil {
+	if err = r.clear(); err == nil {
 		err = r.note(restoringFile, r.mark)
 	}
 	if err != nil {

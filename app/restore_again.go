@@ -96,11 +96,23 @@ func hasBelow(files map[string]tree.Hash, folder string) bool {
 
 // folders are those of the project and of the data, from the root.
 func (r *restore) folders() (project, data string, err error) {
-	project, err = filepath.Abs(r.o.Project)
+	project, err = wholePath(r.o.Project)
 	if err == nil {
-		data, err = filepath.Abs(r.o.Data)
+		data, err = wholePath(r.o.Data)
 	}
 	return project, data, err
+}
+
+// wholePath is a path from the root, and where its links lead if it is there.
+func wholePath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if to, err := filepath.EvalSymlinks(path); err == nil {
+		return to, nil
+	}
+	return path, nil
 }
 
 // writeProject writes the project's files, and before them which ones they are.

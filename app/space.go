@@ -91,7 +91,7 @@ func (sp *space) sub(name string) string {
 // openLoader makes what loads the space's tables.
 func (sp *space) openLoader(metrics prometheus.Registerer) (err error) {
 	a := sp.app
-	sp.bounded = &bounded{mark: sp.sub("tables-ahead"), turns: a.opening, Warehouse: a.warehouse, Opener: eventlog.History(a.log, a.archive, a.follower)}
+	sp.bounded = &bounded{mark: sp.sub(tablesAhead), turns: a.opening, Warehouse: a.warehouse, Opener: eventlog.History(a.log, a.archive, a.follower)}
 	sp.loader, err = warehouse.NewLoader(warehouse.LoaderOptions{
 		Warehouse: sp.bounded, Opener: sp.bounded,
 		Workspace: sp.id, Settings: sp.settings(sp.project.Load().Project),

@@ -138,7 +138,7 @@ func (sp *space) partsOf(ctx context.Context) []serve.Part {
 		all = append(all, clockPart(d, s.LastTime))
 	}
 	if problem := a.workspaces.meter.Stats().Problem; problem != "" {
-		all = append(all, serve.Part{Name: "usage", Reason: usageProblem(problem)})
+		all = append(all, serve.Part{Name: usagePart, Reason: usageProblem(problem)})
 	}
 	for _, p := range sp.parts.list {
 		r := p.status(ctx)

@@ -190,7 +190,7 @@ func (sp *space) health(ctx context.Context) map[string]string {
 		return ill
 	}
 	for _, part := range sp.partsOf(ctx) {
-		if !part.Ready {
+		if !part.Ready && part.Name != usagePart { // no version has to do with that
 			ill[part.Name] = part.Reason
 		}
 	}

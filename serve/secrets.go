@@ -90,7 +90,8 @@ func (s *server) vault() (*secret.Vault, error) {
 	return s.o.Vault, nil
 }
 
-// secretChanged has what runs use what a secret is now.
+// secretChanged has what runs use what a secret is now. It waits for deployments
+// under way.
 func (s *server) secretChanged(ctx context.Context) {
 	if s.o.SecretChanged != nil {
 		s.o.SecretChanged(s.space(ctx).Workspace)
@@ -197,7 +198,7 @@ func (s *server) registerSecretChanges(errors []int) {
 		Hosts     *[]string `json:"hosts,omitempty" maxItems:"100" doc:"Where it may be sent to from now on; as it was when absent."`
 		Note      *string   `json:"note,omitempty" maxLength:"1000" doc:"For people; as it was when absent."`
 	}
-	register(s, operation{id: "set-secret", method: http.MethodPut, path: "/api/v1/secrets", tag: "secrets", needs: access.SecretSet,
+	register(s, operation{id: "set-secret", method: http.MethodPut, path: "/api/v1/secrets", tag: "secrets", timeout: deployPatience, needs: access.SecretSet,
 		summary: "Set a secret", description: "Makes a new version, which is the current one at once: what runs uses it, unless it says that it has to be started again. Resources or hosts that may use it and could not before need secret:use too.",
 		errors: append(errors, http.StatusRequestEntityTooLarge)},
 		func(ctx context.Context, in *struct{ Body setBody }) (*bodyOf[secretSet], error) {
@@ -221,7 +222,7 @@ func (s *server) registerSecretChanges(errors []int) {
 		Hosts     []string `json:"hosts" maxItems:"100" doc:"Where it may be sent to."`
 		Add       bool     `json:"add,omitempty" doc:"Besides those that may already, not in their place."`
 	}
-	register(s, operation{id: "allow-secret", method: http.MethodPost, path: "/api/v1/secrets/uses", tag: "secrets", needs: access.SecretSet,
+	register(s, operation{id: "allow-secret", method: http.MethodPost, path: "/api/v1/secrets/uses", tag: "secrets", timeout: deployPatience, needs: access.SecretSet,
 		summary: "Say who may use a secret", description: "What may use it and could not before needs secret:use too.", status: http.StatusNoContent, errors: errors},
 		func(ctx context.Context, in *struct{ Body usesBody }) (*struct{}, error) {
 			vault, err := s.vault()
@@ -240,14 +241,14 @@ func (s *server) registerSecretChanges(errors []int) {
 			}
 			return nil, err
 		})
-	register(s, operation{id: "delete-secret", method: http.MethodDelete, path: "/api/v1/secrets", tag: "secrets", needs: access.SecretSet, status: http.StatusNoContent,
+	register(s, operation{id: "delete-secret", method: http.MethodDelete, path: "/api/v1/secrets", tag: "secrets", timeout: deployPatience, needs: access.SecretSet, status: http.StatusNoContent,
 		summary: "Delete a secret", description: "What refers to it does not start any more. It can be restored for 30 days.", errors: errors},
 		func(ctx context.Context, in *SecretPath) (*struct{}, error) {
 			return nil, s.changeSecret(ctx, in.AllEnvironments, func(v *secret.Vault, workspace, environment string) error {
 				return v.Delete(ctx, workspace, environment, in.Path, s.secretsBy(ctx))
 			})
 		})
-	register(s, operation{id: "restore-secret", method: http.MethodPost, path: "/api/v1/secrets/restore", tag: "secrets", needs: access.SecretSet, status: http.StatusNoContent,
+	register(s, operation{id: "restore-secret", method: http.MethodPost, path: "/api/v1/secrets/restore", tag: "secrets", timeout: deployPatience, needs: access.SecretSet, status: http.StatusNoContent,
 		summary: "Restore a secret that was deleted", errors: append(errors, http.StatusConflict)},
 		func(ctx context.Context, in *struct{ Body SecretName }) (*struct{}, error) {
 			return nil, s.changeSecret(ctx, in.Body.AllEnvironments, func(v *secret.Vault, workspace, environment string) error {
@@ -275,14 +276,14 @@ func (s *server) registerSecretVersions(errors []int) {
 		SecretName
 		Version int64 `json:"version" minimum:"1" doc:"The number of the version."`
 	}
-	register(s, operation{id: "rollback-secret", method: http.MethodPost, path: "/api/v1/secrets/rollback", tag: "secrets", needs: access.SecretSet, status: http.StatusNoContent,
+	register(s, operation{id: "rollback-secret", method: http.MethodPost, path: "/api/v1/secrets/rollback", tag: "secrets", timeout: deployPatience, needs: access.SecretSet, status: http.StatusNoContent,
 		summary: "Make an earlier version of a secret the current one", errors: errors},
 		func(ctx context.Context, in *struct{ Body versionBody }) (*struct{}, error) {
 			return nil, s.changeSecret(ctx, in.Body.AllEnvironments, func(v *secret.Vault, workspace, environment string) error {
 				return v.Rollback(ctx, workspace, environment, in.Body.Path, in.Body.Version, s.secretsBy(ctx))
 			})
 		})
-	register(s, operation{id: "destroy-secret-version", method: http.MethodPost, path: "/api/v1/secrets/destroy-version", tag: "secrets", needs: access.SecretSet, status: http.StatusNoContent,
+	register(s, operation{id: "destroy-secret-version", method: http.MethodPost, path: "/api/v1/secrets/destroy-version", tag: "secrets", timeout: deployPatience, needs: access.SecretSet, status: http.StatusNoContent,
 		summary: "Destroy the value of a version of a secret", description: "For good: such as one that leaked and was replaced. The current version cannot be destroyed.", errors: errors},
 		func(ctx context.Context, in *struct{ Body versionBody }) (*struct{}, error) {
 			return nil, s.changeSecret(ctx, in.Body.AllEnvironments, func(v *secret.Vault, workspace, environment string) error {
